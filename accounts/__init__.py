@@ -1,0 +1,1 @@
+"""WHO: the accounts a sweep visits and the credentials to enter them. Imports nothing of orchestrator."""

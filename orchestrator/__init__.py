@@ -1,0 +1,1 @@
+"""The sweep: see, judge, decide, act, prove and tell."""

@@ -1,0 +1,1 @@
+"""SPEAK: the only room that knows HTTP. Limit, sign, send, classify, retry."""

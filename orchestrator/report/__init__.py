@@ -1,0 +1,1 @@
+"""TELL: html, json, csv, sarif and ocsf from the same run."""
