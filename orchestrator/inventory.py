@@ -1,0 +1,237 @@
+"""SEE: the regions, security groups and rules of one account, each read in full or named as unreachable.
+
+Every list is followed to its last page. An answer that lacks its list, repeats a page token or fails for good
+makes that region or group `Unreachable`; it is never taken for an empty one. This room reads one thing at a time;
+who reads how many at once is `run`'s to say.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterable, Mapping
+from typing import Any
+
+import msgspec
+
+from accounts import Unreachable
+from orchestrator.cloud.client import AccountSession
+from orchestrator.cloud.errors import CloudError, ExpiredToken, Unavailable
+from orchestrator.securitygroup import (
+    Lists,
+    Placement,
+    SecurityGroup,
+    Unreadable,
+    parse_group,
+    referenced_lists,
+)
+
+Answer = dict[str, Any]
+
+_GROUPS_PER_PAGE = 100  # DescribeSecurityGroups, the API's maximum
+_RULES_PER_PAGE = 1000  # DescribeSecurityGroupAttribute, the API's maximum
+
+
+class Observation(msgspec.Struct, frozen=True):
+    """A security group as read: the value to judge, and the API's own words to keep.
+
+    Attributes:
+        group: the parsed group.
+        listing: its item of DescribeSecurityGroups.
+        attribute: the top level of DescribeSecurityGroupAttribute without its rules; empty if the group has no rules.
+        permissions: every rule, of all pages, as the API gave it.
+        lists: the prefix and port lists its rules name.
+    """
+
+    group: SecurityGroup
+    listing: Answer
+    attribute: Answer
+    permissions: tuple[Answer, ...]
+    lists: Lists
+
+
+async def regions(session: AccountSession) -> tuple[str, ...]:
+    """Return the ids of the regions the account may use (ECS DescribeRegions, not paged).
+
+    Raises:
+        CloudError: the account could not be read.
+    """
+    answer = await session.call("DescribeRegions", None, {"AcceptLanguage": "en-US"})
+    found = _items(answer, ("Regions", "Region"), session, None)
+    return tuple(str(region["RegionId"]) for region in found)
+
+
+async def security_groups(session: AccountSession, region_id: str) -> AsyncIterator[tuple[Answer, ...]]:
+    """Yield the security groups of a region, a page at a time (ECS DescribeSecurityGroups, token paging).
+
+    Raises:
+        CloudError: a page could not be read; what was yielded before is not the whole list.
+    """
+    parameters: Answer = {"RegionId": region_id, "MaxResults": _GROUPS_PER_PAGE}
+    async for page in _pages(session, "DescribeSecurityGroups", region_id, parameters):
+        yield tuple(_items(page, ("SecurityGroups", "SecurityGroup"), session, region_id))
+
+
+class RegionReader:
+    """Reads the groups of one account and region, and each prefix or port list they name once."""
+
+    def __init__(self, session: AccountSession, placement: Placement, region_id: str) -> None:
+        self._session = session
+        self._placement = placement
+        self._region_id = region_id
+        self._prefix_lists: dict[str, tuple[str, ...] | Unreadable] = {}
+        self._port_lists: dict[str, tuple[str, ...] | Unreadable] = {}
+
+    async def read(self, listing: Answer) -> Observation | Unreachable:
+        """Return the group in full, both directions in one call a page, or why it cannot be seen.
+
+        Raises:
+            ExpiredToken: the account's session cannot be renewed; nothing more can be read of it.
+        """
+        group_id = str(listing["SecurityGroupId"])
+        try:
+            if has_no_rules(listing):
+                attribute: Answer = {}
+                permissions: tuple[Answer, ...] = ()
+            else:
+                attribute, permissions = await self._rules(group_id)
+            lists = await self._lists(permissions)
+        except ExpiredToken:
+            raise
+        except CloudError as error:
+            return unreachable(error, self._placement.account_id, self._region_id, group_id)
+        group = parse_group(self._placement, self._region_id, listing, attribute, permissions, lists)
+        return Observation(group, listing, attribute, permissions, lists)
+
+    async def reread(self, group_id: str) -> Observation | Unreachable:
+        """Return the group as it is now, by its id: its listing and its rules are both read again."""
+        parameters = {"RegionId": self._region_id, "SecurityGroupId": group_id, "MaxResults": _GROUPS_PER_PAGE}
+        try:
+            async for page in _pages(self._session, "DescribeSecurityGroups", self._region_id, parameters):
+                for listing in _items(page, ("SecurityGroups", "SecurityGroup"), self._session, self._region_id):
+                    if listing.get("SecurityGroupId") == group_id:
+                        return await self.read(listing)
+        except ExpiredToken:
+            raise
+        except CloudError as error:
+            return unreachable(error, self._placement.account_id, self._region_id, group_id)
+        return Unreachable(
+            account_id=self._placement.account_id,
+            region_id=self._region_id,
+            security_group_id=group_id,
+            code="InvalidSecurityGroupId.NotFound",
+            message="the security group is no longer listed",
+            request_id="",
+        )
+
+    async def _rules(self, group_id: str) -> tuple[Answer, tuple[Answer, ...]]:
+        parameters: Answer = {
+            "RegionId": self._region_id,
+            "SecurityGroupId": group_id,
+            "Direction": "all",
+            "MaxResults": _RULES_PER_PAGE,
+        }
+        attribute: Answer = {}
+        permissions: list[Answer] = []
+        async for page in _pages(
+            self._session, "DescribeSecurityGroupAttribute", self._region_id, parameters
+        ):
+            permissions += _items(page, ("Permissions", "Permission"), self._session, self._region_id)
+            attribute = {k: v for k, v in page.items() if k not in _NOT_THE_GROUP}
+        return attribute, tuple(permissions)
+
+    async def _lists(self, permissions: Iterable[Mapping[str, Any]]) -> Lists:
+        prefix_ids, port_ids = referenced_lists(permissions)
+        for list_id in sorted(prefix_ids - self._prefix_lists.keys()):
+            self._prefix_lists[list_id] = await self._entries(
+                "DescribePrefixListAttributes", "PrefixListId", list_id, ("Entries", "Entry"), "Cidr"
+            )
+        for list_id in sorted(port_ids - self._port_lists.keys()):
+            self._port_lists[list_id] = await self._entries(
+                "DescribePortRangeListEntries", "PortRangeListId", list_id, ("Entries",), "PortRange"
+            )
+        return Lists(
+            prefix_lists={list_id: self._prefix_lists[list_id] for list_id in prefix_ids},
+            port_lists={list_id: self._port_lists[list_id] for list_id in port_ids},
+        )
+
+    async def _entries(
+        self, action: str, key: str, list_id: str, path: tuple[str, ...], field: str
+    ) -> tuple[str, ...] | Unreadable:
+        """Return the entries of a prefix or port list (neither is paged), or why they cannot be read."""
+        try:
+            answer = await self._session.call(
+                action, self._region_id, {"RegionId": self._region_id, key: list_id}
+            )
+            return tuple(
+                str(entry.get(field, "")) for entry in _items(answer, path, self._session, self._region_id)
+            )
+        except ExpiredToken:
+            raise
+        except CloudError as error:
+            return Unreadable(reason=f"{action} of {list_id}: {error.code} (RequestId {error.request_id})")
+
+
+_NOT_THE_GROUP = frozenset({"Permissions", "NextToken", "RequestId"})
+
+
+def has_no_rules(listing: Mapping[str, Any]) -> bool:
+    """Tell whether the listing says, in a number, that the group holds no rule, so that it need not be read."""
+    count = listing.get("RuleCount")
+    return isinstance(count, int) and not isinstance(count, bool) and count == 0
+
+
+def unreachable(
+    error: CloudError, account_id: str, region_id: str | None = None, group_id: str | None = None
+) -> Unreachable:
+    """Return what to write down of a thing that could not be read."""
+    return Unreachable(
+        account_id=account_id,
+        region_id=region_id,
+        security_group_id=group_id,
+        code=error.code,
+        message=error.message,
+        request_id=error.request_id,
+    )
+
+
+async def _pages(
+    session: AccountSession, action: str, region_id: str, parameters: Answer
+) -> AsyncIterator[Answer]:
+    """Yield every page. A short page does not prove the end: only an empty NextToken does."""
+    seen: set[str] = set()
+    token = ""
+    while True:
+        asked = {**parameters, "NextToken": token} if token else parameters
+        page = await session.call(action, region_id, asked)
+        yield page
+        token = str(page.get("NextToken") or "")
+        if not token:
+            return
+        if token in seen:
+            raise _malformed(session, action, region_id, page, "the page token repeats")
+        seen.add(token)
+
+
+def _items(
+    answer: Answer, path: tuple[str, ...], session: AccountSession, region_id: str | None
+) -> list[Answer]:
+    """Return the list at the path. A list that is absent or holds something else is an error, not empty."""
+    value: object = answer
+    for key in path:
+        value = value.get(key) if isinstance(value, dict) else None
+    if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
+        raise _malformed(session, ".".join(path), region_id, answer, f"the answer has no list {'.'.join(path)}")
+    return value
+
+
+def _malformed(
+    session: AccountSession, action: str, region_id: str | None, answer: Answer, message: str
+) -> Unavailable:
+    return Unavailable(
+        code="MalformedAnswer",
+        message=message,
+        request_id=str(answer.get("RequestId") or ""),
+        status=200,
+        action=action,
+        account_id=session.account_id,
+        region_id=region_id or "",
+    )
