@@ -1,1 +1,28 @@
 """Alibaba Cloud on loopback, for the demo, the tests and users' own CI. Shares no code with the other rooms."""
+
+from __future__ import annotations
+
+from orchestrator.emulator.faults import Fault, Kind
+from orchestrator.emulator.identity import Keys
+from orchestrator.emulator.quirks import GoneRule, Quirks, Refusal
+from orchestrator.emulator.record import Call, Record
+from orchestrator.emulator.server import Emulator
+from orchestrator.emulator.state import Options
+from orchestrator.emulator.throttle import Throttle
+from orchestrator.emulator.world import World, differences
+
+__all__ = [
+    "Call",
+    "Emulator",
+    "Fault",
+    "GoneRule",
+    "Keys",
+    "Kind",
+    "Options",
+    "Quirks",
+    "Record",
+    "Refusal",
+    "Throttle",
+    "World",
+    "differences",
+]

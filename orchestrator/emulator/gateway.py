@@ -1,0 +1,249 @@
+"""The way of one request through the cloud: read, verify, meter, fault, permit, operate, answer, record.
+
+Knows nothing of sockets: it takes a WireRequest and gives a Reply, so every refusal can be tested without a server.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Final
+from xml.sax.saxutils import escape
+
+import msgspec
+
+from orchestrator.emulator import products, signature
+from orchestrator.emulator.api import REGISTRY, Answer, ApiError, Context, Operation, Parameters
+from orchestrator.emulator.faults import BEFORE, Fault, Kind
+from orchestrator.emulator.identity import Caller
+from orchestrator.emulator.record import Call, wire_of
+from orchestrator.emulator.signature import Signed, WireRequest
+from orchestrator.emulator.state import State, new_request_id
+
+JSON: Final = "application/json;charset=utf-8"
+
+products.load()
+_encode = msgspec.json.Encoder().encode
+
+
+@dataclass(slots=True)
+class Reply:
+    """An answer, and what the wire does to it (`fault`)."""
+
+    status: int
+    body: bytes
+    headers: dict[str, str] = field(default_factory=dict)
+    content_type: str = JSON
+    fault: Fault | None = None
+
+
+@dataclass(slots=True)
+class _Trace:
+    """What is known of a call so far, for its record."""
+
+    request_id: str
+    now: float
+    signed: Signed | None = None
+    operation: Operation | None = None
+    caller: Caller | None = None
+    region_id: str = ""
+    context: Context | None = None
+    fault: Fault | None = None
+    headers: dict[str, str] = field(default_factory=dict)
+
+
+class Gateway:
+    """Answers requests against one State."""
+
+    def __init__(self, state: State) -> None:
+        self.state = state
+
+    def answer(self, request: WireRequest) -> Reply:
+        """Answer one request; never raises for what a client sends."""
+        trace = _Trace(new_request_id(), self.state.clock())
+        try:
+            reply = Reply(200, self._carry_out(request, trace))
+            code = ""
+        except ApiError as error:
+            reply = self._refusal(error, trace)
+            code = error.code
+        reply.fault = trace.fault
+        reply.headers.update(trace.headers)
+        self._record(trace, reply.status, code)
+        return reply
+
+    # --- the stations
+
+    def _carry_out(self, request: WireRequest, trace: _Trace) -> bytes:
+        self._identify(signature.read(request), trace)
+        context = self._context(trace)
+        self._meter(context, trace)
+        fault = trace.fault = self.state.faults.choose(
+            context.account_id, context.region_id, context.operation.action
+        )
+        if fault is not None and fault.kind in BEFORE and fault.kind is not Kind.IGNORED:
+            raise self._fault_before(fault, context)
+        answer = self._operate(context, ignored=fault is not None and fault.kind is Kind.IGNORED)
+        if fault is not None:
+            self._fault_after(fault, context, answer)
+        return _encode({"RequestId": trace.request_id, **answer})
+
+    def _identify(self, signed: Signed, trace: _Trace) -> None:
+        """Find out who calls what; every check of the signature is here."""
+        trace.signed = signed
+        trace.operation = REGISTRY.get((signed.version, signed.action))
+        trace.region_id = signed.parameters.get("RegionId", "")
+        state, quirks = self.state, self.state.quirks
+        caller = state.identities.find(signed.access_key_id)
+        signed.verify(caller.keys.access_key_secret)
+        if abs(trace.now - signed.seconds()) > quirks.skew_seconds:
+            raise quirks.skewed_date.error()
+        trace.caller = caller
+        state.identities.check_token(caller, signed.security_token, trace.now)
+        if not state.nonces.use(signed.access_key_id, signed.nonce, trace.now):
+            raise ApiError(400, "SignatureNonceUsed", "Specified signature nonce was used already.")
+        if trace.operation is None:
+            message = "Specified api is not found, please check your url and method."
+            raise ApiError(404, "InvalidAction.NotFound", message)
+
+    def _context(self, trace: _Trace) -> Context:
+        if trace.signed is None or trace.operation is None or trace.caller is None:
+            raise AssertionError("identified before")
+        trace.context = Context(
+            state=self.state,
+            operation=trace.operation,
+            caller=trace.caller,
+            region_id=trace.region_id,
+            parameters=Parameters(trace.signed.parameters),
+            request_id=trace.request_id,
+            now=trace.now,
+        )
+        return trace.context
+
+    def _meter(self, context: Context, trace: _Trace) -> None:
+        meter, operation = self.state.meter, context.operation
+        region_id = context.region_id
+        if operation.product == "sts" and not self.state.quirks.sts_by_region:
+            region_id = ""
+        wait = meter.take(context.account_id, region_id, operation.product, operation.action, trace.now)
+        if wait:
+            trace.headers.update(meter.headers(wait))
+            raise self.state.quirks.throttled.error()
+
+    def _operate(self, context: Context, *, ignored: bool) -> Answer:
+        operation = context.operation
+        if operation.regional:
+            self._check_region(context)
+        if operation.guarded and not context.caller.may(
+            operation.permission, tuple(operation.resources(context))
+        ):
+            if operation.unpermitted is not None:
+                return operation.unpermitted(context)
+            raise self._denied(context)
+        if ignored and operation.mutating:
+            return {}
+        return operation.handler(context)
+
+    def _check_region(self, context: Context) -> None:
+        region_id = context.parameters.required("RegionId")
+        quirks = self.state.quirks
+        if region_id in quirks.closed_regions:
+            raise quirks.closed_region.error()
+        if region_id not in self.state.world.region_ids:
+            raise ApiError(404, "InvalidRegionId.NotFound", "The specified RegionId does not exist.")
+
+    def _denied(self, context: Context) -> ApiError:
+        operation = context.operation
+        details = {
+            "AuthAction": operation.permission,
+            "AuthPrincipalDisplayName": context.caller.principal_id,
+            "AuthPrincipalOwnerId": context.account_id,
+            "AuthPrincipalType": context.caller.kind,
+            "NoPermissionType": "ImplicitDeny",
+        }
+        if operation.product == "ecs":
+            error = self.state.quirks.denied.error()
+            return ApiError(error.status, error.code, error.message, AccessDeniedDetail=details)
+        message = "You are not authorized to do this action. You should be authorized by RAM."
+        return ApiError(403, "NoPermission", message, AccessDeniedDetail=details)
+
+    # --- faults
+
+    def _fault_before(self, fault: Fault, context: Context) -> ApiError:
+        """The refusal of a fault that strikes before anything is done."""
+        quirks = self.state.quirks
+        if fault.kind is Kind.THROTTLED:
+            return quirks.throttled.error()
+        if fault.kind is Kind.EXPIRED:
+            context.caller.expired = True
+            return quirks.expired_token.error()
+        if fault.kind is Kind.DENIED:
+            return self._denied(context)
+        if fault.kind is Kind.ERROR_BEFORE:
+            return _internal_error()
+        return ApiError(
+            503, "ServiceUnavailable", "The request has failed due to a temporary failure of the server."
+        )
+
+    def _fault_after(self, fault: Fault, context: Context, answer: Answer) -> None:
+        """Spoil an answer, or lose it after the call was carried out."""
+        if fault.kind is Kind.ERROR_AFTER:
+            raise _internal_error()
+        sent = context.parameters.text("NextToken")
+        if fault.kind is Kind.REPEATED_TOKEN and sent:
+            answer["NextToken"] = sent
+        if fault.kind is Kind.EMPTY and context.operation.listing:
+            _empty(answer, context.operation.listing)
+
+    # --- answers
+
+    def _refusal(self, error: ApiError, trace: _Trace) -> Reply:
+        quirks = self.state.quirks
+        product = trace.operation.product if trace.operation else "ecs"
+        body: dict[str, object] = {
+            "RequestId": trace.request_id,
+            "HostId": f"{product}.{trace.region_id or 'cn-hangzhou'}.aliyuncs.com",
+            "Code": error.code,
+            "Message": error.message,
+            "Recommend": f"https://api.aliyun.com/troubleshoot?q={error.code}&product={product}",
+            **error.details,
+        }
+        status = 200 if quirks.errors_as_200 else error.status
+        if quirks.xml_errors:
+            inner = "".join(f"<{key}>{escape(str(value))}</{key}>" for key, value in body.items())
+            text = f"<?xml version='1.0' encoding='UTF-8'?><Error>{inner}</Error>"
+            return Reply(status, text.encode(), content_type="text/xml;charset=utf-8")
+        if quirks.lower_case_error_keys:
+            body = {key[0].lower() + key[1:]: value for key, value in body.items()}
+        return Reply(status, _encode(body))
+
+    def _record(self, trace: _Trace, status: int, code: str) -> None:
+        signed = trace.signed
+        self.state.record.append(
+            Call(
+                time=trace.now,
+                account_id=trace.caller.account_id if trace.caller else "",
+                region_id=trace.region_id,
+                action=signed.action if signed else "",
+                wire=wire_of(signed.parameters) if signed else "",
+                status=status,
+                code=code,
+                request_id=trace.request_id,
+                caller_arn=trace.caller.arn if trace.caller else "",
+                scheme=signed.scheme if signed else "",
+                fault=trace.fault.kind.value if trace.fault else "",
+                changes=tuple(trace.context.changes) if trace.context else (),
+            )
+        )
+
+
+def _internal_error() -> ApiError:
+    return ApiError(500, "InternalError", "The request processing has failed due to some unknown error.")
+
+
+def _empty(answer: Answer, path: tuple[str, ...]) -> None:
+    """Replace the list at a path of an answer by an empty one."""
+    inner: object = answer
+    for key in path[:-1]:
+        inner = inner.get(key) if isinstance(inner, dict) else None
+    if isinstance(inner, dict):
+        inner[path[-1]] = []

@@ -1,0 +1,91 @@
+"""RAM: what a policy document says and whether it allows a call.
+
+Evaluation as RAM documents it: an explicit Deny wins, else one Allow is needed; a session's own policy is a second
+document that must allow too. Condition blocks are refused when a policy is read: nothing is silently allowed.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from functools import lru_cache
+from typing import Final
+
+import msgspec
+
+from orchestrator.emulator.model import Statement
+
+MAX_POLICY_CHARACTERS: Final = 2048
+ADMINISTRATOR: Final = (Statement("Allow", ("*",), ("*",)),)
+
+
+class PolicyGrammarError(ValueError):
+    """A policy document that RAM would not accept; the text says what is wrong."""
+
+
+def read_policy(text: str) -> tuple[Statement, ...]:
+    """The statements of a policy document in JSON; PolicyGrammarError where it is not one."""
+    try:
+        document = msgspec.json.decode(text)
+    except msgspec.DecodeError as error:
+        raise PolicyGrammarError(f"not JSON: {error}") from None
+    if not isinstance(document, dict) or document.get("Version") != "1":
+        raise PolicyGrammarError('Version must be "1"')
+    statements = document.get("Statement")
+    if not isinstance(statements, list) or not statements:
+        raise PolicyGrammarError("Statement must be a list with at least one item")
+    return tuple(_read_statement(item) for item in statements)
+
+
+def _read_statement(item: object) -> Statement:
+    if not isinstance(item, dict):
+        raise PolicyGrammarError("a Statement must be an object")
+    unknown = set(item) - {"Effect", "Action", "NotAction", "Resource", "NotResource"}
+    if unknown:
+        raise PolicyGrammarError(f"unsupported element {sorted(unknown)[0]}")
+    if item.get("Effect") not in {"Allow", "Deny"}:
+        raise PolicyGrammarError("Effect must be Allow or Deny")
+    not_actions, actions = _one_of(item, "Action", "NotAction")
+    not_resources, resources = _one_of(item, "Resource", "NotResource")
+    return Statement(item["Effect"], actions, resources, not_actions, not_resources)
+
+
+def _one_of(item: dict[str, object], name: str, negation: str) -> tuple[bool, tuple[str, ...]]:
+    if (name in item) == (negation in item):
+        raise PolicyGrammarError(f"exactly one of {name} and {negation} is needed")
+    value = item.get(name, item.get(negation))
+    values = [value] if isinstance(value, str) else value
+    if (
+        not isinstance(values, list)
+        or not values
+        or not all(isinstance(text, str) and text for text in values)
+    ):
+        raise PolicyGrammarError(f"{name} must be a text or a list of texts")
+    return negation in item, tuple(values)
+
+
+@lru_cache(maxsize=4096)
+def _matcher(patterns: tuple[str, ...]) -> re.Pattern[str]:
+    alternatives = (re.escape(text).replace(r"\*", ".*").replace(r"\?", ".") for text in patterns)
+    return re.compile("|".join(f"(?:{text})" for text in alternatives), re.IGNORECASE | re.DOTALL)
+
+
+def _applies(statement: Statement, action: str, resource: str) -> bool:
+    if (_matcher(statement.actions).fullmatch(action) is not None) == statement.not_actions:
+        return False
+    return (_matcher(statement.resources).fullmatch(resource) is not None) != statement.not_resources
+
+
+def allows(statements: Iterable[Statement], action: str, resource: str) -> bool:
+    """Whether these statements allow `action` on `resource` (an ARN, or `*` for an action without resources).
+
+    A pattern's `*` and `?` are wildcards; the resource's own `*` is a character like any other, so a policy that
+    is limited to some ARNs does not match the resource `*`.
+    """
+    allowed = False
+    for statement in statements:
+        if _applies(statement, action, resource):
+            if statement.effect == "Deny":
+                return False
+            allowed = True
+    return allowed
