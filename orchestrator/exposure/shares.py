@@ -1,0 +1,91 @@
+"""Who gets through at one port: the share of every accepting rule, after the drops that win over it."""
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from orchestrator.exposure.addresses import PUBLIC, Count, count, reach_of
+from orchestrator.exposure.intervals import NOTHING, Intervals, minus, union
+from orchestrator.exposure.packets import far_addresses, from_far, packets_of, packets_to
+from orchestrator.securitygroup import ALL_PORTS, PROTOCOL_NAMES, PortRange, Rule
+
+_EVERY_PORT: tuple[PortRange, ...] = (ALL_PORTS,)
+_NO_PORT: tuple[PortRange, ...] = (PortRange(0, 0),)
+
+
+class Share(NamedTuple):
+    """The far addresses of a zone that a rule lets through at one port, and how many they are."""
+
+    rule: Rule
+    addresses: Intervals
+    size: Count
+
+
+def ports_at(rule: Rule, protocol: int) -> tuple[PortRange, ...]:
+    """The ports of a protocol that a rule is about; port 0 stands for a protocol without ports."""
+    if rule.protocol == "all":
+        return _EVERY_PORT if protocol in {6, 17} else _NO_PORT
+    if rule.protocol != PROTOCOL_NAMES.get(protocol, str(protocol)):
+        return ()
+    return rule.ports if protocol in {6, 17} else _NO_PORT
+
+
+def covers(rule: Rule, protocol: int, port: int) -> bool:
+    """Whether a rule is about this port."""
+    return any(one.first <= port <= one.last for one in ports_at(rule, protocol))
+
+
+def segments(rules: Iterable[Rule], protocol: int, first: int, last: int) -> list[tuple[int, int]]:
+    """The ports from `first` to `last`, cut wherever a rule begins or ends: each rule covers a piece or misses it."""
+    if first == last:
+        return [(first, last)]
+    cuts = {first}
+    for rule in rules:
+        for one in ports_at(rule, protocol):
+            cuts.update([cut for cut in (one.first, one.last + 1) if first < cut <= last])
+    starts = sorted(cuts)
+    return list(zip(starts, [start - 1 for start in starts[1:]] + [last], strict=True))
+
+
+def shares(rules: Sequence[Rule], protocol: int, port: int, zone: Intervals = PUBLIC) -> list[Share]:
+    """The share of each accepting rule at a port, in order; all rules given must cover it, and be in order.
+
+    A drop that asks for more than the far address (a five-tuple rule) takes away only what it asks for: a far address is
+    out of a share when no packet from it is left.
+    """
+    found: list[Share] = []
+    dropped: Intervals = NOTHING
+    waiting: list[Intervals] = []
+    partial: list[Rule] = []
+    for rule in rules:
+        if rule.peer is None:
+            continue
+        if rule.policy == "drop":
+            if _is_partial(rule):
+                partial.append(rule)
+            else:
+                waiting.append(reach_of(rule.peer, zone).addresses)
+            continue
+        if waiting:
+            dropped, waiting = union(dropped, *waiting), []
+        addresses, size = reach_of(rule.peer, zone)
+        if dropped and addresses:
+            addresses = minus(addresses, dropped)
+            size = count(addresses)
+        if partial and addresses:
+            addresses = _past(partial, rule, protocol, port, addresses)
+            size = count(addresses)
+        found.append(Share(rule, addresses, size))
+    return found
+
+
+def _is_partial(rule: Rule) -> bool:
+    return rule.own is not None or bool(rule.source_ports)
+
+
+def _past(drops: Sequence[Rule], accept: Rule, protocol: int, port: int, addresses: Intervals) -> Intervals:
+    """The addresses from which at least one packet at the port passes these drops."""
+    here = packets_to(PROTOCOL_NAMES.get(protocol, str(protocol)), (PortRange(port, port),) if port else ())
+    left = from_far(packets_of(accept) & here, addresses)
+    for drop in drops:
+        left -= packets_of(drop)
+    return far_addresses(left)

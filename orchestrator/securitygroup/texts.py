@@ -1,0 +1,118 @@
+"""The small texts of a Permission as values. Each function raises ValueError on what it does not understand.
+
+The same few texts come back in every group of every account, so what was understood once is remembered.
+"""
+
+from functools import lru_cache
+from ipaddress import AddressValueError, IPv6Address
+
+from orchestrator.securitygroup.values import ALL_PORTS, MAX_PORT, Cidr, PortRange
+
+PROTOCOL_NAMES = {1: "icmp", 6: "tcp", 17: "udp", 47: "gre", 58: "icmpv6"}
+"""Some regions accept and may echo IANA numbers where others use names (ECS AuthorizeSecurityGroup)."""
+
+PROTOCOL_NUMBERS = {name: number for number, name in PROTOCOL_NAMES.items()}
+
+_ALL_PORT_TEXTS = frozenset({"-1/-1", "1/65535"})
+
+
+@lru_cache(maxsize=1024)
+def parse_protocol(text: str) -> str:
+    """A protocol by its name in any case or its IANA number: "tcp", "all", "132"."""
+    name = text.strip().lower()
+    if name == "all" or name in PROTOCOL_NUMBERS:
+        return name
+    number = _number(name)
+    if number > 255:
+        raise ValueError(f"{text!r} is no IP protocol")
+    return PROTOCOL_NAMES.get(number, str(number))
+
+
+@lru_cache(maxsize=16384)
+def parse_port_range(text: str) -> PortRange:
+    """A port range as the API writes it, "22/22" or "-1/-1" for all; a lone "22" is taken too."""
+    text = text.strip()
+    if text in _ALL_PORT_TEXTS:
+        return ALL_PORTS
+    first_text, slash, last_text = text.partition("/")
+    first = _number(first_text)
+    last = _number(last_text) if slash else first
+    if not 1 <= first <= last <= MAX_PORT:
+        raise ValueError(f"{text!r} is no port range")
+    return PortRange(first, last)
+
+
+def means_every_port(text: str) -> bool:
+    """Whether the text is what protocols without ports must carry; an absent one says the same."""
+    return not text or text.strip() in _ALL_PORT_TEXTS
+
+
+@lru_cache(maxsize=65536)
+def parse_cidr(text: str) -> Cidr:
+    """An IPv4 or IPv6 block in any spelling; host bits are cleared, a lone address is a block of one."""
+    address, slash, length = text.strip().partition("/")
+    width, base = (128, _ipv6(address)) if ":" in address else (32, _ipv4(address))
+    prefix = _number(length) if slash else width
+    if prefix > width:
+        raise ValueError(f"{text!r} has a prefix longer than its address")
+    hosts = (1 << (width - prefix)) - 1
+    first = base & ~hosts
+    name = str(IPv6Address(first)) if width == 128 else _dotted(first)
+    return Cidr(6 if width == 128 else 4, first, first | hosts, f"{name}/{prefix}")
+
+
+@lru_cache(maxsize=4096)
+def parse_prefix_entries(texts: tuple[str, ...]) -> tuple[Cidr, ...]:
+    """The entries of a prefix list."""
+    return tuple([parse_cidr(text) for text in texts])
+
+
+@lru_cache(maxsize=4096)
+def parse_port_entries(texts: tuple[str, ...]) -> tuple[PortRange, ...]:
+    """The entries of a port list."""
+    return tuple([parse_port_range(text) for text in texts])
+
+
+@lru_cache(maxsize=1024)
+def parse_priority(text: str) -> int:
+    """1 to 100; 110 lives on in default rules made before May 2020, so all up to 110 are taken."""
+    priority = _number(text.strip())
+    if not 1 <= priority <= 110:
+        raise ValueError(f"{text!r} is no priority")
+    return priority
+
+
+def _number(text: str) -> int:
+    """A plain decimal; int() alone would also take signs, blanks and the digits of other scripts."""
+    if not (text.isascii() and text.isdigit() and len(text) <= 5):
+        raise ValueError(f"{text[:40]!r} is no number in range")
+    return int(text)
+
+
+def _ipv4(text: str) -> int:
+    parts = text.split(".")
+    if len(parts) != 4:
+        raise ValueError(f"{text[:40]!r} is no IPv4 address")
+    value = 0
+    for part in parts:
+        # "010" is 8 to some readers and 10 to others: whoever wrote it must say which.
+        if not (part.isascii() and part.isdigit()) or len(part) > 3 or (part[0] == "0" and len(part) > 1):
+            raise ValueError(f"{text[:40]!r} is no IPv4 address")
+        octet = int(part)
+        if octet > 255:
+            raise ValueError(f"{text[:40]!r} is no IPv4 address")
+        value = value << 8 | octet
+    return value
+
+
+def _ipv6(text: str) -> int:
+    if "%" in text:
+        raise ValueError(f"{text[:40]!r} has a zone: no block of addresses has one")
+    try:
+        return int(IPv6Address(text))
+    except AddressValueError:
+        raise ValueError(f"{text[:60]!r} is no IPv6 address") from None
+
+
+def _dotted(value: int) -> str:
+    return f"{value >> 24}.{value >> 16 & 255}.{value >> 8 & 255}.{value & 255}"

@@ -1,0 +1,156 @@
+"""What a security group says, as values: frozen, hashable where they are shared, made only by reading."""
+
+from typing import Literal, Union
+
+import msgspec
+
+Direction = Literal["ingress", "egress"]
+Policy = Literal["accept", "drop"]
+
+MAX_PORT = 65535
+"""TCP and UDP ports run from 1 to this (ECS AuthorizeSecurityGroup: 1 to 65535)."""
+
+
+class Placement(msgspec.Struct, frozen=True):
+    """Where an account stands in the organization: all that a judgement may need to know of it.
+
+    `folder_path` is made of display names ("Root/Prod/Web"), `folder_ids` of the ids on the same way down.
+    """
+
+    account_id: str
+    account_name: str = ""
+    folder_path: str = ""
+    folder_ids: tuple[str, ...] = ()
+    tags: tuple[tuple[str, str], ...] = ()
+
+
+class PortRange(msgspec.Struct, frozen=True, cache_hash=True):
+    """Ports from `first` to `last`, both included."""
+
+    first: int
+    last: int
+
+    def __str__(self) -> str:
+        return str(self.first) if self.first == self.last else f"{self.first}-{self.last}"
+
+
+ALL_PORTS = PortRange(1, MAX_PORT)
+
+
+class Cidr(msgspec.Struct, frozen=True, cache_hash=True):
+    """An address block: `first` and `last` are numbers within the family (4 or 6), `text` its network."""
+
+    family: int
+    first: int
+    last: int
+    text: str
+
+    def __str__(self) -> str:
+        return self.text
+
+    @property
+    def prefix_length(self) -> int:
+        """The number of leading bits that all its addresses share."""
+        width = 32 if self.family == 4 else 128
+        return width - (self.last - self.first).bit_length()
+
+
+class GroupRef(msgspec.Struct, frozen=True, cache_hash=True):
+    """Another security group as a source: the instances in it, over the internal network only."""
+
+    security_group_id: str
+    owner_account: str = ""
+
+    def __str__(self) -> str:
+        return self.security_group_id
+
+
+class PrefixList(msgspec.Struct, frozen=True, cache_hash=True):
+    """A prefix list as a source. `entries` is None where the list could not be read or understood."""
+
+    prefix_list_id: str
+    name: str = ""
+    entries: tuple[Cidr, ...] | None = None
+
+    def __str__(self) -> str:
+        return self.prefix_list_id
+
+
+Source = Union[Cidr, GroupRef, PrefixList]  # noqa: UP007  (an alias evaluated at run time, on 3.10 too)
+
+
+class Unreadable(msgspec.Struct, frozen=True):
+    """A list that could not be read, and why."""
+
+    reason: str
+
+
+class Lists(msgspec.Struct, frozen=True):
+    """The prefix lists (CIDR texts) and port lists ("22/22") read in one account and region, by id.
+
+    An id that is missing here was not read: a rule that names it is undetermined.
+    """
+
+    prefix_lists: dict[str, tuple[str, ...] | Unreadable] = {}
+    port_lists: dict[str, tuple[str, ...] | Unreadable] = {}
+
+
+NO_LISTS = Lists()
+
+
+class Rule(msgspec.Struct, frozen=True):
+    """One Permission of DescribeSecurityGroupAttribute, understood.
+
+    protocol: "tcp", "udp", "icmp", "icmpv6", "gre", "all", or an IANA number as text.
+    ports: the destination ports; empty for a protocol without ports, where every packet is meant.
+    source, destination: None means any address on the own side; a peer of None is one of the `problems`..
+    source_ports: empty means any.
+    nic_type: "" in a VPC, where rules cover public and private traffic alike; else "internet" or "intranet".
+    problems: what could not be understood, each beginning with the API's name of the field; such a rule is
+        undetermined.
+    raw: the API's own fields, as they came.
+    """
+
+    rule_id: str
+    direction: Direction
+    policy: Policy
+    priority: int
+    protocol: str
+    ports: tuple[PortRange, ...]
+    source: Source | None
+    destination: Source | None
+    source_ports: tuple[PortRange, ...]
+    nic_type: str
+    description: str
+    problems: tuple[str, ...]
+    raw: dict[str, object]
+
+    @property
+    def peer(self) -> Source | None:
+        """The other end of the traffic: the source of an ingress rule, the destination of an egress rule."""
+        return self.source if self.direction == "ingress" else self.destination
+
+    @property
+    def own(self) -> Source | None:
+        """The near end: what a five-tuple rule says of the instance's own address; None means any."""
+        return self.destination if self.direction == "ingress" else self.source
+
+
+class SecurityGroup(msgspec.Struct, frozen=True):
+    """A security group and its rules. `vpc_id` is "" in the classic network."""
+
+    placement: Placement
+    region_id: str
+    security_group_id: str
+    name: str
+    kind: Literal["normal", "enterprise"]
+    vpc_id: str
+    service_managed: bool
+    inner_access_policy: Policy
+    tags: tuple[tuple[str, str], ...]
+    rules: tuple[Rule, ...]
+
+    @property
+    def classic(self) -> bool:
+        """Whether it lives in the classic network, where rules are told apart by network card."""
+        return not self.vpc_id
