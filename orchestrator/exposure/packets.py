@@ -1,8 +1,8 @@
 """Sets of packets, and what rules let through.
 
 A packet has seven coordinates: the network card it comes by (classic network only), the security group its
-sender is a member of, IP protocol, destination port, the far address, the near address, and source port. A set is
-a union of boxes; a box is one set of numbers per coordinate. Protocols without ports have the ports {0}.
+sender is a member of, IP protocol, destination port, the far address, the near address, and source port. A set
+is a union of boxes; a box is one set of numbers per coordinate. Protocols without ports have the ports {0}.
 """
 
 from collections.abc import Iterable, Sequence
@@ -180,15 +180,8 @@ def far_addresses(packets: PacketSet) -> Intervals:
 
 def from_far(packets: PacketSet, addresses: Intervals) -> PacketSet:
     """Those of the packets whose far address is one of these."""
-    whole: Box = (
-        _ANY_CARD,
-        _ANY_GROUP,
-        ((0, 255),),
-        ((0, MAX_PORT),),
-        addresses,
-        EVERYWHERE,
-        ((0, MAX_PORT),),
-    )
+    ports: Intervals = ((0, MAX_PORT),)
+    whole: Box = (_ANY_CARD, _ANY_GROUP, ((0, 255),), ports, addresses, EVERYWHERE, ports)
     return packets & PacketSet([whole] if addresses else [])
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from orchestrator.exposure.addresses import PUBLIC, Count, count, reach_of
+from orchestrator.exposure.addresses import Count, Zone, count, reach_of
 from orchestrator.exposure.intervals import NOTHING, Intervals, minus, union
 from orchestrator.exposure.packets import far_addresses, from_far, packets_of, packets_to
 from orchestrator.securitygroup import ALL_PORTS, PROTOCOL_NAMES, PortRange, Rule
@@ -35,7 +35,7 @@ def covers(rule: Rule, protocol: int, port: int) -> bool:
 
 
 def segments(rules: Iterable[Rule], protocol: int, first: int, last: int) -> list[tuple[int, int]]:
-    """The ports from `first` to `last`, cut wherever a rule begins or ends: each rule covers a piece or misses it."""
+    """The ports from `first` to `last`, cut so that each rule covers a whole piece or none of it."""
     if first == last:
         return [(first, last)]
     cuts = {first}
@@ -46,11 +46,11 @@ def segments(rules: Iterable[Rule], protocol: int, first: int, last: int) -> lis
     return list(zip(starts, [start - 1 for start in starts[1:]] + [last], strict=True))
 
 
-def shares(rules: Sequence[Rule], protocol: int, port: int, zone: Intervals = PUBLIC) -> list[Share]:
+def shares(rules: Sequence[Rule], protocol: int, port: int, zone: Zone = "internet") -> list[Share]:
     """The share of each accepting rule at a port, in order; all rules given must cover it, and be in order.
 
-    A drop that asks for more than the far address (a five-tuple rule) takes away only what it asks for: a far address is
-    out of a share when no packet from it is left.
+    A drop that asks for more than the far address (a five-tuple rule) takes away only what it asks for: a far
+    address is out of a share when no packet from it is left.
     """
     found: list[Share] = []
     dropped: Intervals = NOTHING
