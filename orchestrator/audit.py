@@ -1,8 +1,8 @@
 """PROVE: what a record of a change says, the hash chains that hold the records, and their verification.
 
-Each account has a chain: a record names its place (`seq`) and the hash of the account's record before it. Each
-record also has a run-wide `line`, its place in `audit.jsonl`. The manifest holds the count and the last hash
-of every chain, so a cut tail is as visible as a changed byte. A line is valid in one spelling only.
+Each account has a chain: a record names its place (`seq`) and the hash of the account's record before it.
+Each record also has a run-wide `line`, its place in `audit.jsonl`. The manifest holds the count and the
+last hash of every chain, so a cut tail is as visible as a changed byte. A line is valid in one spelling only.
 
 The room is pure: no file, no clock. Whoever can rewrite the file *and* the manifest can forge both; a
 signature of the manifest, made with a key kept elsewhere, is what proves more than that.
