@@ -1,12 +1,13 @@
 """SEE: the regions, security groups and rules of one account, each read in full or named as unreachable.
 
 Every list is followed to its last page. An answer that lacks its list, repeats a page token or fails for good
-makes that region or group `Unreachable`; it is never taken for an empty one. This room reads one thing at a time;
-who reads how many at once is `run`'s to say.
+makes that region or group `Unreachable`; it is never taken for an empty one. This room reads one thing at a
+time; who reads how many at once is `run`'s to say.
 """
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Iterable, Mapping
 from typing import Any
 
@@ -14,8 +15,9 @@ import msgspec
 
 from accounts import Unreachable
 from orchestrator.cloud.client import AccountSession
-from orchestrator.cloud.errors import CloudError, ExpiredToken, Unavailable
+from orchestrator.cloud.errors import CloudError, Unavailable
 from orchestrator.securitygroup import (
+    NO_LISTS,
     Lists,
     Placement,
     SecurityGroup,
@@ -36,7 +38,7 @@ class Observation(msgspec.Struct, frozen=True):
     Attributes:
         group: the parsed group.
         listing: its item of DescribeSecurityGroups.
-        attribute: the top level of DescribeSecurityGroupAttribute without its rules; empty if the group has no rules.
+        attribute: the top level of DescribeSecurityGroupAttribute without its rules; empty for a group without any.
         permissions: every rule, of all pages, as the API gave it.
         lists: the prefix and port lists its rules name.
     """
@@ -79,13 +81,10 @@ class RegionReader:
         self._region_id = region_id
         self._prefix_lists: dict[str, tuple[str, ...] | Unreadable] = {}
         self._port_lists: dict[str, tuple[str, ...] | Unreadable] = {}
+        self._one_at_a_time = asyncio.Lock()  # so that two groups that name the same list read it once
 
     async def read(self, listing: Answer) -> Observation | Unreachable:
-        """Return the group in full, both directions in one call a page, or why it cannot be seen.
-
-        Raises:
-            ExpiredToken: the account's session cannot be renewed; nothing more can be read of it.
-        """
+        """Return the group in full, both directions in one call a page, or why it cannot be seen."""
         group_id = str(listing["SecurityGroupId"])
         try:
             if has_no_rules(listing):
@@ -94,8 +93,6 @@ class RegionReader:
             else:
                 attribute, permissions = await self._rules(group_id)
             lists = await self._lists(permissions)
-        except ExpiredToken:
-            raise
         except CloudError as error:
             return unreachable(error, self._placement.account_id, self._region_id, group_id)
         group = parse_group(self._placement, self._region_id, listing, attribute, permissions, lists)
@@ -103,14 +100,18 @@ class RegionReader:
 
     async def reread(self, group_id: str) -> Observation | Unreachable:
         """Return the group as it is now, by its id: its listing and its rules are both read again."""
-        parameters = {"RegionId": self._region_id, "SecurityGroupId": group_id, "MaxResults": _GROUPS_PER_PAGE}
+        parameters = {
+            "RegionId": self._region_id,
+            "SecurityGroupId": group_id,
+            "MaxResults": _GROUPS_PER_PAGE,
+        }
         try:
             async for page in _pages(self._session, "DescribeSecurityGroups", self._region_id, parameters):
-                for listing in _items(page, ("SecurityGroups", "SecurityGroup"), self._session, self._region_id):
+                for listing in _items(
+                    page, ("SecurityGroups", "SecurityGroup"), self._session, self._region_id
+                ):
                     if listing.get("SecurityGroupId") == group_id:
                         return await self.read(listing)
-        except ExpiredToken:
-            raise
         except CloudError as error:
             return unreachable(error, self._placement.account_id, self._region_id, group_id)
         return Unreachable(
@@ -140,14 +141,17 @@ class RegionReader:
 
     async def _lists(self, permissions: Iterable[Mapping[str, Any]]) -> Lists:
         prefix_ids, port_ids = referenced_lists(permissions)
-        for list_id in sorted(prefix_ids - self._prefix_lists.keys()):
-            self._prefix_lists[list_id] = await self._entries(
-                "DescribePrefixListAttributes", "PrefixListId", list_id, ("Entries", "Entry"), "Cidr"
-            )
-        for list_id in sorted(port_ids - self._port_lists.keys()):
-            self._port_lists[list_id] = await self._entries(
-                "DescribePortRangeListEntries", "PortRangeListId", list_id, ("Entries",), "PortRange"
-            )
+        if not prefix_ids and not port_ids:
+            return NO_LISTS
+        async with self._one_at_a_time:
+            for list_id in sorted(prefix_ids - self._prefix_lists.keys()):
+                self._prefix_lists[list_id] = await self._entries(
+                    "DescribePrefixListAttributes", "PrefixListId", list_id, ("Entries", "Entry"), "Cidr"
+                )
+            for list_id in sorted(port_ids - self._port_lists.keys()):
+                self._port_lists[list_id] = await self._entries(
+                    "DescribePortRangeListEntries", "PortRangeListId", list_id, ("Entries",), "PortRange"
+                )
         return Lists(
             prefix_lists={list_id: self._prefix_lists[list_id] for list_id in prefix_ids},
             port_lists={list_id: self._port_lists[list_id] for list_id in port_ids},
@@ -164,8 +168,6 @@ class RegionReader:
             return tuple(
                 str(entry.get(field, "")) for entry in _items(answer, path, self._session, self._region_id)
             )
-        except ExpiredToken:
-            raise
         except CloudError as error:
             return Unreadable(reason=f"{action} of {list_id}: {error.code} (RequestId {error.request_id})")
 
@@ -174,7 +176,7 @@ _NOT_THE_GROUP = frozenset({"Permissions", "NextToken", "RequestId"})
 
 
 def has_no_rules(listing: Mapping[str, Any]) -> bool:
-    """Tell whether the listing says, in a number, that the group holds no rule, so that it need not be read."""
+    """Tell whether the listing says, in a number, that the group has no rule and need not be read."""
     count = listing.get("RuleCount")
     return isinstance(count, int) and not isinstance(count, bool) and count == 0
 
@@ -219,7 +221,9 @@ def _items(
     for key in path:
         value = value.get(key) if isinstance(value, dict) else None
     if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
-        raise _malformed(session, ".".join(path), region_id, answer, f"the answer has no list {'.'.join(path)}")
+        raise _malformed(
+            session, ".".join(path), region_id, answer, f"the answer has no list {'.'.join(path)}"
+        )
     return value
 
 
