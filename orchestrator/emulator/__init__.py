@@ -1,11 +1,13 @@
-"""Alibaba Cloud on loopback, for the demo, the tests and users' own CI. Shares no code with the other rooms."""
+"""Alibaba Cloud on loopback: for the demo, the tests and users' own CI. Shares no code with other rooms."""
 
 from __future__ import annotations
 
 from orchestrator.emulator.faults import Fault, Kind
 from orchestrator.emulator.identity import Keys
+from orchestrator.emulator.model import Group, Role, Rule, Statement, Tag
 from orchestrator.emulator.quirks import GoneRule, Quirks, Refusal
 from orchestrator.emulator.record import Call, Record
+from orchestrator.emulator.serve import read_fault, read_quirks, serve
 from orchestrator.emulator.server import Emulator
 from orchestrator.emulator.state import Options
 from orchestrator.emulator.throttle import Throttle
@@ -16,13 +18,21 @@ __all__ = [
     "Emulator",
     "Fault",
     "GoneRule",
+    "Group",
     "Keys",
     "Kind",
     "Options",
     "Quirks",
     "Record",
     "Refusal",
+    "Role",
+    "Rule",
+    "Statement",
+    "Tag",
     "Throttle",
     "World",
     "differences",
+    "read_fault",
+    "read_quirks",
+    "serve",
 ]

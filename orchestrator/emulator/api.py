@@ -47,9 +47,7 @@ class Parameters:
         value = self.wire.get(name)
         if not value:
             raise ApiError(
-                400,
-                "MissingParameter",
-                f'The input parameter "{name}" that is mandatory for processing this request is not supplied.',
+                400, "MissingParameter", f'The input parameter "{name}" that is mandatory is not supplied.'
             )
         return value
 
@@ -77,7 +75,7 @@ class Parameters:
         found = [
             (int(key[len(prefix) :]), value)
             for key, value in self.wire.items()
-            if key.startswith(prefix) and key[len(prefix) :].isdigit()
+            if key.startswith(prefix) and key[len(prefix) :].isdecimal()
         ]
         if len(found) > most:
             raise ApiError(
@@ -91,7 +89,7 @@ class Parameters:
         found: dict[int, dict[str, str]] = {}
         for key, value in self.wire.items():
             number, dot, rest = key[len(prefix) :].partition(".")
-            if key.startswith(prefix) and dot and number.isdigit():
+            if key.startswith(prefix) and dot and number.isdecimal():
                 found.setdefault(int(number), {})[rest] = value
         if len(found) > most:
             raise ApiError(
@@ -171,7 +169,8 @@ def operation(
 
     def register(handler: Handler) -> Handler:
         for version in (versions,) if isinstance(versions, str) else versions:
-            REGISTRY[version, action] = Operation(product, version, action, handler, **options)  # type: ignore[arg-type]  # Operation's own fields
+            made = Operation(product, version, action, handler, **options)  # type: ignore[arg-type]  # its own fields
+            REGISTRY[version, action] = made
         return handler
 
     return register

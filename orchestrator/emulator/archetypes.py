@@ -1,14 +1,14 @@
-"""The kinds of security group one meets: console defaults, webs, databases, bastions, managed, classic, and traps.
+"""The kinds of security group one meets: console defaults, webs, databases, bastions, managed, and traps.
 
-Each archetype is a function from a `Site` to a group. `RISKY` ones open a dangerous port to the Internet, `BENIGN`
-ones do not; both hold the shapes that scanners of this field are known to misjudge.
+Each archetype is a function from a `Site` to a group. `RISKY` ones open a dangerous port to the Internet,
+`BENIGN` ones do not; both hold the shapes that scanners of this field are known to misjudge.
 """
 
 from __future__ import annotations
 
 import random
 from collections.abc import Callable
-from typing import Final
+from typing import Final, TypeAlias
 
 from orchestrator.emulator.model import Estate, Group, PortList, PrefixList, Rule, Tag
 
@@ -60,7 +60,8 @@ class Site:
 
     def office(self) -> str:
         """A company's public /24."""
-        return f"{self.rng.choice((58, 101, 113, 183, 203))}.{self.rng.randrange(1, 250)}.{self.rng.randrange(256)}.0/24"
+        first = self.rng.choice((58, 101, 113, 183, 203))
+        return f"{first}.{self.rng.randrange(1, 250)}.{self.rng.randrange(256)}.0/24"
 
     def private(self) -> str:
         """A private network of some size."""
@@ -150,15 +151,7 @@ def bastion(site: Site) -> Group:
 def application(site: Site) -> Group:
     """Reached from other groups, of this account and of another one."""
     rules = [site.allow(f"{8000 + n}/{8000 + n}", site.private()) for n in range(site.rng.randint(2, 8))]
-    for peer in [*site.estate.groups][-2:]:
-        rules.append(
-            site.rule(
-                port_range="8080/8090",
-                source_group_id=peer,
-                source_group_name=site.estate.groups[peer].name,
-                source_group_owner_account=site.account_id,
-            )
-        )
+    rules.extend(_from_group(site, peer) for peer in [*site.estate.groups.values()][-2:])
     if site.rng.random() < 0.2:
         rules.append(
             site.rule(
@@ -168,6 +161,15 @@ def application(site: Site) -> Group:
             )
         )
     return site.group(f"app-{site.rng.choice(_TEAMS)}", *rules)
+
+
+def _from_group(site: Site, peer: Group) -> Rule:
+    return site.rule(
+        port_range="8080/8090",
+        source_group_id=peer.security_group_id,
+        source_group_name=peer.name,
+        source_group_owner_account=site.account_id,
+    )
 
 
 def enterprise(site: Site) -> Group:
@@ -369,13 +371,36 @@ def large(site: Site) -> Group:
     return site.group("partners", *rules, site.allow("22/22", ANYONE))
 
 
-BENIGN: Final = (
-    (9, web), (8, database), (5, bastion), (8, application), (3, enterprise), (3, managed_quiet), (1, dropped),
-    (1, drop_at_equal_priority), (1, classic_internal), (2, wide_private), (4, empty), (3, services),
-)  # fmt: skip
-RISKY: Final = (
-    (8, console_default), (1, console_default_old), (4, open_database), (1, open_over_ipv6), (1, open_in_halves),
-    (1, open_by_prefix_list), (1, open_by_port_list), (2, open_all), (2, open_all_ports), (1, drop_that_does_not_help),
-    (1, five_tuple), (1, enterprise_open), (1, managed_open), (1, classic_open),
-)  # fmt: skip
-RARE: Final = ((1, large),)
+Weighted: TypeAlias = tuple[tuple[int, Archetype], ...]
+
+BENIGN: Final[Weighted] = (
+    (9, web),
+    (8, database),
+    (5, bastion),
+    (8, application),
+    (3, enterprise),
+    (3, managed_quiet),
+    (1, dropped),
+    (1, drop_at_equal_priority),
+    (1, classic_internal),
+    (2, wide_private),
+    (4, empty),
+    (3, services),
+)
+RISKY: Final[Weighted] = (
+    (8, console_default),
+    (1, console_default_old),
+    (4, open_database),
+    (1, open_over_ipv6),
+    (1, open_in_halves),
+    (1, open_by_prefix_list),
+    (1, open_by_port_list),
+    (2, open_all),
+    (2, open_all_ports),
+    (1, drop_that_does_not_help),
+    (1, five_tuple),
+    (1, enterprise_open),
+    (1, managed_open),
+    (1, classic_open),
+)
+RARE: Final[Weighted] = ((1, large),)

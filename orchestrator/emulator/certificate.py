@@ -1,4 +1,4 @@
-"""A certificate authority for one run, and the certificate of the emulator's own names, made in memory and a folder."""
+"""A certificate authority for one run, and the certificate of the emulator's own names."""
 
 from __future__ import annotations
 

@@ -25,11 +25,19 @@ _PORTS: Final = re.compile(r"(-?\d{1,6})/(-?\d{1,6})")
 _ANY_PORT: Final = "-1/-1"
 
 # What makes two rules the same: everything but id, names, description and time.
-MEANING: Final = (
-    "direction", "policy", "priority", "ip_protocol", "port_range", "source_port_range", "nic_type", "source_cidr_ip",
-    "ipv6_source_cidr_ip", "source_group_id", "source_group_owner_account", "source_prefix_list_id", "dest_cidr_ip",
-    "ipv6_dest_cidr_ip", "dest_group_id", "dest_group_owner_account", "dest_prefix_list_id", "port_range_list_id",
-)  # fmt: skip
+NOT_MEANING: Final = frozenset(
+    {
+        "security_group_rule_id",
+        "source_group_name",
+        "dest_group_name",
+        "source_prefix_list_name",
+        "dest_prefix_list_name",
+        "port_range_list_name",
+        "description",
+        "create_time",
+    }
+)
+MEANING: Final = tuple(name for name in Rule.__struct_fields__ if name not in NOT_MEANING)
 
 
 def meaning(rule: Rule) -> tuple[object, ...]:
@@ -86,8 +94,8 @@ def _protocol(context: Context, text: str) -> str:
         and context.region_id in NUMERIC_PROTOCOL_REGIONS
     ):
         return text if context.state.quirks.numeric_protocols_echoed else _NUMBERS.get(str(int(text)), text)
-    raise bad("InvalidIpProtocol.ValueNotSupported", "The parameter IpProtocol must be specified with case insensitive "
-              "TCP, UDP, ICMP, GRE or ALL.")  # fmt: skip
+    message = "The parameter IpProtocol must be specified with case insensitive TCP, UDP, ICMP, GRE or ALL."
+    raise bad("InvalidIpProtocol.ValueNotSupported", message)
 
 
 def _ports(context: Context, wire: Mapping[str, str], protocol: str) -> tuple[str, str, str]:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timezone
 from secrets import token_hex
 from typing import Final
+from urllib.parse import urlencode
 
 from msgspec.structs import replace
 
@@ -13,7 +14,6 @@ from orchestrator.emulator.api import Answer, ApiError, Context, Handler, operat
 from orchestrator.emulator.ecs_groups import VERSION, estate_of, find_group, group_arn
 from orchestrator.emulator.ecs_permission import bad, meaning, read_rule
 from orchestrator.emulator.model import Group, Rule
-from orchestrator.emulator.record import wire_of
 from orchestrator.emulator.regions import BY_ID
 from orchestrator.emulator.world import stored
 
@@ -40,7 +40,9 @@ def once(context: Context, change: Callable[[], None]) -> Answer:
             400, "InvalidParameter.ClientToken", "The specified parameter ClientToken is not valid."
         )
     key = (context.account_id, context.operation.action, token)
-    wire = wire_of({name: value for name, value in context.parameters.wire.items() if name != "ClientToken"})
+    wire = urlencode(
+        {name: value for name, value in context.parameters.wire.items() if name != "ClientToken"}
+    )
     known = context.state.tokens.recall(key, context.now) if token else None
     if known is not None:
         if known[0] != wire:
@@ -182,8 +184,8 @@ def _weight(context: Context, rule: Rule) -> int:
 _MODIFIABLE: Final = (
     "IpProtocol", "PortRange", "PortRangeListId", "SourcePortRange", "Policy", "Priority", "Description",
     "SourceCidrIp", "Ipv6SourceCidrIp", "SourceGroupId", "SourceGroupOwnerAccount", "SourceGroupOwnerId",
-    "SourcePrefixListId", "DestCidrIp", "Ipv6DestCidrIp", "DestGroupId", "DestGroupOwnerAccount", "DestGroupOwnerId",
-    "DestPrefixListId",
+    "SourcePrefixListId", "DestCidrIp", "Ipv6DestCidrIp", "DestGroupId", "DestGroupOwnerAccount",
+    "DestGroupOwnerId", "DestPrefixListId",
 )  # fmt: skip
 _PEER_KINDS: Final = ("{}CidrIp", "Ipv6{}CidrIp", "{}GroupId", "{}PrefixListId")
 

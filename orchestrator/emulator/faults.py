@@ -1,4 +1,4 @@
-"""Faults by name: what goes wrong on the way, how often, how many times, and for whom. Seeded, so a run repeats."""
+"""Faults by name: what goes wrong on the way, how often, how many times, for whom. Seeded: a run repeats."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from msgspec import Struct
 
 
 class Kind(str, Enum):
-    """What can go wrong. "before" changes nothing in the world; "after" has made the change and loses the answer."""
+    """What can go wrong. "before" changes nothing; "after" has made the change and loses the answer."""
 
     UNAVAILABLE = "unavailable"
     """503 ServiceUnavailable, nothing done."""
@@ -34,7 +34,7 @@ class Kind(str, Enum):
     """Fewer bytes than Content-Length promises, then the connection closes."""
     GARBAGE = "garbage"
     """502 with an HTML page, nothing done, as a gateway answers."""
-    REPEATED_TOKEN = "repeated_token"
+    REPEATED_TOKEN = "repeated_token"  # noqa: S105 - a page token
     """A further page answers with the NextToken it was asked for."""
     EMPTY = "empty"
     """A list is empty though it is not, as where a permission is missing."""
@@ -56,11 +56,14 @@ BEFORE = frozenset(
 )  # fmt: skip
 
 
+RESETS = frozenset({Kind.RESET_BEFORE, Kind.RESET_AFTER})
+
+
 class Fault(Struct, frozen=True, kw_only=True):
     """One fault: its kind and whom it strikes.
 
-    `rate` of the matching calls, after the first `skip` of them, at most `count` times. `account`, `region` and
-    `action` are glob patterns. `seconds` is for `slow` and `hang`.
+    `rate` of the matching calls, after the first `skip` of them, at most `count` times. `account`, `region`
+    and `action` are glob patterns. `seconds` is for `slow` and `hang`.
     """
 
     kind: Kind
@@ -131,11 +134,16 @@ class Faults:
         """How often each fault struck, in their order."""
         return tuple(armed.struck for armed in self._armed)
 
-    def choose(self, account_id: str, region_id: str, action: str) -> Fault | None:
-        """The fault that strikes this call, if any."""
+    def choose(
+        self, account_id: str, region_id: str, action: str, without_effect: frozenset[Kind] = frozenset()
+    ) -> Fault | None:
+        """The fault that strikes this call, if any; kinds `without_effect` on it wait for another call."""
         for armed in self._armed:
-            if armed.fault.matches(account_id, region_id, action) and armed.strikes():
-                return armed.fault
+            fault = armed.fault
+            if fault.kind in without_effect or not fault.matches(account_id, region_id, action):
+                continue
+            if armed.strikes():
+                return fault
         return None
 
 

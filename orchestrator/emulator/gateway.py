@@ -1,6 +1,7 @@
 """The way of one request through the cloud: read, verify, meter, fault, permit, operate, answer, record.
 
-Knows nothing of sockets: it takes a WireRequest and gives a Reply, so every refusal can be tested without a server.
+Knows nothing of sockets: it takes a WireRequest and gives a Reply, so every refusal can be tested without a
+server.
 """
 
 from __future__ import annotations
@@ -13,9 +14,9 @@ import msgspec
 
 from orchestrator.emulator import products, signature
 from orchestrator.emulator.api import REGISTRY, Answer, ApiError, Context, Operation, Parameters
-from orchestrator.emulator.faults import BEFORE, Fault, Kind
+from orchestrator.emulator.faults import BEFORE, RESETS, Fault, Kind
 from orchestrator.emulator.identity import Caller
-from orchestrator.emulator.record import Call, wire_of
+from orchestrator.emulator.record import Call
 from orchestrator.emulator.signature import Signed, WireRequest
 from orchestrator.emulator.state import State, new_request_id
 
@@ -68,7 +69,7 @@ class Gateway:
             code = error.code
         reply.fault = trace.fault
         reply.headers.update(trace.headers)
-        self._record(trace, reply.status, code)
+        self._record(trace, 0 if trace.fault and trace.fault.kind in RESETS else reply.status, code)
         return reply
 
     # --- the stations
@@ -77,9 +78,7 @@ class Gateway:
         self._identify(signature.read(request), trace)
         context = self._context(trace)
         self._meter(context, trace)
-        fault = trace.fault = self.state.faults.choose(
-            context.account_id, context.region_id, context.operation.action
-        )
+        fault = trace.fault = self._choose_fault(context)
         if fault is not None and fault.kind in BEFORE and fault.kind is not Kind.IGNORED:
             raise self._fault_before(fault, context)
         answer = self._operate(context, ignored=fault is not None and fault.kind is Kind.IGNORED)
@@ -168,6 +167,19 @@ class Gateway:
 
     # --- faults
 
+    def _choose_fault(self, context: Context) -> Fault | None:
+        operation = context.operation
+        idle = set()
+        if not context.parameters.text("NextToken"):
+            idle.add(Kind.REPEATED_TOKEN)
+        if not operation.listing:
+            idle.add(Kind.EMPTY)
+        if not operation.mutating:
+            idle.add(Kind.IGNORED)
+        return self.state.faults.choose(
+            context.account_id, context.region_id, operation.action, frozenset(idle)
+        )
+
     def _fault_before(self, fault: Fault, context: Context) -> ApiError:
         """The refusal of a fault that strikes before anything is done."""
         quirks = self.state.quirks
@@ -180,6 +192,8 @@ class Gateway:
             return self._denied(context)
         if fault.kind is Kind.ERROR_BEFORE:
             return _internal_error()
+        if fault.kind is Kind.GARBAGE:
+            return ApiError(502, "BadGateway", "Bad gateway.")
         return ApiError(
             503, "ServiceUnavailable", "The request has failed due to a temporary failure of the server."
         )
@@ -188,10 +202,9 @@ class Gateway:
         """Spoil an answer, or lose it after the call was carried out."""
         if fault.kind is Kind.ERROR_AFTER:
             raise _internal_error()
-        sent = context.parameters.text("NextToken")
-        if fault.kind is Kind.REPEATED_TOKEN and sent:
-            answer["NextToken"] = sent
-        if fault.kind is Kind.EMPTY and context.operation.listing:
+        if fault.kind is Kind.REPEATED_TOKEN:
+            answer["NextToken"] = context.parameters.text("NextToken")
+        if fault.kind is Kind.EMPTY:
             _empty(answer, context.operation.listing)
 
     # --- answers
@@ -224,7 +237,7 @@ class Gateway:
                 account_id=trace.caller.account_id if trace.caller else "",
                 region_id=trace.region_id,
                 action=signed.action if signed else "",
-                wire=wire_of(signed.parameters) if signed else "",
+                wire=signed.wire if signed else "",
                 status=status,
                 code=code,
                 request_id=trace.request_id,

@@ -1,7 +1,8 @@
 """What exists in the emulated cloud, as values.
 
 `Rule` has the API's own field names on the wire, so that an answer is one encoding without a copy: a world of
-60,000 groups stays small and a call stays cheap. Values are frozen: a change replaces a value, so a snapshot is free.
+60,000 groups stays small and a call stays cheap. Values are frozen: a change replaces a value, so a snapshot
+is free.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Founds an organization: folders, members with their statuses and tags, and the roles that let the hub in."""
+"""Founds an organization: folders, members with statuses and tags, and the roles that let the hub in."""
 
 from __future__ import annotations
 
@@ -155,7 +155,7 @@ def _roles(
         REMEDIATION_ROLE: Role(REMEDIATION_ROLE, (hub,), (writes,), plan.external_id),
     }
     access = {ADMINISTRATOR_ROLE: Role(ADMINISTRATOR_ROLE, (management,), ADMINISTRATOR)}
-    roles = dict.fromkeys(organization.members, {**ours, **access})
+    roles = {account_id: {**ours, **access} for account_id in organization.members}
     roles[organization.management.account_id] = {} if plan.hub == "management" else dict(ours)
     if not plan.hub_roles:
         roles[organization.hub_account_id] = {} if plan.hub == "management" else dict(access)
@@ -174,7 +174,7 @@ def _shut(asked: int | Mapping[str, str], ordinary: list[str], rng: random.Rando
 
 
 def shut(roles: dict[str, Role], kind: str) -> dict[str, Role]:
-    """The roles of an account that cannot be entered (or, `powerless`, not used), in one of the UNREACHABLE ways."""
+    """The roles of an account that cannot be entered (`powerless`: used), in one of the UNREACHABLE ways."""
     if kind == "missing":
         return {}
     if kind == "refuses":

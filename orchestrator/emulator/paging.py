@@ -1,4 +1,4 @@
-"""Pages: by token and by number, as the products have them. Tokens are opaque and carry what they continue."""
+"""Pages: by token and by number, as the products have them. A token carries what it continues."""
 
 from __future__ import annotations
 
@@ -21,14 +21,12 @@ def decode_token(token: str) -> tuple[int, str]:
     """What `encode_token` packed; 400 InvalidParameter.NextToken for anything else."""
     try:
         text = base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)).decode()
-        position, colon, last = text.partition(":")
-        if not colon or not position.isdigit():
-            raise ValueError(position)
-        return int(position), last
-    except (binascii.Error, UnicodeError, ValueError):
-        raise ApiError(
-            400, "InvalidParameter.NextToken", "The specified parameter NextToken is not valid."
-        ) from None
+    except (binascii.Error, ValueError):
+        text = ""
+    position, colon, last = text.partition(":")
+    if not colon or not position.isdecimal():
+        raise ApiError(400, "InvalidParameter.NextToken", "The specified parameter NextToken is not valid.")
+    return int(position), last
 
 
 def by_token(
@@ -36,8 +34,8 @@ def by_token(
 ) -> tuple[Sequence[T], str]:
     """The page a token asks for, and the token of the next one ("" after the last).
 
-    The page begins after the item the token names, wherever that is now, so a change between two pages neither
-    repeats nor skips what was there before.
+    The page begins after the item the token names, wherever that is now, so a change between two pages
+    neither repeats nor skips what was there before.
     """
     start = 0
     token = context.parameters.text("NextToken")

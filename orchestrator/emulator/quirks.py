@@ -54,7 +54,7 @@ class Quirks(Struct, frozen=True, kw_only=True):
     gone_permission: GoneRule = GoneRule.SUCCESS
     """Revoke by Permissions of a rule that is not there: documented as success, seen as RuleNotExist."""
     atomic_batch: bool = True
-    """One bad id among many: nothing is deleted (True), or the good ones are deleted and the call fails (False)."""
+    """One bad id among many: nothing is deleted (True), or the good ones are and the call fails (False)."""
     other_direction_revokes: bool = False
     """An egress rule's id given to the ingress action: treated as gone (False), or deleted (True)."""
     authorization_limit: Refusal = Refusal(403, "AuthorizationLimitExceed", "The limit of rules is reached.")
@@ -118,7 +118,7 @@ class Quirks(Struct, frozen=True, kw_only=True):
     )
     """ECS without permission: Forbidden.RAM, Forbidden.Unauthorized, NoPermission."""
     silent_instances: bool = True
-    """DescribeInstances and DescribeNetworkInterfaces without permission: an empty list (True) or a refusal."""
+    """DescribeInstances, DescribeNetworkInterfaces without permission: an empty list (True) or a refusal."""
     errors_as_200: bool = False
     """Errors arrive with HTTP 200 and a Code in the body."""
     lower_case_error_keys: bool = False

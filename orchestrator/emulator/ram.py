@@ -1,7 +1,8 @@
 """RAM: what a policy document says and whether it allows a call.
 
-Evaluation as RAM documents it: an explicit Deny wins, else one Allow is needed; a session's own policy is a second
-document that must allow too. Condition blocks are refused when a policy is read: nothing is silently allowed.
+Evaluation as RAM documents it: an explicit Deny wins, else one Allow is needed; a session's own policy is a
+second document that must allow too. Condition blocks are refused when a policy is read: nothing is silently
+allowed.
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ def _read_statement(item: object) -> Statement:
         raise PolicyGrammarError("a Statement must be an object")
     unknown = set(item) - {"Effect", "Action", "NotAction", "Resource", "NotResource"}
     if unknown:
-        raise PolicyGrammarError(f"unsupported element {sorted(unknown)[0]}")
+        raise PolicyGrammarError(f"unsupported element {min(unknown)}")
     if item.get("Effect") not in {"Allow", "Deny"}:
         raise PolicyGrammarError("Effect must be Allow or Deny")
     not_actions, actions = _one_of(item, "Action", "NotAction")
@@ -79,8 +80,8 @@ def _applies(statement: Statement, action: str, resource: str) -> bool:
 def allows(statements: Iterable[Statement], action: str, resource: str) -> bool:
     """Whether these statements allow `action` on `resource` (an ARN, or `*` for an action without resources).
 
-    A pattern's `*` and `?` are wildcards; the resource's own `*` is a character like any other, so a policy that
-    is limited to some ARNs does not match the resource `*`.
+    A pattern's `*` and `?` are wildcards; the resource's own `*` is a character like any other, so a policy
+    that is limited to some ARNs does not match the resource `*`.
     """
     allowed = False
     for statement in statements:

@@ -1,18 +1,18 @@
-"""The record of every call: what tests judge a client by. It is the emulator's own account, not the client's."""
+"""The record of every call: what tests judge a client by. It is the emulator's own, not the client's."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from urllib.parse import parse_qsl, urlencode
+from urllib.parse import parse_qsl
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
     """One call as it was answered. `account_id` is the account acted in, "" where the caller was not known.
 
-    `code` is "" for success; `fault` names the injected fault, "" for none; `changes` says what the call changed,
-    also where the caller never learned of it.
+    `status` is 0 where the connection was reset; `code` is "" for success; `fault` names the injected fault,
+    "" for none; `changes` says what the call changed, also where the caller never learned of it.
     """
 
     time: float
@@ -97,8 +97,3 @@ class Record:
     def changes(self) -> tuple[tuple[Call, dict[str, object]], ...]:
         """Every change to the world with the call that made it, in order."""
         return tuple((call, change) for call in self for change in call.changes)
-
-
-def wire_of(parameters: dict[str, str]) -> str:
-    """Parameters packed as one text: a fraction of a dictionary's memory."""
-    return urlencode(parameters)

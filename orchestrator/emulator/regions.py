@@ -51,6 +51,7 @@ REGIONS: Final = tuple(
         ("me-central-1", "Saudi Arabia (Riyadh)", "l4v"),
     )
 )
+REGION_IDS: Final = tuple(region.region_id for region in REGIONS)
 INDUSTRY_REGIONS: Final = tuple(
     Region(*row)
     for row in (

@@ -1,7 +1,8 @@
 """What accounts own: security groups as consoles, teams and services leave them, from a seed.
 
-About half of the accounts are careful: nothing of theirs fails a check. The hub's account owns one group of every
-archetype in its first region, so that the smallest world shows everything, and groups in most other regions.
+About half of the accounts are careful: nothing of theirs fails a check. The hub's account owns one group of
+every archetype in its first region, so that the smallest world shows everything, and groups in most other
+regions.
 """
 
 from __future__ import annotations

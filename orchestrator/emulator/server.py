@@ -14,12 +14,12 @@ import threading
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from types import TracebackType
-from typing import Final
+from typing import Self
 
 from aiohttp import web
 
 from orchestrator.emulator import certificate, control
-from orchestrator.emulator.faults import Fault, Kind
+from orchestrator.emulator.faults import RESETS, Fault, Kind
 from orchestrator.emulator.gateway import Gateway, Reply
 from orchestrator.emulator.identity import Caller, Keys
 from orchestrator.emulator.model import Statement
@@ -28,8 +28,6 @@ from orchestrator.emulator.record import Record
 from orchestrator.emulator.signature import WireRequest
 from orchestrator.emulator.state import Options, State
 from orchestrator.emulator.world import World
-
-_RESETS: Final = frozenset({Kind.RESET_BEFORE, Kind.RESET_AFTER})
 
 
 class Emulator:
@@ -71,7 +69,7 @@ class Emulator:
     def add_user(
         self, account_id: str, name: str = "somebody", statements: tuple[Statement, ...] = ADMINISTRATOR
     ) -> Keys:
-        """Another RAM user with keys: a neighbour who shares the account's limits, or a change from outside."""
+        """Another RAM user with keys: a neighbour who shares the limits, or a change from outside."""
         return self.state.identities.add_user(account_id, name, statements).keys
 
     def enter(self, account_id: str, role: str, session: str = "test", seconds: float = 3600) -> Caller:
@@ -89,7 +87,14 @@ class Emulator:
 
     async def start(self) -> Emulator:
         """Listen, in the current loop."""
-        host, port, tls_port = self._bind
+        try:
+            await self._listen(*self._bind)
+        except BaseException:
+            await self.stop()
+            raise
+        return self
+
+    async def _listen(self, host: str, port: int, tls_port: int) -> None:
         self._folder = tempfile.TemporaryDirectory(prefix="sgsweep-emulator-")
         context, ca_file = certificate.make(Path(self._folder.name))
         self._runner = web.ServerRunner(web.Server(self._handle, access_log=None), shutdown_timeout=0.5)
@@ -100,7 +105,6 @@ class Emulator:
         shown = f"[{host}]" if ":" in host else host
         self.http_url, self.https_url = f"http://{shown}:{plain}", f"https://{shown}:{secure}"
         self.ca_file = str(ca_file)
-        return self
 
     async def stop(self) -> None:
         """Stop listening; the certificate's folder goes with it."""
@@ -111,8 +115,9 @@ class Emulator:
             self._folder.cleanup()
             self._folder = None
 
-    async def __aenter__(self) -> Emulator:
-        return await self.start()
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -131,8 +136,9 @@ class Emulator:
             self._thread.end()
             self._thread = None
 
-    def __enter__(self) -> Emulator:
-        return self.start_thread()
+    def __enter__(self) -> Self:
+        self.start_thread()
+        return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -164,7 +170,7 @@ def _response(reply: Reply, body: bytes) -> web.Response:
 async def _send_faulty(request: web.BaseRequest, reply: Reply, fault: Fault) -> web.StreamResponse:
     """Carry out the part of a fault that is on the wire; others are in the reply already."""
     kind = fault.kind
-    if kind in _RESETS:
+    if kind in RESETS:
         _reset(request)
     elif kind is Kind.HANG:
         await asyncio.sleep(fault.seconds)
@@ -232,7 +238,7 @@ class _Thread:
     def _run(self) -> None:
         try:
             asyncio.run(self._live())
-        except BaseException as error:  # noqa: BLE001 - whatever it is, the thread that waits must learn of it
+        except BaseException as error:  # noqa: BLE001 - whatever it is, the thread that waits must learn it
             self._failure = error
         finally:
             self._ready.set()

@@ -1,8 +1,8 @@
 """The two signature schemes of the API, from the verifier's side.
 
 ACS3-HMAC-SHA256 (headers, the official clients' default) and HMAC-SHA1 (query or form; older clients and the
-credentials library). Verified from what came over the wire: parameters are decoded and encoded anew, because clients
-sign one spelling of the query and send another (API reference 2.1).
+credentials library). Verified from what came over the wire: parameters are decoded and encoded anew, because
+clients sign one spelling of the query and send another (API reference 2.1).
 """
 
 from __future__ import annotations
@@ -10,11 +10,12 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import Final
-from urllib.parse import parse_qsl, quote
+from urllib.parse import parse_qsl, quote, urlencode
 
 from orchestrator.emulator.api import ApiError
 
@@ -34,6 +35,7 @@ V2_OWN: Final = frozenset(
         "SignatureType", "AccessKeyId", "SecurityToken", "Signature",
     }
 )  # fmt: skip
+_DATE: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", re.ASCII)
 EMPTY_SHA256: Final = hashlib.sha256(b"").hexdigest()
 
 
@@ -62,6 +64,8 @@ class Signed:
     date: str
     string_to_sign: str
     signature: str
+    wire: str
+    """The business parameters as one text, for the record."""
 
     def verify(self, secret: str) -> None:
         """SignatureDoesNotMatch unless the signature was made with this secret over this request."""
@@ -80,13 +84,12 @@ class Signed:
 
     def seconds(self) -> float:
         """The request's date as seconds since 1970; IllegalTimestamp where it is not a date."""
+        text = self.date if _DATE.fullmatch(self.date) else ""
         try:
-            parsed = datetime.strptime(self.date, "%Y-%m-%dT%H:%M:%SZ")
+            return datetime.fromisoformat(text[:-1]).replace(tzinfo=timezone.utc).timestamp()
         except ValueError:
-            raise ApiError(
-                400, "IllegalTimestamp", "The input parameter Timestamp is not well formed."
-            ) from None
-        return parsed.replace(tzinfo=timezone.utc).timestamp()
+            message = "The input parameter Timestamp is not well formed."
+            raise ApiError(400, "IllegalTimestamp", message) from None
 
 
 def read(request: WireRequest) -> Signed:
@@ -154,6 +157,7 @@ def _read_v3(request: WireRequest, query: dict[str, str], form: dict[str, str], 
         date=headers["x-acs-date"],
         string_to_sign=f"{V3}\n{hashlib.sha256(canonical.encode()).hexdigest()}",
         signature=parts["Signature"],
+        wire="&".join(part for part in (request.query, urlencode(form)) if part),
     )
 
 
@@ -165,15 +169,17 @@ def _read_v2(request: WireRequest, parameters: dict[str, str]) -> Signed:
     if parameters.get("SignatureMethod", V2) != V2:
         raise _incomplete("unsupported SignatureMethod")
     signed = {key: value for key, value in parameters.items() if key != "Signature"}
+    business = {key: value for key, value in parameters.items() if key not in V2_OWN}
     return Signed(
         scheme=V2,
         version=parameters["Version"],
         action=parameters["Action"],
-        parameters={key: value for key, value in parameters.items() if key not in V2_OWN},
+        parameters=business,
         access_key_id=parameters["AccessKeyId"],
         security_token=parameters.get("SecurityToken", ""),
         nonce=parameters["SignatureNonce"],
         date=parameters["Timestamp"],
         string_to_sign=f"{request.method}&%2F&{_encode(_canonical(signed))}",
         signature=parameters["Signature"],
+        wire=urlencode(business),
     )

@@ -1,10 +1,10 @@
-"""What the running cloud knows beyond its world: keys and sessions, meters, faults, idempotency, the clock."""
+"""What the running cloud knows beyond its world: keys, meters, faults, idempotency, the clock."""
 
 from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from time import time
 
 from orchestrator.emulator.faults import Fault, Faults
@@ -21,9 +21,9 @@ from orchestrator.emulator.world import World
 class Options:
     """How the emulated cloud behaves.
 
-    `latency_seconds` is waited before each answer. `hub_keys` are the hub's credentials (made up unless given);
-    `hub_statements` what its RAM user may do; `hub_is_root` makes it the root identity, which may not assume roles.
-    `clock` gives seconds since 1970. `seed` drives the faults.
+    `latency_seconds` is waited before each answer. `hub_keys` are the hub's credentials (made up unless
+    given); `hub_statements` what its RAM user may do; `hub_is_root` makes it the root identity, which may not
+    assume roles. `clock` gives seconds since 1970. `seed` drives the faults.
     """
 
     latency_seconds: float = 0.0
@@ -37,7 +37,6 @@ class Options:
     seed: int = 0
     clock: Callable[[], float] = time
     control: bool = True
-    extra: dict[str, object] = field(default_factory=dict)
 
 
 class State:

@@ -1,7 +1,7 @@
 """Flow control as the cloud does it: a limit for each account x region x API.
 
-Two kinds: calendar windows (the limit is free again when the next window begins) and token buckets. The refusal may
-carry a hint: `x-acs-retry-after` in milliseconds, or the older `x-ratelimit-user-api` header.
+Two kinds: calendar windows (the limit is free again when the next window begins) and token buckets. The
+refusal may carry a hint: `x-acs-retry-after` in milliseconds, or the older `x-ratelimit-user-api` header.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from msgspec import Struct, field
 class Throttle(Struct, frozen=True, kw_only=True):
     """How calls are limited.
 
-    `limit` calls for each `window_seconds`; `per_api` overrides the limit by action name. `kind="bucket"` refills
-    steadily and holds at most `burst` (default: `limit`). `hint` is what a refused caller is told. `sts_limit` is
-    the limit of AssumeRole for the calling account, each `sts_window_seconds`.
+    `limit` calls for each `window_seconds`; `per_api` overrides the limit by action name. `kind="bucket"`
+    refills steadily and holds at most `burst` (default: `limit`). `hint` is what a refused caller is told.
+    `sts_limit` is the limit of AssumeRole for the calling account, each `sts_window_seconds`.
     """
 
     limit: int | None = None

@@ -1,7 +1,7 @@
 """The world: an organization, the roles in its accounts, and what each account owns in each region.
 
-Estates are made when first asked for, from the world's seed, so 1,500 accounts x 28 regions cost nothing until a
-client looks at them. A world can be saved as JSON and loaded again, by hand-made files too.
+Estates are made when first asked for, from the world's seed, so 1,500 accounts x 28 regions cost nothing
+until a client looks at them. A world can be saved as JSON and loaded again, by hand-made files too.
 """
 
 from __future__ import annotations
@@ -44,13 +44,13 @@ class _File(Struct):
 
 
 class World:
-    """Everything that exists. `recipe` makes the estates that are not there yet; without one they are empty."""
+    """Everything that exists. `recipe` makes the estates not there yet; without one they are empty."""
 
     def __init__(
         self,
         organization: Organization,
         roles: dict[str, dict[str, Role]],
-        region_ids: Sequence[str] = tuple(region.region_id for region in regions.REGIONS),
+        region_ids: Sequence[str] = regions.REGION_IDS,
         recipe: Recipe | None = None,
     ) -> None:
         self.organization = organization
@@ -77,14 +77,14 @@ class World:
     ) -> World:
         """A realistic organization of `accounts` members besides the hub.
 
-        `region_ids` are region ids or how many of the usual ones. About `careful_share` of the accounts have no
-        risky rule. `hub_roles` also puts `sgsweep-read` and `sgsweep-remediate` into the hub's account. `unreachable`
-        is a number of members, or a kind by account id or by position as text ("0"): `missing` (no role), `refuses`
-        (trusts another account), `external_id` (wants another one), `powerless` (the role allows nothing).
+        `region_ids` are region ids or how many of the usual ones. About `careful_share` of the accounts have
+        no risky rule. `hub_roles` also puts `sgsweep-read` and `sgsweep-remediate` into the hub's account.
+        `unreachable` is a number of members, or a kind by account id or by position as text ("0"): `missing`
+        (no role), `refuses` (trusts another account), `external_id` (wants another one), `powerless` (the
+        role allows nothing).
         """
-        known = [region.region_id for region in regions.REGIONS]
         if region_ids is None or isinstance(region_ids, int):
-            region_ids = known[:region_ids]
+            region_ids = regions.REGION_IDS[:region_ids]
         plan = Plan(seed, accounts, hub, hub_roles, external_id, unreachable)
         organization, roles = found(plan)
         return cls(organization, roles, region_ids, Recipe(seed, groups_per_account, careful_share))
@@ -201,13 +201,13 @@ def _plain(estate: Estate) -> dict[str, object]:
 
 
 def stored(rule: Rule) -> dict[str, object]:
-    """The rule by its wire keys, without those that are empty: for files, records and clouds that answer so."""
+    """The rule by its wire keys, without the empty ones: for files, records and clouds that answer so."""
     return {key: value for key, value in msgspec.to_builtins(rule).items() if value != ""}
 
 
 def differences(before: Snapshot, after: Snapshot) -> list[Difference]:
     """The groups whose rules differ."""
-    found = []
+    found: list[Difference] = []
     for account_id in {**before, **after}:
         old, new = before.get(account_id, {}), after.get(account_id, {})
         for region_id in {**old, **new}:
