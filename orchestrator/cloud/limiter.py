@@ -1,0 +1,329 @@
+"""Who may send now: a bucket per account x region x API, fair turns between accounts, bounds on what is under way.
+
+A call waits in its bucket's own queue; a timer or an answer moves the queue on, nobody looks again and again. Buckets
+that may go take turns account by account, so a huge account never starves a small one, and whoever waits for quota
+or sleeps before a retry holds no place. Waiters that are cancelled take nothing with them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping
+
+import msgspec
+
+from orchestrator.cloud.pace import Pace, Rate
+from orchestrator.cloud.settings import Limits
+
+# What the provider publishes: AssumeRole 100 a second for the calling account (STS quota page, 2022).
+PUBLISHED: Mapping[str, Rate] = {"AssumeRole": Rate(100, 1.0)}
+_FORGET_EVERY = 4096
+
+Key = tuple[str, "str | None", str]
+
+
+class Learned(msgspec.Struct, frozen=True):
+    """A quota found out in a run, to start the next one with."""
+
+    account_id: str
+    region_id: str | None
+    action: str
+    calls: float
+    seconds: float
+
+
+class Queue(msgspec.Struct, frozen=True):
+    """What waits in a bucket, for progress and the time left.
+
+    Attributes:
+        account_id: whose.
+        region_id: None for central products.
+        action: the API.
+        waiting: calls.
+        calls_per_second: what is taken now; None if not limited.
+        opens_in_seconds: 0 if open.
+    """
+
+    account_id: str
+    region_id: str | None
+    action: str
+    waiting: int
+    calls_per_second: float | None
+    opens_in_seconds: float
+
+
+class GivenUp(Exception):
+    """The bucket has admitted nothing for longer than anybody should wait."""
+
+
+class _Host:
+    __slots__ = ("in_flight", "parked")
+
+    def __init__(self) -> None:
+        self.in_flight = 0
+        self.parked: deque[_Bucket] = deque()  # may go, but the host has all it may have
+
+
+class _Lane:
+    """An account: its buckets that may go take turns."""
+
+    __slots__ = ("in_flight", "in_ring", "ready")
+
+    def __init__(self) -> None:
+        self.in_flight = 0
+        self.ready: deque[_Bucket] = deque()
+        self.in_ring = False
+
+
+class _Bucket:
+    __slots__ = ("host", "key", "lane", "listed", "pace", "queue", "timer")
+
+    def __init__(self, key: Key, lane: _Lane, host: _Host, pace: Pace) -> None:
+        self.key = key
+        self.lane = lane
+        self.host = host
+        self.pace = pace
+        self.queue: deque[asyncio.Future[None]] | None = None  # most buckets never need one
+        self.timer: asyncio.TimerHandle | None = None
+        self.listed = False  # in its lane's turn, or parked at its host
+
+    def waiting(self) -> bool:
+        """Tell whether somebody waits, and forget those who went away."""
+        queue = self.queue
+        while queue and queue[0].done():
+            queue.popleft()
+        return bool(queue)
+
+
+class Permit:
+    """Leave to send one call; give it back with `release`."""
+
+    __slots__ = ("_bucket", "_limiter", "sent_at", "waited_seconds")
+
+    def __init__(self, limiter: Limiter, bucket: _Bucket, sent_at: float, waited_seconds: float) -> None:
+        self._limiter = limiter
+        self._bucket = bucket
+        self.sent_at = sent_at
+        self.waited_seconds = waited_seconds
+
+    def admitted(self) -> None:
+        """Note that the server took the call, whatever else it said."""
+        self._bucket.pace.admitted(self._limiter.now())
+
+    def throttled(self, hint_seconds: float | None) -> bool:
+        """Note that the server refused it for its rate; True if there is no hope for this bucket."""
+        return self._limiter.throttled(self._bucket, self.sent_at, hint_seconds)
+
+    def release(self) -> None:
+        """Give the place back."""
+        self._limiter.release(self._bucket)
+
+
+class Limiter:
+    """Gives leave to send, call by call. Belongs to one event loop."""
+
+    def __init__(
+        self,
+        limits: Limits,
+        *,
+        clock: Callable[[], float] | None = None,
+        published: Mapping[str, Rate] = PUBLISHED,
+    ) -> None:
+        self._limits = limits
+        self._loop = asyncio.get_running_loop()
+        self.now = clock or self._loop.time
+        self._known: dict[Key, Rate] = {}
+        self._published = published
+        self._buckets: dict[Key, _Bucket] = {}
+        self._lanes: dict[str, _Lane] = {}
+        self._hosts: dict[str, _Host] = {}
+        self._ring: deque[_Lane] = deque()
+        self._in_flight = 0
+        self._forget_at = _FORGET_EVERY
+
+    async def acquire(self, key: Key, host: str, *, first: bool = False) -> Permit:
+        """Wait for leave to send one call.
+
+        Args:
+            key: account, region, action.
+            host: where it goes.
+            first: before the others of its bucket; for a call that was already sent and refused.
+
+        Raises:
+            GivenUp: the server has refused this bucket for longer than `patience_seconds`.
+        """
+        bucket = self._buckets.get(key) or self._new_bucket(key, host)
+        now = self.now()
+        if self._free(bucket) and bucket.pace.may_go(now):
+            self._take(bucket)
+            return Permit(self, bucket, now, 0.0)
+        if bucket.pace.shut_seconds(now) > self._limits.patience_seconds:
+            raise GivenUp
+        waiter = self._loop.create_future()
+        bucket.queue = bucket.queue or deque()
+        (bucket.queue.appendleft if first else bucket.queue.append)(waiter)
+        self._move_on(bucket)
+        try:
+            await waiter
+        except asyncio.CancelledError:
+            if waiter.done() and not waiter.cancelled() and waiter.exception() is None:
+                self.release(bucket)  # leave came in the same moment; pass it on
+            raise
+        sent_at = self.now()
+        return Permit(self, bucket, sent_at, sent_at - now)
+
+    def release(self, bucket: _Bucket) -> None:
+        """Take a place back and let the next ones go."""
+        bucket.pace.in_flight -= 1
+        bucket.lane.in_flight -= 1
+        bucket.host.in_flight -= 1
+        self._in_flight -= 1
+        if bucket.queue:
+            self._move_on(bucket, dispatch=False)
+        self._unpark(bucket.host)
+        if bucket.lane.ready:
+            self._enter_ring(bucket.lane)
+        if self._ring:
+            self._dispatch()
+
+    def throttled(self, bucket: _Bucket, sent_at: float, hint_seconds: float | None) -> bool:
+        """Shut the bucket until the hint; True if it is given up, with all who wait in it."""
+        now = self.now()
+        bucket.pace.throttled(now, sent_at, hint_seconds)
+        patience = self._limits.patience_seconds
+        hopeless = bucket.pace.shut_seconds(now) > patience or bucket.pace.open_at - now > patience
+        if hopeless and bucket.queue:
+            for waiter in bucket.queue:
+                if not waiter.done():
+                    waiter.set_exception(GivenUp())
+            bucket.queue.clear()
+        return hopeless
+
+    def learned(self) -> tuple[Learned, ...]:
+        """Return the quotas found out, to start the next run with."""
+        rates = ((key, bucket.pace.learned) for key, bucket in self._buckets.items())
+        return tuple(Learned(*key, rate.calls, rate.seconds) for key, rate in rates if rate is not None)
+
+    def remember(self, learned: Iterable[Learned]) -> None:
+        """Start with quotas found out before; for buckets not used yet."""
+        for item in learned:
+            if item.calls > 0 and item.seconds > 0:
+                self._known[item.account_id, item.region_id, item.action] = Rate(item.calls, item.seconds)
+
+    def queues(self) -> tuple[Queue, ...]:
+        """Return the buckets in which somebody waits."""
+        now = self.now()
+        return tuple(
+            Queue(*key, len(bucket.queue), bucket.pace.calls_per_second, max(0.0, bucket.pace.open_at - now))
+            for key, bucket in self._buckets.items()
+            if bucket.queue and bucket.waiting()
+        )
+
+    @property
+    def in_flight(self) -> int:
+        """Calls under way."""
+        return self._in_flight
+
+    # inside
+
+    def _new_bucket(self, key: Key, host: str) -> _Bucket:
+        if len(self._buckets) >= self._forget_at:
+            self._forget_idle()
+        lane = self._lanes.setdefault(key[0], _Lane())
+        known = self._known.get(key) or self._published.get(key[2])
+        pace = Pace(share=self._limits.share, window_seconds=self._limits.window_seconds, known=known)
+        bucket = _Bucket(key, lane, self._hosts.setdefault(host, _Host()), pace)
+        self._buckets[key] = bucket
+        return bucket
+
+    def _forget_idle(self) -> None:
+        """Drop the buckets of accounts long done: a run over 10,000 accounts does not keep a million of them."""
+        now = self.now()
+        self._buckets = {
+            key: bucket
+            for key, bucket in self._buckets.items()
+            if bucket.queue or bucket.listed or not bucket.pace.idle(now)
+        }
+        self._forget_at = len(self._buckets) + max(_FORGET_EVERY, len(self._buckets) // 2)
+        used = {key[0] for key in self._buckets}
+        self._lanes = {account: lane for account, lane in self._lanes.items() if account in used}
+
+    def _free(self, bucket: _Bucket) -> bool:
+        """Tell whether nobody is before a call of this bucket and there is a place for it."""
+        limits = self._limits
+        return (
+            not bucket.queue
+            and not self._ring
+            and self._in_flight < limits.max_in_flight
+            and bucket.lane.in_flight < limits.max_in_flight_per_account
+            and bucket.host.in_flight < limits.max_in_flight_per_host
+        )
+
+    def _take(self, bucket: _Bucket) -> None:
+        bucket.pace.in_flight += 1
+        bucket.lane.in_flight += 1
+        bucket.host.in_flight += 1
+        self._in_flight += 1
+
+    def _move_on(self, bucket: _Bucket, *, dispatch: bool = True) -> None:
+        """List a bucket that may go; wake one that may later."""
+        if bucket.listed or not bucket.waiting():
+            return
+        now = self.now()
+        if bucket.pace.may_go(now):
+            self._list(bucket)
+            if dispatch:
+                self._dispatch()
+            return
+        at = bucket.pace.next_at(now)
+        if bucket.timer is not None:
+            bucket.timer.cancel()
+        bucket.timer = None if at is None else self._loop.call_at(at, self._on_timer, bucket)
+
+    def _on_timer(self, bucket: _Bucket) -> None:
+        bucket.timer = None
+        self._move_on(bucket)
+
+    def _list(self, bucket: _Bucket) -> None:
+        bucket.listed = True
+        bucket.lane.ready.append(bucket)
+        self._enter_ring(bucket.lane)
+
+    def _enter_ring(self, lane: _Lane) -> None:
+        if not lane.in_ring and lane.in_flight < self._limits.max_in_flight_per_account:
+            lane.in_ring = True
+            self._ring.append(lane)
+
+    def _dispatch(self) -> None:
+        """Let the accounts that may go send one call each, in turn, while there are places."""
+        while self._ring and self._in_flight < self._limits.max_in_flight:
+            lane = self._ring.popleft()
+            lane.in_ring = False
+            bucket = lane.ready.popleft()
+            bucket.listed = False
+            if bucket.waiting() and bucket.pace.may_go(self.now()):
+                self._send_one(bucket)
+            else:
+                self._move_on(bucket, dispatch=False)
+                self._unpark(bucket.host)
+            if lane.ready:
+                self._enter_ring(lane)
+
+    def _unpark(self, host: _Host) -> None:
+        """Let the next bucket that waits for a place at this host take its turn; a full account's is no next one."""
+        while host.parked and host.in_flight < self._limits.max_in_flight_per_host:
+            bucket = host.parked.popleft()
+            self._list(bucket)
+            if bucket.lane.in_flight < self._limits.max_in_flight_per_account:
+                return
+
+    def _send_one(self, bucket: _Bucket) -> None:
+        if bucket.host.in_flight >= self._limits.max_in_flight_per_host:
+            bucket.listed = True
+            bucket.host.parked.append(bucket)
+            return
+        assert bucket.queue  # noqa: S101 - `waiting` has just said so
+        self._take(bucket)
+        bucket.queue.popleft().set_result(None)
+        self._move_on(bucket, dispatch=False)
