@@ -1,0 +1,52 @@
+variable "trusted_role_arns" {
+  description = "ARNs of the roles that may enter this account: the hub module's command_role_arn and function_role_arn."
+  type        = list(string)
+
+  validation {
+    condition     = length(var.trusted_role_arns) > 0
+    error_message = "trusted_role_arns is empty: nobody could enter. Give the ARNs of the hub's roles."
+  }
+  validation {
+    condition     = alltrue([for arn in var.trusted_role_arns : !endswith(arn, ":root")])
+    error_message = "trusted_role_arns holds a whole account (…:root): name the hub's roles instead."
+  }
+}
+
+variable "external_id" {
+  description = "A random text that the hub must present (sts:ExternalId), one per installation, 8 to 128 characters."
+  type        = string
+  sensitive   = true
+
+  validation {
+    condition     = can(regex("^[A-Za-z0-9+=,.@:/_-]{8,128}$", var.external_id))
+    error_message = "external_id is 8 to 128 letters, digits or + = , . @ : / _ - ."
+  }
+}
+
+variable "prefix" {
+  description = "Names begin with it. The hub may assume only roles named \"sgsweep-…\", so it begins with sgsweep."
+  type        = string
+  default     = "sgsweep"
+
+  validation {
+    condition     = can(regex("^sgsweep(-[a-z0-9]+)*$", var.prefix)) && length(var.prefix) <= 40
+    error_message = "prefix is \"sgsweep\" or \"sgsweep-something\", in lower case, at most 40 characters."
+  }
+}
+
+variable "max_session_seconds" {
+  description = "How long a session in this account may last, 3600 to 43200 seconds."
+  type        = number
+  default     = 3600
+
+  validation {
+    condition     = var.max_session_seconds >= 3600 && var.max_session_seconds <= 43200
+    error_message = "max_session_seconds is 3600 to 43200."
+  }
+}
+
+variable "tags" {
+  description = "Tags of the roles and policies."
+  type        = map(string)
+  default     = {}
+}
