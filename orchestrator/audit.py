@@ -140,11 +140,11 @@ class Chains:
     def __init__(self, run_id: str, heads: Mapping[str, Head] | None = None, line: int = 0) -> None:
         self.run_id = run_id
         self.line = line
-        self._heads = dict(heads or {})
+        self.heads = dict(heads or {})
 
     def seal(self, record: AuditRecord) -> tuple[AuditRecord, bytes]:
         """Return the record with its place and hash, and its line of the file, newline included."""
-        head = self._heads.get(record.account_id, Head(0, GENESIS))
+        head = self.heads.get(record.account_id, Head(0, GENESIS))
         placed = msgspec.structs.replace(
             record,
             reason=cut(record.reason),
@@ -158,12 +158,12 @@ class Chains:
         )
         sealed = msgspec.structs.replace(placed, hash=record_hash(placed))
         self.line += 1
-        self._heads[record.account_id] = Head(sealed.seq, sealed.hash)
+        self.heads[record.account_id] = Head(sealed.seq, sealed.hash)
         return sealed, _encode(sealed) + b"\n"
 
     def manifest(self) -> bytes:
         """Return the manifest's bytes for the records sealed so far."""
-        return _encode(Manifest(run_id=self.run_id, count=self.line, heads=self._heads)) + b"\n"
+        return _encode(Manifest(run_id=self.run_id, count=self.line, heads=self.heads)) + b"\n"
 
 
 def record_hash(record: AuditRecord) -> str:
@@ -253,6 +253,7 @@ class _Reader:
         self._run_id = manifest.run_id if manifest else ""
         self._problems: list[Problem] = []
         self._heads: dict[str, Head] = {}
+        self._sealed: dict[str, Head] = {}  # as they were where the manifest says the file ends
         self._position = 0  # of the line in the file
         self._next = 1  # the `line` the next record should bear
         self._missing: list[range] = []
@@ -269,6 +270,8 @@ class _Reader:
         self._link(record)
         if self._manifest and record.line > self._manifest.count:
             self._unsealed = [*self._unsealed[:1], record]
+        else:
+            self._sealed[record.account_id] = self._heads[record.account_id]
 
     def _decode(self, line: bytes) -> AuditRecord | None:
         """Return the record if it is as it was written; otherwise say what is wrong with the line."""
@@ -355,18 +358,17 @@ class _Reader:
 
     def _check_heads(self, manifest: Manifest) -> None:
         for account_id, sealed in manifest.heads.items():
-            head = self._heads.get(account_id, Head(0, GENESIS))
+            head = self._sealed.get(account_id, Head(0, GENESIS))
             if head.seq < sealed.seq:
                 gone = _numbers(head.seq + 1, sealed.seq)
                 text = f"account {account_id}: record {gone} missing or damaged at the end of its chain"
                 self._problems.append(Problem("truncated", 0, account_id, head.seq + 1, text))
-            elif head.seq == sealed.seq and head.hash != sealed.hash:
+            elif head != sealed:
                 text = f"account {account_id}: record {head.seq}, its last, is not the one the manifest names"
                 self._problems.append(Problem("changed", 0, account_id, head.seq, text))
-        if not self._unsealed:
-            for account_id in self._heads.keys() - manifest.heads.keys():
-                text = f"account {account_id} has records, but the manifest does not name it"
-                self._problems.append(Problem("manifest", 0, account_id, 0, text))
+        for account_id in self._sealed.keys() - manifest.heads.keys():
+            text = f"account {account_id} has records, but the manifest does not name it"
+            self._problems.append(Problem("manifest", 0, account_id, 0, text))
 
 
 def _numbers(first: int, last: int) -> str:
