@@ -196,6 +196,8 @@ def parse_manifest(data: bytes) -> Manifest:
         manifest = msgspec.json.decode(data, type=Manifest)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise AuditError(f"manifest.json is not a manifest: {error}") from error
+    if manifest.version != 1:
+        raise AuditError(f"manifest.json has format {manifest.version}, not 1: use the sgsweep that wrote it")
     if _encode(manifest) + b"\n" != data:
         raise AuditError("manifest.json was changed: it is not spelled as it was written")
     return manifest

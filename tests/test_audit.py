@@ -211,12 +211,11 @@ def test_hostile_json_is_a_damaged_line(value: bytes) -> None:
     assert {p.line for p in verify([hostile, lines[1]], manifest)} >= {1}
 
 
-def test_random_combinations_of_damage_are_found() -> None:
+@pytest.mark.parametrize("seed", range(3))
+def test_random_combinations_of_damage_are_found(seed: int) -> None:
     """Several random mutations at once never cancel out."""
-    seed = random.SystemRandom().randrange(2**32)
-    print("seed", seed)
-    dice = random.Random(seed)
-    for _ in range(300):
+    dice = random.Random(seed)  # noqa: S311 - reproducible, not secret
+    for _ in range(100):
         lines, manifest = trail(dice.randint(2, 12))
         mutated = list(lines)
         for _ in range(dice.randint(1, 3)):
