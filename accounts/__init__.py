@@ -11,8 +11,8 @@ class Account(msgspec.Struct, frozen=True):
     Attributes:
         account_id: its number.
         name: its display name; empty if unknown.
-        folder_ids: from the root folder down to the one that holds it; empty if it is in none, as the management
-            account is.
+        folder_ids: from the root folder down to the one that holds it; empty if it is in none, as the
+            management account is.
         folder_path: the display names of those folders, "Root/Prod/Web".
         tags: (key, value) pairs, sorted.
         status: as Resource Directory gives it; empty if it was not asked.

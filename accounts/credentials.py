@@ -1,7 +1,8 @@
 """Credentials to enter an account: the hub's from the standard chain, a member's by AssumeRole.
 
-A source gives credentials that hold now. It renews them before they expire, or when it is told that the ones it gave
-were refused, and never asks twice at once: an expired token is met by dozens of calls in the same moment.
+A source gives credentials that hold now. It renews them before they expire, or when it is told that the ones
+it gave were refused, and never asks twice at once: an expired token is met by dozens of calls in the same
+moment.
 """
 
 from __future__ import annotations
@@ -16,7 +17,8 @@ import msgspec
 
 from accounts.official import Call, pooled, quiet_official_loggers
 
-# What a scan may call, and nothing else: the session policy that AssumeRole intersects with the role's own rights.
+# What a scan may call, and nothing else: the session policy that AssumeRole intersects with the role's own
+# rights.
 READ_ACTIONS = (
     "ecs:DescribeRegions",
     "ecs:DescribeSecurityGroups",
@@ -70,7 +72,7 @@ class CredentialSource(Protocol):
 
 
 class HubCredentialsError(Exception):
-    """The hub's own credentials are missing or no longer hold: nothing more can be entered, the run ends in order."""
+    """The hub's credentials are missing or no longer hold: nothing more can be entered, the run must end."""
 
     code = "HubCredentials"
 
@@ -93,10 +95,10 @@ class StaticCredentials:
 
 
 class HubCredentials:
-    """The standard chain of alibabacloud-credentials, asked in a thread: its own async refresh blocks the loop.
+    """The standard chain of alibabacloud-credentials, in a thread: its own async refresh blocks the loop.
 
-    The two standard variables come first, as in that chain, and are read anew each time: the library reads them
-    once at import, and a long-lived function or shell may have newer ones.
+    The two standard variables come first, as in that chain, and are read anew each time: the library reads
+    them once at import, and a long-lived function or shell may have newer ones.
     """
 
     def __init__(
@@ -125,7 +127,7 @@ class HubCredentials:
         )
         if not_this is not None and _same(found, not_this):
             raise HubCredentialsError(
-                f"the hub's credentials ({found.access_key_id}) have expired and the credential chain has no newer ones"
+                f"the hub's credentials ({found.access_key_id}) have expired and the chain has no newer ones"
             )
         return found
 
@@ -161,7 +163,7 @@ class HubCredentials:
 
 
 def from_environment(environment: Mapping[str, str]) -> Credentials | None:
-    """Return the pair or session in the standard variables; None if there is none. An empty token means none."""
+    """Return what the standard variables hold; None if they hold no pair. An empty token means none."""
     key = environment.get("ALIBABA_CLOUD_ACCESS_KEY_ID", "")
     secret = environment.get("ALIBABA_CLOUD_ACCESS_KEY_SECRET", "")
     if not key or not secret:
@@ -268,7 +270,7 @@ class AssumedRole:
 
 
 class RoleOrOwn:
-    """The hub's own account: entered by the same role as the others where it exists, else with the hub's own keys."""
+    """The hub's own account: entered by the others' role where it exists, else with the hub's own keys."""
 
     def __init__(self, role: AssumedRole, own: CredentialSource) -> None:
         self._role = role

@@ -81,7 +81,7 @@ def _over_calls(official: Any) -> Any:  # noqa: ANN401 - a class of theirs
 
 
 def quiet_official_loggers() -> None:
-    """Take off the handlers that importing the official packages puts on: they write every request to stderr."""
+    """Take off the handlers that importing the official packages puts on: they write to stderr."""
     import alibabacloud_tea_openapi.client  # noqa: F401, PLC0415 - its import attaches what is taken off below
 
     for name in ("darabonba-core", "credentials"):

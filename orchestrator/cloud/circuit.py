@@ -27,7 +27,7 @@ class Circuits:
         self._circuits: dict[tuple[str, str | None], _Circuit] = {}
 
     def open_for(self, account_id: str, region_id: str | None) -> float:
-        """Return for how many seconds calls are refused; 0 to go ahead. When the time is up one call may try."""
+        """Return for how many seconds calls are refused; 0 to go ahead. After that one call may try."""
         circuit = self._circuits.get((account_id, region_id)) if self._circuits else None
         if circuit is None or circuit.failures < self._failures:
             return 0.0

@@ -1,4 +1,4 @@
-"""The client: limit, sign, send, classify, retry. Every call to the cloud goes through `Client.send` or `fetch`.
+"""The client: limit, sign, send, classify, retry. Every call goes through `Client.send` or `fetch`.
 
 Credentials are asked for before a place is taken, so entering an account never waits for a place that its own
 callers hold. Every attempt is signed anew, and a call that waits holds no place.
@@ -13,6 +13,7 @@ from types import TracebackType
 from typing import Any, TypeVar, cast
 
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type
+from typing_extensions import Self
 
 from accounts.credentials import Credentials, CredentialSource
 from accounts.official import pooled
@@ -83,7 +84,7 @@ class Client:
         limits = self.settings.limits
         self.budget = RetryBudget(fraction=limits.retry_fraction, floor=limits.retry_floor)
 
-    async def __aenter__(self) -> Client:
+    async def __aenter__(self) -> Self:
         limits = self.settings.limits
         self._clock = asyncio.get_running_loop().time
         self.limiter = Limiter(limits)
@@ -137,7 +138,7 @@ class Client:
                 self.circuits.lost(request.account_id, request.region_id)
             raise
 
-    async def _again(  # noqa: PLR0913 - the state of a call that goes on
+    async def _again(
         self,
         request: Request,
         source: CredentialSource,
@@ -146,7 +147,7 @@ class Client:
         who: Credentials,
         failed: CloudError,
     ) -> T:
-        """Judge the first failure and go on. The first attempt is made outside, free of the retry machinery."""
+        """Judge the first failure and go on. The first attempt is made free of the retry machinery."""
         judge = _Judge(self, request, progress)
         last: CloudError = failed
         async for attempt in AsyncRetrying(
@@ -246,7 +247,8 @@ class AccountSession:
 
         Raises:
             CloudError: instead of the official client's own exceptions.
-            CloudSettingsError: the product is not one that this transport knows, or the call is no RPC with JSON.
+            CloudSettingsError: the product is not one that this transport knows, or the call is no RPC with
+                JSON.
         """
         product = PRODUCTS.get(params.version)
         if product is None or params.style != "RPC" or params.body_type != "json":

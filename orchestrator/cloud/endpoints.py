@@ -1,7 +1,8 @@
 """Which host answers a product in a region: the documented rules and their exceptions, as tables.
 
-Sources: the ECS and STS endpoint pages, the official SDKs' endpoint maps, the Terraform provider's irregular map.
-What DescribeRegions says of a region (RegionEndpoint) is better than any rule here; `Endpoints.learn` takes it.
+Sources: the ECS and STS endpoint pages, the official SDKs' endpoint maps, the Terraform provider's irregular
+map. What DescribeRegions says of a region (RegionEndpoint) is better than any rule here; `Endpoints.learn`
+takes it.
 """
 
 from __future__ import annotations
@@ -64,7 +65,7 @@ def endpoint_host(product: str, region_id: str | None, settings: CloudSettings) 
         hosts = _CENTRAL[product]
         return hosts.get(settings.site, hosts[""])
     if not region_id and (product, settings.site, settings.network) == ("sts", "china", "public"):
-        return settings.home_region and f"sts.{settings.home_region}.aliyuncs.com" or "sts.aliyuncs.com"
+        return f"sts.{settings.home_region}.aliyuncs.com" if settings.home_region else "sts.aliyuncs.com"
     region = region_id or settings.home_region or _HOME_REGION[settings.site]
     if not _REGION_ID(region):
         raise CloudSettingsError(f"{region!r} is no region id")
@@ -95,7 +96,7 @@ class Endpoints:
 
     @property
     def identity(self) -> str:
-        """What a plan writes down to be applied only where it was made: the one URL, or the real cloud's site."""
+        """What a plan writes down, to be applied only there: the one URL, or the real cloud's site."""
         return self._one.base.rstrip("/?") if self._one else f"alibabacloud:{self._settings.site}"
 
     def target(self, product: str, region_id: str | None) -> Target:
@@ -114,8 +115,8 @@ class Endpoints:
     def learn(self, region_id: str, host: str) -> None:
         """Take the RegionEndpoint of DescribeRegions for ECS in a region.
 
-        It names the public network's host, so it is not taken in a VPC; nor is one that is not Alibaba Cloud's: a
-        signed request with a session token is sent there.
+        It names the public network's host, so it is not taken in a VPC; nor is one that is not Alibaba
+        Cloud's: a signed request with a session token is sent there.
         """
         if self._settings.network == "public" and "ecs" not in self._settings.endpoints and _HOST(host):
             self._learned["ecs", region_id] = host
@@ -127,8 +128,8 @@ def _one_target(settings: CloudSettings) -> Target:
     loopback = is_loopback(url.host or "")
     if url.scheme == "http" and not loopback:
         raise CloudSettingsError(
-            f"[cloud] endpoint {_shown(url)} is plain http to another machine, where keys and tokens could be read "
-            "on the way; use https"
+            f"[cloud] endpoint {_shown(url)} is plain http to another machine: tokens could be read on the "
+            "way; use https"
         )
     origin = str(url.origin())
     host = origin.split("://", 1)[1]
@@ -144,7 +145,7 @@ def _parsed(text: str) -> URL:
         usable = False
     if not usable:
         raise CloudSettingsError(
-            "[cloud] endpoint is not like https://host:port (no path, no user); for the real cloud leave it empty"
+            "[cloud] endpoint is not like https://host:port (no path, no user); or leave it empty"
         )
     return url
 

@@ -1,10 +1,12 @@
+# ruff: noqa: N818 - an error is named by what the caller does next, in the whole house
 """Errors of the cloud, named by what the caller does next, and how an answer becomes one.
 
-`Throttled`: wait. `Unavailable`: try again later; if `sent`, the request may have been carried out. `Denied`: ask for
-rights. `NotFound`: it is not there. `ExpiredToken`: enter the account anew. `ApiError`: the request itself is wrong.
+`Throttled`: wait. `Unavailable`: try again later; if `sent`, the request may have been carried out. `Denied`:
+ask for rights. `NotFound`: it is not there. `ExpiredToken`: enter the account anew. `ApiError`: the request
+itself is wrong.
 
-An answer is classified by its code first, because the same condition arrives with several HTTP statuses: throttling
-comes as 400, 403, 429 or 503 depending on the product (ECS common errors; observed).
+An answer is classified by its code first, because the same condition arrives with several HTTP statuses:
+throttling comes as 400, 403, 429 or 503 depending on the product (ECS common errors; observed).
 """
 
 from __future__ import annotations
@@ -16,7 +18,8 @@ class CloudError(Exception):
     """A call that the cloud did not carry out as asked.
 
     Attributes:
-        code: the API's error code, or one of ours ("Timeout", "ConnectionFailed", "CircuitOpen", "MalformedAnswer"...).
+        code: the API's error code, or one of ours ("Timeout", "ConnectionFailed", "CircuitOpen",
+            "MalformedAnswer"...).
         message: for a human; cut, and free of secrets.
         request_id: the RequestId to give to the provider's support; empty if there was no answer.
         status: the HTTP status; 0 if there was no answer.
@@ -91,7 +94,8 @@ class ApiError(CloudError):
     """The request is wrong or cannot be carried out in this state; sending it again will not help."""
 
 
-# The codes below: ECS and STS error tables, Terraform provider's retry rules, the old SDK's retry configuration.
+# The codes below: ECS and STS error tables, Terraform provider's retry rules, the old SDK's retry
+# configuration.
 _UNAVAILABLE = (
     "ServiceUnavailable",
     "InternalError",

@@ -1,8 +1,8 @@
-"""Who may send now: a bucket per account x region x API, fair turns between accounts, bounds on what is under way.
+"""Who may send now: a bucket per account x region x API, fair turns between accounts, bounds on the whole.
 
-A call waits in its bucket's own queue; a timer or an answer moves the queue on, nobody looks again and again. Buckets
-that may go take turns account by account, so a huge account never starves a small one, and whoever waits for quota
-or sleeps before a retry holds no place. Waiters that are cancelled take nothing with them.
+A call waits in its bucket's own queue; a timer or an answer moves the queue on, nobody looks again and again.
+Buckets that may go take turns account by account, so a huge account never starves a small one, and whoever
+waits for quota or sleeps before a retry holds no place. Waiters that are cancelled take nothing with them.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class Queue(msgspec.Struct, frozen=True):
     opens_in_seconds: float
 
 
-class GivenUp(Exception):
+class GivenUpError(Exception):
     """The bucket has admitted nothing for longer than anybody should wait."""
 
 
@@ -151,7 +151,7 @@ class Limiter:
             first: before the others of its bucket; for a call that was already sent and refused.
 
         Raises:
-            GivenUp: the server has refused this bucket for longer than `patience_seconds`.
+            GivenUpError: the server has refused this bucket for longer than `patience_seconds`.
         """
         bucket = self._buckets.get(key) or self._new_bucket(key, host)
         now = self.now()
@@ -159,7 +159,7 @@ class Limiter:
             self._take(bucket)
             return Permit(self, bucket, now, 0.0)
         if bucket.pace.shut_seconds(now) > self._limits.patience_seconds:
-            raise GivenUp
+            raise GivenUpError
         waiter = self._loop.create_future()
         bucket.queue = bucket.queue or deque()
         (bucket.queue.appendleft if first else bucket.queue.append)(waiter)
@@ -196,7 +196,7 @@ class Limiter:
         if hopeless and bucket.queue:
             for waiter in bucket.queue:
                 if not waiter.done():
-                    waiter.set_exception(GivenUp())
+                    waiter.set_exception(GivenUpError())
             bucket.queue.clear()
         return hopeless
 
@@ -238,7 +238,7 @@ class Limiter:
         return bucket
 
     def _forget_idle(self) -> None:
-        """Drop the buckets of accounts long done: a run over 10,000 accounts does not keep a million of them."""
+        """Drop the buckets of accounts long done: of 10,000 accounts there would be a million."""
         now = self.now()
         self._buckets = {
             key: bucket
@@ -311,7 +311,7 @@ class Limiter:
                 self._enter_ring(lane)
 
     def _unpark(self, host: _Host) -> None:
-        """Let the next bucket that waits for a place at this host take its turn; a full account's is no next one."""
+        """Give the next bucket that waits for this host its turn; those of full accounts only line up."""
         while host.parked and host.in_flight < self._limits.max_in_flight_per_host:
             bucket = host.parked.popleft()
             self._list(bucket)

@@ -1,14 +1,16 @@
-"""What one bucket (account x region x API) may send now: learned from the server's refusals, pure arithmetic on time.
+"""What one bucket (account x region x API) may send now, learned from refusals: pure arithmetic on time.
 
-Nothing is known at first and nothing is held back. When the server throttles, the bucket shuts until the server's
-hint, or else tries again ever more rarely; one call then feels whether it is open. The calls admitted since the bucket
-was last filled, over the time that took, are what the server gives: a quota per window if it was shut for long, a
-refill rate if for a moment. Of that the bucket takes its share. While the demand reaches the limit it rises a little
-every window, quickly back to the best it knew, then gingerly beyond (additive increase); each refusal sets it
-down to the share of what was just admitted (multiplicative decrease).
+Nothing is known at first and nothing is held back. When the server throttles, the bucket shuts until the
+server's hint, or else tries again ever more rarely; one call then feels whether it is open. The calls
+admitted since the bucket was last filled, over the time that took, are what the server gives: a quota per
+window if it was shut for long, a refill rate if for a moment. Of that the bucket takes its share. While the
+demand reaches the limit it rises a little every window, quickly back to the best it knew, then gingerly
+beyond (additive increase); each refusal sets it down to the share of what was just admitted (multiplicative
+decrease).
 
-Calls are counted when they are answered, so never before the server counted them; a limit holds for every stretch of
-the window, so it holds for fixed windows of any phase, for sliding ones, and for a window that starts with a call.
+Calls are counted when they are answered, so never before the server counted them; a limit holds for every
+stretch of the window, so it holds for fixed windows of any phase, for sliding ones, and for a window that
+starts with a call.
 """
 
 from __future__ import annotations
@@ -41,8 +43,9 @@ class Pace:
     """The state of one bucket. Times are the loop's seconds."""
 
     __slots__ = (
-        "_admitted", "_base", "_ceiling", "_count", "_epoch_at", "_filled_at", "_limited", "_marks", "_previous",
-        "_probes", "_raised_at", "_rate", "_share", "_shut_at", "_step", "_window", "in_flight", "open_at", "shut",
+        "_admitted", "_base", "_ceiling", "_count", "_epoch_at", "_filled_at", "_limited", "_marks",
+        "_previous", "_probes", "_raised_at", "_rate", "_share", "_shut_at", "_step", "_window", "in_flight",
+        "open_at", "shut",
     )  # fmt: skip
 
     def __init__(self, *, share: float, window_seconds: float, known: Rate | None = None) -> None:
@@ -111,7 +114,7 @@ class Pace:
             self._mark(now)
 
     def throttled(self, now: float, sent_at: float, hint_seconds: float | None) -> None:
-        """Note a refusal. Those that were on the way when the bucket shut say nothing new, but for a longer hint."""
+        """Note a refusal. Those on the way when the bucket shut say nothing new, but for a longer hint."""
         if self.shut and sent_at <= self._shut_at:
             if hint_seconds is not None:
                 self.open_at = max(self.open_at, now + hint_seconds)
@@ -133,7 +136,7 @@ class Pace:
             self._epoch_at += passed * self._window
 
     def _mark(self, now: float) -> None:
-        """Count one call at this moment, or with others answered just before: they count from the latest on."""
+        """Count one call now, or with others answered just before: they count from the latest on."""
         last = self._marks[-1] if self._marks else None
         if last is not None and now - last[2] < self._limit()[1] / _GRAINS:
             last[0] = now

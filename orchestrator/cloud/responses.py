@@ -1,11 +1,11 @@
-"""Reads an answer: the value asked for, or the error it means. The only place that knows the shape of error bodies."""
+"""Reads an answer: the value asked for, or the error it means. Only it knows the shape of error bodies."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
 from typing import Any, TypeVar
-from xml.etree import ElementTree as ET  # noqa: S405 - error bodies of the provider; entities are refused below
+from xml.etree import ElementTree as ET
 
 import msgspec
 

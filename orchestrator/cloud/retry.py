@@ -42,8 +42,9 @@ def delay_before_retry(
 ) -> float | None:
     """Return the seconds to wait before sending the call again, or None to give up.
 
-    A throttled call waits in the limiter, which keeps the whole bucket shut for the server's delay; here it costs
-    nothing more. A change that may have been made is never repeated here: whoever asked reads again first.
+    A throttled call waits in the limiter, which keeps the whole bucket shut for the server's delay; here it
+    costs nothing more. A change that may have been made is never repeated here: whoever asked reads again
+    first.
 
     Args:
         error: of the last attempt.
@@ -74,7 +75,7 @@ def _jittered(error: Unavailable, attempts: int, chance: float) -> float:
 
 
 class RetryBudget:
-    """Keeps the retries of a run below a fraction of its calls, so that a failing cloud is not asked many times over."""
+    """Keeps the retries of a run below a fraction of its calls: a failing cloud is not asked ever more."""
 
     def __init__(self, *, fraction: float, floor: int) -> None:
         self._fraction = fraction

@@ -22,7 +22,8 @@ class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         max_in_flight: calls under way in the whole process.
         max_in_flight_per_account: the same within one account.
         max_in_flight_per_host: the same at one endpoint's host.
-        retry_fraction: retries of failed calls may not exceed this part of all calls (waits for quota do not count).
+        retry_fraction: retries of failed calls may not exceed this part of all calls (waits for quota do not
+            count).
         retry_floor: so many retries are allowed before the fraction counts.
         circuit_failures: so many calls in a row lost for good in one account and region open its circuit.
         circuit_seconds: an open circuit lets one call through after this time.

@@ -1,7 +1,8 @@
-"""Sends one signed request over the pooled session and says what came of it: an answer, or why there is none."""
+"""Sends one signed request over the pooled session: an answer, or the reason why there is none."""
 
 from __future__ import annotations
 
+import asyncio
 import ssl
 from dataclasses import dataclass
 from pathlib import Path
@@ -66,8 +67,8 @@ class Transport:
         """Return the answer, whatever its status.
 
         Raises:
-            Unavailable: there is no answer, or only a part; `sent` says whether the request may have arrived. Where
-                it came from is dropped: aiohttp's errors hold the request's headers, token included.
+            Unavailable: there is no answer, or only a part; `sent` says whether the request may have arrived.
+                Where it came from is dropped: aiohttp's errors hold the request's headers, token included.
         """
         try:
             async with self._session.request(
@@ -79,7 +80,7 @@ class Transport:
                 proxy=self._proxy if target.proxied else None,
             ) as response:
                 return Answer(response.status, response.headers, await response.read())
-        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+        except (aiohttp.ClientError, asyncio.TimeoutError, OSError) as error:
             raise _no_answer(error, target.host) from None
 
 
@@ -92,24 +93,34 @@ def _no_answer(error: Exception, host: str) -> Unavailable:
 
 def _reason(error: Exception) -> tuple[str, str, bool]:
     """Return code, message and whether the request may have been sent."""
-    if isinstance(error, aiohttp.ClientConnectorCertificateError):
-        return "CertificateError", f"its certificate is not trusted ({error.certificate_error})", False
-    if isinstance(error, (aiohttp.ClientHttpProxyError, aiohttp.ClientProxyConnectionError)):
-        status = getattr(error, "status", "")
-        return "ProxyError", f"the proxy did not connect {status}".rstrip(), False
-    if isinstance(error, aiohttp.ConnectionTimeoutError):
-        return "ConnectTimeout", "no connection in time", False
-    if isinstance(error, aiohttp.ClientConnectorError):
-        return "ConnectionFailed", f"no connection ({error.os_error.strerror or error.os_error})", False
-    if isinstance(error, TimeoutError) or isinstance(error, aiohttp.ServerTimeoutError):
-        return "Timeout", "no answer in time", True
-    if isinstance(error, aiohttp.ClientPayloadError):
-        return "TruncatedAnswer", "the answer ended too early", True
-    if isinstance(error, aiohttp.ServerDisconnectedError):
-        return "ConnectionReset", "the connection was closed without an answer", True
-    if isinstance(error, (aiohttp.ClientOSError, OSError)):
-        return "ConnectionReset", f"the connection broke ({error.strerror or type(error).__name__})", True
+    for kind, code, message, sent in _REASONS:
+        if isinstance(error, kind):
+            detail = getattr(error, "os_error", error)
+            return code, message.format(getattr(detail, "strerror", None) or type(detail).__name__), sent
     return "TransportError", type(error).__name__, True
+
+
+# (kinds, code, message, whether the request may have been sent), the narrower kinds first
+_REASONS: tuple[tuple[tuple[type[Exception], ...], str, str, bool], ...] = (
+    (
+        (aiohttp.ClientConnectorCertificateError,),
+        "CertificateError",
+        "its TLS certificate is not trusted or not its own; [cloud] ca_file can name a further authority",
+        False,
+    ),
+    (
+        (aiohttp.ClientHttpProxyError, aiohttp.ClientProxyConnectionError),
+        "ProxyError",
+        "the proxy of [cloud] does not connect ({})",
+        False,
+    ),
+    ((aiohttp.ConnectionTimeoutError,), "ConnectTimeout", "no connection in time", False),
+    ((aiohttp.ClientConnectorError,), "ConnectionFailed", "no connection ({})", False),
+    ((asyncio.TimeoutError, aiohttp.ServerTimeoutError), "Timeout", "no answer in time", True),
+    ((aiohttp.ClientPayloadError,), "TruncatedAnswer", "the answer ended too early", True),
+    ((aiohttp.ServerDisconnectedError,), "ConnectionReset", "closed the connection without an answer", True),
+    ((OSError,), "ConnectionReset", "the connection broke ({})", True),
+)
 
 
 def _tls(settings: CloudSettings) -> ssl.SSLContext | bool:
@@ -121,7 +132,7 @@ def _tls(settings: CloudSettings) -> ssl.SSLContext | bool:
             context.load_verify_locations(cafile=Path(settings.ca_file))
         except (OSError, ssl.SSLError) as error:
             raise CloudSettingsError(
-                f"[cloud] ca_file {settings.ca_file} cannot be read as PEM certificates: {error.strerror or error}"
+                f"[cloud] ca_file {settings.ca_file} is not PEM certificates: {error.strerror or error}"
             ) from None
     return context
 

@@ -1,4 +1,4 @@
-"""One attempt of one call: a place, a signature, an exchange, and what it means for limiter, circuit and counts."""
+"""One attempt of one call: a place, a signature, an exchange; and what that means for limiter and circuit."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from accounts.credentials import Credentials
 from orchestrator.cloud.circuit import Circuits
 from orchestrator.cloud.endpoints import Endpoints
 from orchestrator.cloud.errors import CloudError, Throttled, Unavailable
-from orchestrator.cloud.limiter import GivenUp, Limiter, Permit
+from orchestrator.cloud.limiter import GivenUpError, Limiter, Permit
 from orchestrator.cloud.responses import read
 from orchestrator.cloud.signature import canonical_query, flatten, sign
 from orchestrator.cloud.stats import Attempt, Observer, Stats
@@ -63,7 +63,7 @@ class Progress:
 class Wire:
     """Carries out attempts. What it shares between them belongs to the client."""
 
-    def __init__(  # noqa: PLR0913 - it is the place where these meet
+    def __init__(
         self,
         *,
         endpoints: Endpoints,
@@ -90,7 +90,7 @@ class Wire:
         key = (request.account_id, request.region_id, request.action)
         try:
             permit = await self._limiter.acquire(key, target.host, first=progress.throttled)
-        except GivenUp:
+        except GivenUpError:
             raise _hopeless(request) from None
         progress.waited_seconds += permit.waited_seconds
         try:
@@ -175,8 +175,8 @@ class Wire:
 
 def _hopeless(request: Request) -> Throttled:
     error = Throttled(
-        code="Throttling.GivenUp",
-        message="the server has refused every call of this API here for very long; its quota is used up elsewhere",
+        code="Throttling.GivenUpError",
+        message="the server has long refused every call of this API here; its quota is used up elsewhere",
         action=request.action,
         account_id=request.account_id,
         region_id=request.region_id or "",
