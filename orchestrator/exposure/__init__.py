@@ -18,7 +18,7 @@ from orchestrator.exposure.addresses import (
     reach_of,
 )
 from orchestrator.exposure.implied import implied_rules
-from orchestrator.exposure.intervals import Intervals, both, minus, normal, union
+from orchestrator.exposure.intervals import Intervals, both, minus, normal, size, union
 from orchestrator.exposure.packets import (
     NO_PACKETS,
     Packet,
@@ -68,5 +68,6 @@ __all__ = [
     "reach_of",
     "segments",
     "shares",
+    "size",
     "union",
 ]

@@ -1,7 +1,7 @@
 """Sets of packets, and what rules let through.
 
 A packet has seven coordinates: the network card it comes by (classic network only), the security group its
-sender is a member of, IP protocol, destination port, the far address, the near address, and source port. A set
+sender is in, IP protocol, destination port, the far address, the near address, and source port. A set
 is a union of boxes; a box is one set of numbers per coordinate. Protocols without ports have the ports {0}.
 """
 

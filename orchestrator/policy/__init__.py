@@ -1,0 +1,62 @@
+"""JUDGE: checks, exemptions and findings; a group in, verdicts out.
+
+Pure: no I/O, no clock, no log; `now` is an argument. It says what is risky and why, never what is then done.
+"""
+
+from orchestrator.policy.checks import (
+    DEFAULT,
+    Action,
+    Check,
+    PolicyError,
+    PortSpec,
+    Severity,
+    Status,
+    Thresholds,
+    Verdict,
+    checks_for_ports,
+    distinct,
+    parse_check,
+    parse_checks,
+    parse_packs,
+)
+from orchestrator.policy.defaults import default_checks
+from orchestrator.policy.evaluate import UNDETERMINED, WIDE, evaluate, evaluate_together, severity_of
+from orchestrator.policy.exemptions import (
+    Exemption,
+    ExemptionNote,
+    parse_exemption,
+    parse_exemptions,
+    review,
+)
+from orchestrator.policy.findings import Exposure, Finding, Witness
+
+__all__ = [
+    "DEFAULT",
+    "UNDETERMINED",
+    "WIDE",
+    "Action",
+    "Check",
+    "Exemption",
+    "ExemptionNote",
+    "Exposure",
+    "Finding",
+    "PolicyError",
+    "PortSpec",
+    "Severity",
+    "Status",
+    "Thresholds",
+    "Verdict",
+    "Witness",
+    "checks_for_ports",
+    "default_checks",
+    "distinct",
+    "evaluate",
+    "evaluate_together",
+    "parse_check",
+    "parse_checks",
+    "parse_exemption",
+    "parse_exemptions",
+    "parse_packs",
+    "review",
+    "severity_of",
+]

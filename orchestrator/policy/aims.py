@@ -1,0 +1,149 @@
+"""Checks made ready to be used many times: numbers instead of names, thresholds instead of prefixes."""
+
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
+from typing import NamedTuple
+
+from orchestrator.exposure import Count, Zone, minus, normal, ports_at
+from orchestrator.policy.checks import Check, PortSpec, Thresholds
+from orchestrator.securitygroup import MAX_PORT, PROTOCOL_NUMBERS, Direction, PortRange, Rule
+
+NEVER = Count(1 << 200, 1 << 200)
+"""More addresses than there are."""
+
+
+class Target(NamedTuple):
+    """Ports of a protocol by its number; a protocol without ports has the port 0."""
+
+    protocol: int
+    first: int
+    last: int
+
+
+class Aim(NamedTuple):
+    """A check, ready: what it watches, and how many addresses of either family are too many."""
+
+    check: Check
+    targets: tuple[Target, ...]
+    floor: Count
+    wide: Count
+    """From here on a source is worth a word though it does not fail."""
+    alone: bool
+    """Each rule is judged by its own source; rules are not added up."""
+    whole: bool
+    """Only every port being open counts."""
+
+
+class View(NamedTuple):
+    """The aims that look at the same traffic: one direction, one zone."""
+
+    direction: Direction
+    zone: Zone
+    aims: tuple[Aim, ...]
+    least: Count
+    """Fewer addresses than this, in all of a group's rules together, matter to none of the aims."""
+
+    def cards(self, *, classic: bool) -> tuple[str, ...]:
+        """The network cards whose rules are to be judged apart; "" is the only one of a VPC."""
+        if not classic:
+            return ("",)
+        return {"internet": ("internet",), "private": ("intranet",), "any": ("internet", "intranet")}[
+            self.zone
+        ]
+
+
+@lru_cache(maxsize=256)
+def views_of(checks: tuple[Check, ...], thresholds: Thresholds) -> tuple[View, ...]:
+    """The checks as aims, by the traffic they look at."""
+    grouped: dict[tuple[Direction, Zone], list[Aim]] = {}
+    for check in checks:
+        grouped.setdefault((check.direction, check.zone), []).append(_aim(check, thresholds))
+    return tuple([View(*key, tuple(aims), _least(aims)) for key, aims in grouped.items()])
+
+
+@lru_cache(maxsize=65536)
+def touches(targets: tuple[Target, ...], protocol: str, ports: tuple[PortRange, ...]) -> bool:
+    """Whether a rule of this protocol and these ports is about any of the targets."""
+    number = PROTOCOL_NUMBERS.get(protocol)
+    for target in targets:
+        if protocol == "all" or (number == target.protocol and target.first == 0):
+            return True
+        if number == target.protocol and any(
+            p.first <= target.last and p.last >= target.first for p in ports
+        ):
+            return True
+    return False
+
+
+def covered(aim: Aim, rule: Rule) -> list[Target]:
+    """What of the aim's targets a rule is about."""
+    return [
+        Target(protocol, max(first, one.first), min(last, one.last))
+        for protocol, first, last in aim.targets
+        for one in ports_at(rule, protocol)
+        if one.first <= last and one.last >= first
+    ]
+
+
+def only_covers(aim: Aim, rule: Rule) -> bool:
+    """Whether a rule is about nothing but the aim's targets."""
+    number = PROTOCOL_NUMBERS.get(rule.protocol)
+    watched = normal([(first, last) for protocol, first, last in aim.targets if protocol == number])
+    wanted = [(one.first, one.last) for one in ports_at(rule, number)] if number else [(0, 0)]
+    return bool(watched) and not minus(normal(wanted), watched)
+
+
+def target_texts(targets: Sequence[Target]) -> tuple[str, ...]:
+    """Targets in words, touching ones as one: "tcp/22", "tcp/6000-6010", "icmp"."""
+    return tuple(_texts(targets))
+
+
+def _texts(targets: Sequence[Target]) -> Iterator[str]:
+    for protocol in dict.fromkeys(target.protocol for target in targets):
+        name = next(name for name, number in PROTOCOL_NUMBERS.items() if number == protocol)
+        for first, last in normal([(one.first, one.last) for one in targets if one.protocol == protocol]):
+            yield name if first == 0 else f"{name}/{PortRange(first, last)}"
+
+
+def _aim(check: Check, thresholds: Thresholds) -> Aim:
+    floor, wide = _floor(check, thresholds), NEVER
+    if check.ports and check.zone == "internet" and check.direction == "ingress" and check.wider_than is None:
+        wide = Count(1 << 32 - thresholds.wide_ipv4_prefix, 1 << 128 - thresholds.wide_ipv6_prefix)
+    whole = check.all_ports or not (check.ports or check.except_ports or check.protocol or check.wider_than)
+    return Aim(check, _targets(check), floor, wide, check.wider_than is not None, whole)
+
+
+def _floor(check: Check, thresholds: Thresholds) -> Count:
+    if check.wider_than is not None:
+        ipv6_prefix = 48 if check.ipv6_prefix is None else check.ipv6_prefix
+        return Count((1 << 32 - check.wider_than) + 1, (1 << 128 - ipv6_prefix) + 1)
+    ipv4_prefix = thresholds.ipv4_prefix if check.ipv4_prefix is None else check.ipv4_prefix
+    ipv6_prefix = thresholds.ipv6_prefix if check.ipv6_prefix is None else check.ipv6_prefix
+    return Count(1 << 32 - ipv4_prefix, 1 << 128 - ipv6_prefix)
+
+
+def _targets(check: Check) -> tuple[Target, ...]:
+    every = [Target(6, 1, MAX_PORT), Target(17, 1, MAX_PORT)]
+    if check.protocol == "icmp":
+        return (Target(PROTOCOL_NUMBERS["icmp"], 0, 0), Target(PROTOCOL_NUMBERS["icmpv6"], 0, 0))
+    if check.protocol:
+        return (Target(PROTOCOL_NUMBERS[check.protocol], 0, 0),)
+    if check.ports:
+        return tuple(dict.fromkeys(_of(spec) for spec in check.ports))
+    allowed = [_of(spec) for spec in check.except_ports]
+    return tuple([left for target in every for left in _left(target, allowed)])
+
+
+def _of(spec: PortSpec) -> Target:
+    return Target(PROTOCOL_NUMBERS[spec.protocol], spec.first, spec.last)
+
+
+def _left(target: Target, taken: list[Target]) -> list[Target]:
+    gone = normal([(one.first, one.last) for one in taken if one.protocol == target.protocol])
+    return [Target(target.protocol, *pair) for pair in minus(((target.first, target.last),), gone)]
+
+
+def _least(aims: list[Aim]) -> Count:
+    """The lowest of all thresholds."""
+    ipv4 = min([min(aim.floor.ipv4, aim.wide.ipv4) for aim in aims])
+    return Count(ipv4, min([min(aim.floor.ipv6, aim.wide.ipv6) for aim in aims]))

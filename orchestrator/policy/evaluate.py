@@ -1,0 +1,169 @@
+"""A group, checks and a day in; findings out. The one function that everything else calls."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from orchestrator.exposure import Count, example
+from orchestrator.policy import wording
+from orchestrator.policy.aims import View, covered, only_covers, target_texts, views_of
+from orchestrator.policy.checks import DEFAULT, Action, Check, Severity, Status, Thresholds, Verdict
+from orchestrator.policy.exemptions import Exemption, Subject, match
+from orchestrator.policy.findings import Exposure, Finding, Witness
+from orchestrator.policy.judge import Judgement, judge
+from orchestrator.securitygroup import PROTOCOL_NAMES, Rule, SecurityGroup
+
+UNDETERMINED = "undetermined"
+WIDE = "wide"
+"""The check ids of what no check of the configuration says."""
+
+_NARROW = Count(1 << 28, 1 << 112)
+"""A source that reaches less than an IPv4 /4 and less than an IPv6 /16 is one step less severe."""
+
+
+class _Case(NamedTuple):
+    """What stays the same while the findings of one group are written."""
+
+    now: datetime
+    exemptions: Sequence[Exemption]
+
+
+def evaluate(
+    group: SecurityGroup,
+    checks: Sequence[Check],
+    now: datetime,
+    exemptions: Sequence[Exemption] = (),
+    thresholds: Thresholds = DEFAULT,
+) -> tuple[Finding, ...]:
+    """Every rule of the group that fails a check or could not be judged; a rule that passes is not mentioned.
+
+    In the order of the rules, then of the checks; the same input gives the same findings. `now` decides which
+    exemptions are live.
+    """
+    return evaluate_together([group], checks, now, exemptions, thresholds)
+
+
+def evaluate_together(
+    groups: Sequence[SecurityGroup],
+    checks: Sequence[Check],
+    now: datetime,
+    exemptions: Sequence[Exemption] = (),
+    thresholds: Thresholds = DEFAULT,
+) -> tuple[Finding, ...]:
+    """The same for groups that stand on one network interface, whose rules the cloud applies as one list."""
+    views = views_of(tuple(checks), thresholds)
+    rules = groups[0].rules if len(groups) == 1 else tuple([rule for group in groups for rule in group.rules])
+    classic = bool(groups) and groups[0].classic
+    judged = [one for view in views for one in judge(view, rules, classic=classic)]
+    unknown = [rule for rule in rules if rule.problems and _concerns(rule, views)]
+    if not judged and not unknown:
+        return ()
+    owner = {id(rule): group for group in groups for rule in group.rules}
+    case = _Case(now, exemptions)
+    found = [_failed(case, owner[id(one.rule)], one) for one in judged]
+    found += [_undetermined(owner[id(rule)], rule) for rule in unknown]
+    places = {key: at for at, key in enumerate(owner)}
+    order = {check.id: at for at, check in enumerate(checks)}
+    ids = [id(one.rule) for one in judged] + [id(rule) for rule in unknown]
+    ranked = sorted(
+        zip(ids, found, strict=True),
+        key=lambda pair: (places[pair[0]], order.get(pair[1].check_id, len(order))),
+    )
+    return tuple([finding for _, finding in ranked])
+
+
+def severity_of(base: Severity, size: Count | None, exposure: Exposure) -> Severity:
+    """A check's severity: a step less for a source far from the whole Internet, one for no public address."""
+    steps = 0
+    if size is not None and size.ipv4 < _NARROW.ipv4 and size.ipv6 < _NARROW.ipv6:
+        steps += 1
+    return base.lowered(steps + (exposure == "latent"))
+
+
+def _concerns(rule: Rule, views: tuple[View, ...]) -> bool:
+    """Whether a rule that is not understood might matter; an unknown direction might be any."""
+    unknown = any(problem.startswith("Direction:") for problem in rule.problems)
+    return unknown or any(view.direction == rule.direction for view in views)
+
+
+def _failed(case: _Case, group: SecurityGroup, one: Judgement) -> Finding:
+    rule, check = one.rule, one.aim.check
+    ports = target_texts(one.opened)
+    wide = one.kind == "wide"
+    check_id = WIDE if wide else check.id
+    matching = match(case.exemptions, Subject(group, rule, check_id, ports))
+    live = next((exemption for exemption in matching if exemption.is_live(case.now)), None)
+    only_risky = only_covers(one.aim, rule)
+    base = Severity.low if wide else check.severity
+    size = one.size if one.addresses and check.zone == "internet" else None
+    return Finding(
+        **_identity(group, rule),
+        check_id=check_id,
+        severity=severity_of(base, size, "unknown"),
+        base_severity=base,
+        verdict=Verdict.fail,
+        status=_status(group, one, exempt=live is not None),
+        ports=ports,
+        reason=wording.reason(one, ports, matching, case.now),
+        witness=_witness(one),
+        risky_ports=target_texts(covered(one.aim, rule)),
+        only_risky=only_risky,
+        action="report" if wide or one.kind == "shadowed" else _action(check, one, only_risky=only_risky),
+        together=one.together,
+        exemption=live.id if live else "",
+    )
+
+
+def _undetermined(group: SecurityGroup, rule: Rule) -> Finding:
+    return Finding(
+        **_identity(group, rule),
+        check_id=UNDETERMINED,
+        severity=Severity.medium,
+        base_severity=Severity.medium,
+        verdict=Verdict.undetermined,
+        status=Status.open,
+        ports=tuple([f"{rule.protocol}/{ports}" for ports in rule.ports]),
+        reason=f"This rule could not be judged: {'; '.join(rule.problems)}.",
+        witness=None,
+    )
+
+
+def _identity(group: SecurityGroup, rule: Rule) -> dict[str, Any]:
+    """The fields that say which rule it is."""
+    return {
+        "account_id": group.placement.account_id,
+        "account_name": group.placement.account_name,
+        "region_id": group.region_id,
+        "security_group_id": group.security_group_id,
+        "security_group_name": group.name,
+        "service_managed": group.service_managed,
+        "rule_id": rule.rule_id,
+        "direction": rule.direction,
+        "protocol": rule.protocol,
+        "sources": () if rule.peer is None else (str(rule.peer),),
+        "rule": rule.raw,
+    }
+
+
+def _status(group: SecurityGroup, one: Judgement, *, exempt: bool) -> Status:
+    if group.service_managed:
+        return Status.managed
+    if one.kind == "shadowed":
+        return Status.shadowed
+    return Status.exempt if exempt else Status.open
+
+
+def _action(check: Check, one: Judgement, *, only_risky: bool) -> Action:
+    """The check's own action; by default revoke or split, but report where partners may be blamed."""
+    if check.action:
+        return check.action
+    if one.together or check.zone != "internet" or check.direction == "egress":
+        return "report"
+    return "revoke" if only_risky else "split"
+
+
+def _witness(one: Judgement) -> Witness | None:
+    if not one.addresses:
+        return None
+    protocol, port, _ = one.opened[0]
+    return Witness(PROTOCOL_NAMES[protocol], port or None, example(one.addresses))

@@ -1,0 +1,277 @@
+"""Which rules let too much in: who is to blame, who is shadowed, who is merely wide."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
+from typing import Literal, NamedTuple
+
+from orchestrator.exposure import (
+    NO_PACKETS,
+    Count,
+    Intervals,
+    PacketSet,
+    Share,
+    count,
+    in_order,
+    normal,
+    packets_of,
+    packets_to,
+    ports_at,
+    reach_of,
+    segments,
+    shares,
+    size,
+    union,
+)
+from orchestrator.policy.aims import NEVER, Aim, Target, View, covered, touches
+from orchestrator.securitygroup import PROTOCOL_NAMES, PortRange, Rule
+
+_Kind = Literal["own", "together", "wide"]
+_WORST_FIRST: tuple[_Kind, ...] = ("own", "together", "wide")
+
+
+class Judgement(NamedTuple):
+    """What was found of one rule by one aim.
+
+    kind: "fail", "shadowed" (every packet it could let in is dropped first) or "wide".
+    together: it fails only with others, as one of the largest contributors.
+    opened: the ports where it is so; for a shadowed rule those it would open.
+    addresses, size: whom it lets in there, at the first of the ports.
+    """
+
+    rule: Rule
+    aim: Aim
+    kind: Literal["fail", "shadowed", "wide"]
+    together: bool
+    opened: tuple[Target, ...]
+    addresses: Intervals
+    size: Count
+
+
+def judge(view: View, rules: Sequence[Rule], *, classic: bool) -> list[Judgement]:
+    """All that the view's aims find in rules that apply together: those of a group or of a network interface.
+
+    Rules with problems are passed over here: they neither let in nor shield.
+    """
+    return [found for card in view.cards(classic=classic) for found in _judge_card(view, rules, card)]
+
+
+def _judge_card(view: View, rules: Sequence[Rule], card: str) -> list[Judgement]:
+    accepts: list[Rule] = []
+    ipv4 = ipv6 = 0
+    for rule in rules:  # the hot loop: most rules of most groups end here
+        peer = rule.peer
+        if rule.policy != "accept" or rule.problems or peer is None or rule.direction != view.direction:
+            continue
+        reach = reach_of(peer, view.zone).size
+        if (reach.ipv4 or reach.ipv6) and rule.nic_type == card:
+            accepts.append(rule)
+            ipv4 += reach.ipv4
+            ipv6 += reach.ipv6
+    if ipv4 < view.least.ipv4 and ipv6 < view.least.ipv6:
+        return []
+    drops = [
+        rule
+        for rule in rules
+        if rule.policy == "drop"
+        and not rule.problems
+        and rule.direction == view.direction
+        and rule.nic_type == card
+    ]
+    found = [one for aim in view.aims for one in _judge_aim(view, aim, accepts, drops)]
+    failed = {id(one.rule) for one in found if one.kind == "fail"}
+    return [one for one in found if one.kind != "wide" or id(one.rule) not in failed]
+
+
+def _judge_aim(view: View, aim: Aim, accepts: list[Rule], drops: list[Rule]) -> list[Judgement]:
+    accepts = [rule for rule in accepts if touches(aim.targets, rule.protocol, rule.ports)]
+    sizes = [_size(rule, view) for rule in accepts]
+    total = Count(sum([one.ipv4 for one in sizes]), sum([one.ipv6 for one in sizes]))
+    if not _reaches(total, aim.floor) and not any(_reaches(one, aim.wide) for one in sizes):
+        return []
+    drops = [rule for rule in drops if touches(aim.targets, rule.protocol, rule.ports)]
+    blame = _everything if aim.whole else _by_port
+    found = [entry.judgement(aim) for entry in blame(view, aim, accepts, drops)]
+    if aim.whole:
+        accepts = [rule for rule in accepts if any(_covers_all(rule, target) for target in aim.targets)]
+    return found + _shadowed(view, aim, accepts, drops, found)
+
+
+class _Entry:
+    """What was found of one rule so far: the worst kind, where, and whom it lets in there."""
+
+    def __init__(self, kind: _Kind, share: Share) -> None:
+        self.kind = kind
+        self.share = share
+        self.targets: list[Target] = []
+
+    def add(self, kind: _Kind, share: Share, target: Target) -> None:
+        """One more port. Where a rule fails somewhere, its merely wide ports are not told."""
+        if kind == "wide" and self.kind != "wide":
+            return
+        if kind != "wide" and self.kind == "wide":
+            self.targets.clear()
+        if _WORST_FIRST.index(kind) < _WORST_FIRST.index(self.kind):
+            self.kind, self.share = kind, share
+        self.targets.append(target)
+
+    def judgement(self, aim: Aim) -> Judgement:
+        """The same as a value."""
+        kind: Literal["fail", "wide"] = "wide" if self.kind == "wide" else "fail"
+        rule, addresses, reach = self.share
+        return Judgement(rule, aim, kind, self.kind == "together", tuple(self.targets), addresses, reach)
+
+
+def _by_port(view: View, aim: Aim, accepts: list[Rule], drops: list[Rule]) -> list[_Entry]:
+    """The rules to blame, port by port, and the wide ones; each rule once, with all its ports."""
+    found: dict[int, _Entry] = {}
+    known: dict[tuple[int, ...], list[tuple[_Kind, Share]]] = {}
+    for target, rules in _pieces(aim, in_order([*accepts, *drops])):
+        key = tuple([id(rule) for rule in rules])
+        if key not in known:
+            known[key] = _blame(shares(rules, target.protocol, target.first, view.zone), aim)
+        for kind, share in known[key]:
+            found.setdefault(id(share.rule), _Entry(kind, share)).add(kind, share, target)
+    return list(found.values())
+
+
+def _pieces(aim: Aim, ordered: list[Rule]) -> Iterator[tuple[Target, list[Rule]]]:
+    """The aim's targets in pieces that each rule covers whole or not at all, with the rules that do."""
+    for protocol, first, last in aim.targets:
+        spans = [(rule, ports_at(rule, protocol)) for rule in ordered]
+        here = [
+            (rule, ports) for rule, ports in spans if any(p.first <= last and p.last >= first for p in ports)
+        ]
+        for low, high in segments([rule for rule, _ in here], protocol, first, last):
+            at = [rule for rule, ports in here if any(p.first <= low <= p.last for p in ports)]
+            if at:
+                yield Target(protocol, low, high), at
+
+
+def _everything(view: View, aim: Aim, accepts: list[Rule], drops: list[Rule]) -> list[_Entry]:
+    """The rules to blame for every port of a protocol being open.
+
+    These are the rules about every port that fail at any of them. Where there is none, but all rules together
+    leave no port closed, the widest are, until some port is closed without them.
+    """
+    found: dict[int, _Entry] = {}
+    for target in aim.targets:
+        one = aim._replace(targets=(target,), wide=NEVER)
+        whole = [rule for rule in accepts if _covers_all(rule, target)]
+        for entry in _by_port(view, one, whole, drops) or _widest(view, one, accepts, drops):
+            known = found.setdefault(id(entry.share.rule), entry)
+            if known is not entry:
+                known.targets += entry.targets
+    return list(found.values())
+
+
+def _widest(view: View, aim: Aim, accepts: list[Rule], drops: list[Rule]) -> list[_Entry]:
+    target = aim.targets[0]
+    found: list[_Entry] = []
+    rest = accepts
+    while _open_ports([one for rule in rest for one in ports_at(rule, target.protocol)]) == _only(target):
+        entries = _by_port(view, aim, rest, drops)
+        if _open_ports([one for entry in entries for one in entry.targets]) != _only(target):
+            break
+        widest = max(entries, key=lambda entry: size(_open_ports(entry.targets)))
+        widest.kind = "together"
+        found.append(widest)
+        rest = [rule for rule in rest if rule is not widest.share.rule]
+    return found
+
+
+def _covers_all(rule: Rule, target: Target) -> bool:
+    return _open_ports(ports_at(rule, target.protocol)) == _only(target)
+
+
+def _open_ports(ranges: Iterable[PortRange | Target]) -> Intervals:
+    return normal([(one.first, one.last) for one in ranges])
+
+
+def _only(target: Target) -> Intervals:
+    return ((target.first, target.last),)
+
+
+def _blame(at: list[Share], aim: Aim) -> list[tuple[_Kind, Share]]:
+    """Who is to blame at one port, and who is wide there."""
+    kinds: dict[int, _Kind] = {}
+    for number, share in enumerate(at):
+        if _reaches(share.size, aim.floor):
+            kinds[number] = "own"
+    rest = [number for number in range(len(at)) if number not in kinds]
+    if not aim.alone:
+        for family in (0, 1):
+            kinds |= dict.fromkeys(_largest(at, rest, family, aim.floor[family]), "together")
+    for number in rest:
+        if number not in kinds and _reaches(at[number].size, aim.wide):
+            kinds[number] = "wide"
+    return [(kind, at[number]) for number, kind in sorted(kinds.items())]
+
+
+def _largest(at: list[Share], rest: list[int], family: int, floor: int) -> list[int]:
+    """The largest contributors of a family, as few as bring what remains below the floor.
+
+    What the k smallest reach together only grows with k, so the place to cut is searched for: first where the
+    sum alone proves that enough was taken, then nearer by doubling steps, then by halves.
+    """
+    order = sorted(rest, key=lambda number: -at[number].size[family])
+    left, most = sum([at[number].size[family] for number in order]), 0
+    while left >= floor:
+        left -= at[order[most]].size[family]
+        most += 1
+
+    def enough(taken: int) -> bool:
+        return count(union(*[at[number].addresses for number in order[taken:]]))[family] < floor
+
+    step, fewest = 1, 0
+    while most > fewest and enough(max(most - step, fewest)):
+        most, step = max(most - step, fewest), step * 2
+    fewest = max(most - step, fewest)
+    while most - fewest > 1:
+        middle = (most + fewest) // 2
+        most, fewest = (middle, fewest) if enough(middle) else (most, middle)
+    return order[:most]
+
+
+def _shadowed(
+    view: View, aim: Aim, accepts: list[Rule], drops: list[Rule], found: list[Judgement]
+) -> list[Judgement]:
+    """The rules that would fail, but whose every packet to the targets, from anywhere, is dropped first."""
+    failed = {id(one.rule) for one in found}
+    return [
+        Judgement(
+            rule,
+            aim,
+            "shadowed",
+            together=False,
+            opened=tuple(covered(aim, rule)),
+            addresses=(),
+            size=Count(0, 0),
+        )
+        for rule in accepts
+        if id(rule) not in failed and _reaches(_size(rule, view), aim.floor) and _is_dropped(rule, aim, drops)
+    ]
+
+
+def _is_dropped(rule: Rule, aim: Aim, drops: list[Rule]) -> bool:
+    left = packets_of(rule) & watched(aim.targets)
+    for drop in drops:
+        if drop.priority <= rule.priority:
+            left -= packets_of(drop)
+    return left.is_empty
+
+
+@lru_cache(maxsize=256)
+def watched(targets: tuple[Target, ...]) -> PacketSet:
+    """Every packet to the targets."""
+    packets = NO_PACKETS
+    for protocol, first, last in targets:
+        packets |= packets_to(PROTOCOL_NAMES[protocol], (PortRange(first, last),) if first else ())
+    return packets
+
+
+def _size(rule: Rule, view: View) -> Count:
+    return Count(0, 0) if rule.peer is None else reach_of(rule.peer, view.zone).size
+
+
+def _reaches(reach: Count, floor: Count) -> bool:
+    return reach.ipv4 >= floor.ipv4 or reach.ipv6 >= floor.ipv6
