@@ -226,15 +226,12 @@ def _shipped_packs() -> dict[str, dict[str, Any]]:
 
 
 def _exemptions(file: _File, folder: Path) -> tuple[Exemption, ...]:
-    exemptions = parse_exemptions(list(file.exemptions))
+    exemptions = parse_exemptions(file.exemptions)
     for name in file.exemption_files:
         data = _toml(folder / name)
         if data.keys() != {"exemptions"}:
-            raise PolicyError(f"{folder / name}: an exemption file holds [[exemptions]] and nothing else")
-        try:
-            exemptions += parse_exemptions(data["exemptions"])
-        except PolicyError as error:
-            raise PolicyError(f"{folder / name}: {error}") from error
+            raise PolicyError(f"{name}: an exemption file holds [[exemptions]] and nothing else")
+        exemptions += parse_exemptions(data["exemptions"], name)
     return exemptions
 
 

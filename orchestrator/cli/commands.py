@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
+import sys
+from collections.abc import Coroutine
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Optional
+from typing import TYPE_CHECKING, Annotated, Any, Optional, TypeVar
 
 import typer
 
@@ -21,6 +25,11 @@ from orchestrator.cli.options import (
 
 if TYPE_CHECKING:
     from orchestrator.config import Config
+    from orchestrator.run import Filters
+
+T = TypeVar("T")
+
+_DEFAULT_CONFIG = Path("config.toml")
 
 app = typer.Typer(
     help="Finds and closes risky security-group rules in a whole Alibaba Cloud organization.",
@@ -28,4 +37,153 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+
+@app.callback()
+def _common(
+    context: typer.Context,
+    config: ConfigFile = None,
+    log_level: Annotated[
+        str, typer.Option("--log-level", help="Diagnostics on stderr: debug, info, warning or error.")
+    ] = "warning",
+) -> None:
+    from orchestrator.cli.logs import configure  # noqa: PLC0415 (structlog costs start-up time)
+
+    context.obj = config
+    if context.invoked_subcommand and "--help" not in sys.argv:
+        configure(log_level)
+
+
+@app.command()
+def accounts(
+    context: typer.Context,
+    config: ConfigFile = None,
+    check: Annotated[
+        bool, typer.Option("--check", help="Enter each account by both roles; name what is missing.")
+    ] = False,
+    account: Accounts = [],  # noqa: B006 (typer copies it)
+    exclude: Excluded = [],  # noqa: B006 (the same)
+    folder: Folders = [],  # noqa: B006 (the same)
+    tag: Tags = [],  # noqa: B006 (the same)
+) -> None:
+    """List the accounts a sweep would visit."""
+    from orchestrator import run  # noqa: PLC0415 (heavy; --help must be quick)
+    from orchestrator.cli import show  # noqa: PLC0415 (the same)
+
+    filters = _filters(account, exclude, folder, tag)
+    listed = _wait(run.list_accounts(_config(context, config), filters, check=check))
+    raise typer.Exit(show.accounts(listed, checked=check))
+
+
+@app.command()
+def scan(
+    context: typer.Context,
+    config: ConfigFile = None,
+    out: Annotated[
+        Optional[Path],  # noqa: UP045 (typer evaluates it)
+        typer.Option("--out", metavar="DIR", help="The new run folder.", show_default=False),
+    ] = None,
+    resume: Annotated[
+        Optional[Path],  # noqa: UP045 (the same)
+        typer.Option("--resume", metavar="DIR", help="Go on where this run stopped.", show_default=False),
+    ] = None,
+    account: Accounts = [],  # noqa: B006 (typer copies it)
+    exclude: Excluded = [],  # noqa: B006 (the same)
+    folder: Folders = [],  # noqa: B006 (the same)
+    tag: Tags = [],  # noqa: B006 (the same)
+    region: Regions = [],  # noqa: B006 (the same)
+    port: Ports = [],  # noqa: B006 (the same)
+) -> None:
+    """Sweep the organization, judge every rule, write the run folder."""
+    from orchestrator import run  # noqa: PLC0415 (heavy; --help must be quick)
+    from orchestrator.cli import show  # noqa: PLC0415 (the same)
+
+    if (out is None) == (resume is None):
+        raise typer.BadParameter("give either --out DIR for a new run or --resume DIR to go on with one")
+    filters = _filters(account, exclude, folder, tag, region, port)
+    if resume is not None and filters != run.Filters():
+        raise typer.BadParameter("--resume goes on with what the run was asked for; it takes no filter")
+    progress = run.Progress()
+    settings = _config(context, config)
+    work = (
+        run.resume(settings, resume, progress) if resume else run.scan(settings, filters, _given(out), progress)
+    )
+    summary = _wait(_shown(work, progress))
+    raise typer.Exit(show.scan(summary, resume or _given(out)))
+
+
+@app.command()
+def plan(context: typer.Context, folder: RunFolder, config: ConfigFile = None) -> None:
+    """Decide what to change, write DIR/plan.json, show it rule by rule and print its digest."""
+    from orchestrator import run  # noqa: PLC0415 (heavy; --help must be quick)
+    from orchestrator.cli import show  # noqa: PLC0415 (the same)
+
+    raise typer.Exit(show.plan(run.plan(folder, _config_or_none(context, config))))
+
+
+@app.command()
+def report(
+    folder: RunFolder,
+    kind: Annotated[
+        str, typer.Option("--format", metavar="FORMAT", help="html, json, csv, sarif or ocsf.")
+    ] = "html",
+    config: ConfigFile = None,  # noqa: ARG001 (every subcommand takes it)
+) -> None:
+    """Render the run on stdout; html is also in DIR/report.html."""
+    from orchestrator import run  # noqa: PLC0415 (heavy; --help must be quick)
+
+    sys.stdout.reconfigure(newline="")  # type: ignore[union-attr]  # CSV brings its own line ends
+    run.report(folder, kind, sys.stdout.write)
+    sys.stdout.flush()
+
+
+def _given(path: Path | None) -> Path:
+    assert path is not None, "checked by the caller"  # noqa: S101 (for the type checker)
+    return path
+
+
+def _filters(
+    account: list[str],
+    exclude: list[str],
+    folder: list[str],
+    tag: list[str],
+    region: list[str] | None = None,
+    port: list[str] | None = None,
+) -> Filters:
+    from orchestrator.run import Filters, key_and_value  # noqa: PLC0415 (heavy; --help must be quick)
+
+    return Filters(
+        accounts=tuple(account),
+        exclude=tuple(exclude),
+        folders=tuple(folder),
+        tags=tuple(key_and_value(item) for item in tag),
+        regions=tuple(region or ()),
+        ports=tuple(port or ()),
+    )
+
+
+def _config(context: typer.Context, given: Path | None) -> Config:
+    """Read the configuration named after the subcommand, or before it, or config.toml."""
+    from orchestrator.config import load  # noqa: PLC0415 (heavy; --help must be quick)
+
+    return load(given or context.obj or _DEFAULT_CONFIG, os.environ)
+
+
+def _config_or_none(context: typer.Context, given: Path | None) -> Config | None:
+    """Read the configuration as `_config` does; None if none was named and there is no config.toml."""
+    if given is None and context.obj is None and not _DEFAULT_CONFIG.exists():
+        return None
+    return _config(context, given)
+
+
+async def _shown(work: Coroutine[Any, Any, T], progress: object) -> T:
+    from orchestrator.cli.progress import shown  # noqa: PLC0415 (heavy; --help must be quick)
+
+    async with shown(progress):
+        return await work
+
+
+def _wait(work: Coroutine[Any, Any, T]) -> T:
+    return asyncio.run(work)

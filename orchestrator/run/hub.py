@@ -4,66 +4,45 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from pathlib import Path
-
-import msgspec
 
 from accounts import Account
-from accounts.credentials import (
-    AssumedRole,
-    Credentials,
-    CredentialSource,
-    HubCredentials,
-    RoleOrOwn,
-    Session,
-    read_policy,
-    role_arn,
-    session_name,
-)
-from accounts.discovery import Discovered, Filters, OrganizationSettings, discover
+from accounts.credentials import CredentialSource, HubCredentials, Session, read_policy, session_name
+from accounts.discovery import Discovered, Organization, discover
+from accounts.entry import Identity, entrance, identify
 from orchestrator.cloud.client import AccountSession, Client, CloudSettings, Limits
-from orchestrator.cloud.errors import CloudError
 from orchestrator.config import CloudTable, Config
+from orchestrator.run.filters import Filters
 from orchestrator.securitygroup import Placement
 
 
-class WrongAccountError(Exception):
-    """A session turned out to be in another account than the one it was made for."""
-
-
-class Identity(msgspec.Struct, frozen=True):
-    """Who the hub's credentials are (STS GetCallerIdentity)."""
-
-    account_id: str
-    arn: str
-
-
 class Hub:
-    """Makes sessions: to read by the read role, to change by the remediation role, never one by the other."""
+    """Makes sessions: to read by the read role, to change by the remediation role, never one by the other.
 
-    def __init__(self, config: Config, run_id: str, client: Client, source: CredentialSource) -> None:
+    Attributes:
+        client: speaks to the cloud.
+        config: what was configured.
+        identity: who the hub's credentials are.
+    """
+
+    def __init__(
+        self, config: Config, run_id: str, client: Client, own: CredentialSource, identity: Identity
+    ) -> None:
         self.client = client
         self.config = config
-        self._source = source
+        self.identity = identity
+        self._own = own
         self._run_id = run_id
-        self.identity = Identity("", "")
-
-    async def identify(self) -> Identity:
-        """Ask who the hub is.
-
-        Raises:
-            CloudError: the credentials are refused.
-        """
-        session = AccountSession(self.client, "", self._source)
-        answer = await session.call("GetCallerIdentity", None, {}, product="sts")
-        self.identity = Identity(str(answer["AccountId"]), str(answer["Arn"]))
-        return self.identity
+        self._call = AccountSession(client, identity.account_id, own)
 
     async def discover(self, filters: Filters) -> Discovered:
-        """Return the accounts a sweep visits."""
-        return await discover(
-            self._hub_session(), organization_settings(self.config), filters, self.identity.account_id
-        )
+        """Return the accounts a sweep visits.
+
+        Raises:
+            DiscoveryError: a filter matches nothing.
+            CloudError: the hub may not list accounts.
+        """
+        organization = filters.narrow(_organization(self.config))
+        return await discover(self._call, organization, self.identity.account_id)
 
     def reader(self, account: Account) -> AccountSession:
         """Return a session that may read and nothing else, whatever the role allows."""
@@ -73,41 +52,17 @@ class Hub:
         """Return a session that may do what the policy says, by the remediation role."""
         return self._session(account, self.config.organization.remediation_role, policy)
 
-    def _hub_session(self) -> AccountSession:
-        return AccountSession(self.client, self.identity.account_id, self._source)
-
     def _session(self, account: Account, role: str, policy: str) -> AccountSession:
         organization = self.config.organization
-        assumed: CredentialSource = AssumedRole(
-            self._hub_session(),
-            role_arn(account.account_id, role),
-            Session(
-                name=session_name(self._run_id),
-                external_id=organization.external_id,
-                source_identity=organization.source_identity,
-                duration_seconds=organization.session_seconds,
-                policy=policy,
-            ),
+        session = Session(
+            name=session_name(self._run_id),
+            external_id=organization.external_id,
+            source_identity=organization.source_identity,
+            duration_seconds=organization.session_seconds,
+            policy=policy,
         )
-        if account.account_id == self.identity.account_id:
-            assumed = RoleOrOwn(assumed, self._source)
-        return AccountSession(self.client, account.account_id, assumed)
-
-
-async def prove(session: AccountSession) -> str:
-    """Return the caller's ARN, sure that the session is in the account it was made for.
-
-    Raises:
-        WrongAccountError: it is in another.
-        CloudError: it cannot be asked.
-    """
-    answer = await session.call("GetCallerIdentity", None, {}, product="sts")
-    if str(answer.get("AccountId")) != session.account_id:
-        raise WrongAccountError(
-            f"the session made for account {session.account_id} is in account {answer.get('AccountId')}: "
-            "nothing is changed there"
-        )
-    return str(answer["Arn"])
+        source = entrance(account, role, session, self._call, self._own)
+        return AccountSession(self.client, account.account_id, source)
 
 
 @asynccontextmanager
@@ -120,9 +75,9 @@ async def opened(config: Config, run_id: str) -> AsyncIterator[Hub]:
         CloudError: the hub's credentials are refused.
     """
     async with Client(cloud_settings(config)) as client:
-        hub = Hub(config, run_id, client, HubCredentials())
-        await hub.identify()
-        yield hub
+        own = HubCredentials()
+        identity = await identify(AccountSession(client, "", own))
+        yield Hub(config, run_id, client, own, identity)
 
 
 def cloud_settings(config: Config) -> CloudSettings:
@@ -161,3 +116,23 @@ def placement(account: Account) -> Placement:
         folder_ids=account.folder_ids,
         tags=account.tags,
     )
+
+
+def _organization(config: Config) -> Organization:
+    table = config.organization
+    return Organization(
+        source=table.source,
+        accounts=table.accounts,
+        api=table.api,
+        include=table.include,
+        exclude=table.exclude,
+        folders=table.folders,
+        tags=tuple(key_and_value(tag) for tag in table.tags),
+        include_hub=table.include_hub,
+    )
+
+
+def key_and_value(tag: str) -> tuple[str, str]:
+    """Return the key and value of "key=value"; the value of "key" alone is "", which means any."""
+    key, _, value = tag.partition("=")
+    return key, value

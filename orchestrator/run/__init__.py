@@ -1,0 +1,24 @@
+"""The composition root: one function for each command, made of the rooms below. The only place that fans out."""
+
+from orchestrator.run.filters import Filters
+from orchestrator.run.folder import Summary
+from orchestrator.run.hub import key_and_value
+from orchestrator.run.progress import Progress
+from orchestrator.run.refusals import RefusedError, UsageError, explain_error
+from orchestrator.run.scanning import AccountList, list_accounts, resume, scan
+from orchestrator.run.telling import report
+
+__all__ = [
+    "AccountList",
+    "Filters",
+    "Progress",
+    "RefusedError",
+    "Summary",
+    "UsageError",
+    "explain_error",
+    "key_and_value",
+    "list_accounts",
+    "report",
+    "resume",
+    "scan",
+]

@@ -1,0 +1,76 @@
+"""What a command refuses to do, and how every known error is told: the exit code of the contract and a sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from accounts.credentials import HubCredentialsError
+from accounts.discovery import DiscoveryError
+from accounts.entry import WrongAccountError
+from orchestrator.cloud.client import CloudSettingsError
+from orchestrator.cloud.errors import CloudError, Denied, Throttled, Unavailable
+from orchestrator.config import ConfigError
+from orchestrator.journal import JournalError, TrailBroken
+from orchestrator.plan import PlanError, UnsafePlan
+from orchestrator.policy import PolicyError
+from orchestrator.report import ReportError
+
+USAGE, INCOMPLETE, REFUSED = 2, 3, 4
+
+
+class RefusedError(Exception):
+    """The command would do what it must not; nothing was changed."""
+
+
+class UsageError(Exception):
+    """What was asked for cannot be done as it was asked."""
+
+
+_CODES: tuple[tuple[type[Exception], int], ...] = (
+    (ConfigError, USAGE),
+    (PolicyError, USAGE),
+    (CloudSettingsError, USAGE),
+    (UsageError, USAGE),
+    (DiscoveryError, USAGE),
+    (ReportError, USAGE),
+    (HubCredentialsError, INCOMPLETE),
+    (WrongAccountError, REFUSED),
+    (TrailBroken, REFUSED),
+    (JournalError, USAGE),
+    (RefusedError, REFUSED),
+    (UnsafePlan, REFUSED),
+    (PlanError, REFUSED),
+)
+
+
+def explain_error(error: BaseException) -> tuple[int, str] | None:
+    """Return the exit code and the sentence for an error that is no bug; None for a bug."""
+    known = [_explain(one) for one in _leaves(error)]
+    if not known or None in known:
+        return None
+    return next(found for found in known if found is not None)
+
+
+def _explain(error: BaseException) -> tuple[int, str] | None:
+    if isinstance(error, CloudError):
+        return _explain_cloud(error)
+    code = next((code for kind, code in _CODES if isinstance(error, kind)), None)
+    return None if code is None else (code, str(error))
+
+
+def _explain_cloud(error: CloudError) -> tuple[int, str]:
+    """Tell an error that reached the command itself: the hub could not be used, or the directory not be read."""
+    advice = "check the hub's credentials and its rights"
+    if isinstance(error, Denied):
+        advice = f"give the hub's user or role the right to call {error.action}, or check its credentials"
+    elif isinstance(error, Throttled | Unavailable):
+        return INCOMPLETE, f"{error}. The cloud did not answer; run the command again"
+    return USAGE, f"{error}. What to do: {advice}"
+
+
+def _leaves(error: BaseException) -> Iterator[BaseException]:
+    if isinstance(error, BaseExceptionGroup):
+        for inner in error.exceptions:
+            yield from _leaves(inner)
+    else:
+        yield error
