@@ -1,0 +1,128 @@
+"""What a report is made from, and how a finding stands now that changes may have been made.
+
+The run's files are never gathered: findings, unreachable things and outcomes are callables that iterate
+anew, so that a renderer may go over them more than once. The items are dicts with the keys of the run
+folder's files.
+"""
+
+import hashlib
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+import msgspec
+
+Item = dict[str, Any]
+"""One line of a run's file, with that file's own keys."""
+
+Emit = Callable[[str], object]
+"""Where a renderer puts its text, piece by piece."""
+
+SEVERITIES = ("critical", "high", "medium", "low")
+"""From the worst down: the order of every table."""
+
+STANDINGS = ("open", "undetermined", "closed", "exempt", "managed", "shadowed")
+"""How a finding stands: its status, or `undetermined` by its verdict, or `closed` by an outcome."""
+
+_CLOSING = frozenset({"revoked", "split", "narrowed", "blocked", "already_absent"})
+
+
+class ReportError(ValueError):
+    """A run that cannot be rendered as asked. The text says what to do."""
+
+
+class RunView(msgspec.Struct, frozen=True, kw_only=True):
+    """A run, as far as a report needs it.
+
+    created_at: when the run began, ISO 8601 with an offset.
+    checks: `id`, `title` and `severity` of the run's checks; titles fall back to ids where one is missing.
+    skipped_accounts: `account_id`, `name`, `reason` of the accounts that were left out on purpose.
+    exemption_notes: what there is to say of the exemptions, such as one that has expired or matches nothing.
+    accepted_unreachable: `account`, `owner`, `reason`, `expires` of those entries that still hold.
+    """
+
+    summary: Item
+    created_at: str
+    findings: Callable[[], Iterator[Item]]
+    unreachable: Callable[[], Iterator[Item]]
+    outcomes: Callable[[], Iterator[Item]]
+    plan: Item | None = None
+    checks: tuple[Item, ...] = ()
+    skipped_accounts: tuple[Item, ...] = ()
+    exemption_notes: tuple[str, ...] = ()
+    accepted_unreachable: tuple[Item, ...] = ()
+
+    @property
+    def run_id(self) -> str:
+        """The run's id, as the summary has it."""
+        return str(self.summary.get("run_id", ""))
+
+    def check_title(self, check_id: str) -> str:
+        """Return the check's title, or its id where no title is known."""
+        titles = (check.get("title") for check in self.checks if check.get("id") == check_id)
+        return str(next(titles, "") or check_id)
+
+
+class Changes:
+    """What the outcomes did: the last one of each rule counts, so that a rollback opens a finding again."""
+
+    def __init__(self, outcomes: Iterable[Item], plan: Item | None) -> None:
+        self._last = {_place(outcome): str(outcome["outcome"]) for outcome in outcomes}
+        actions = plan.get("actions", ()) if plan else ()
+        self._checks = {_place(action): frozenset(action.get("check_ids", ())) for action in actions}
+
+    def __bool__(self) -> bool:
+        return bool(self._last)
+
+    def outcome(self, finding: Item) -> str:
+        """Return the last outcome that concerns this finding, or "" for none."""
+        place = _place(finding)
+        planned = self._checks.get(place)
+        concerns = planned is None or finding["check_id"] in planned
+        return self._last.get(place, "") if concerns else ""
+
+    def standing(self, finding: Item) -> str:
+        """Return how the finding stands, one of STANDINGS."""
+        if self.outcome(finding) in _CLOSING:
+            return "closed"
+        if finding["verdict"] == "undetermined":
+            return "undetermined"
+        return str(finding["status"])
+
+
+def changes_of(view: RunView) -> Changes:
+    """Go over the outcomes once and remember the last one of each rule."""
+    return Changes(view.outcomes(), view.plan)
+
+
+def _place(item: Item) -> tuple[str, ...]:
+    keys = ("account_id", "region_id", "security_group_id", "rule_id")
+    return tuple(str(item.get(key) or "") for key in keys)
+
+
+def fingerprint(finding: Item) -> str:
+    """Return an id that is the same in every run, made of the finding's place and check only."""
+    parts = (*_place(finding), str(finding.get("check_id", "")))
+    return hashlib.sha256("\n".join(parts).encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def resource_name(item: Item) -> str:
+    """Return the group's resource name as RAM spells it: acs:ecs:REGION:ACCOUNT:securitygroup/ID."""
+    region, account, group = (item.get(k) or "*" for k in ("region_id", "account_id", "security_group_id"))
+    return f"acs:ecs:{region}:{account}:securitygroup/{group}"
+
+
+def listed(value: object) -> str:
+    """Return a list as text, or a text as it is: `ports` and `sources` may come as either."""
+    if isinstance(value, (list, tuple)):
+        return ", ".join(str(part) for part in value)
+    return "" if value is None else str(value)
+
+
+def witness_text(finding: Item) -> str:
+    """Return the packet that proves the finding, "tcp/22 from 203.0.114.7", or "" where there is none."""
+    witness = finding.get("witness")
+    if not witness:
+        return ""
+    port = witness.get("port")
+    service = witness.get("protocol", "") if port is None else f"{witness.get('protocol', '')}/{port}"
+    return f"{service} from {witness.get('source', '')}"

@@ -1,0 +1,132 @@
+"""A headless Chromium, spoken to over its DevTools protocol: enough to open a page, look at it and press its keys."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import shutil
+import subprocess
+import tempfile
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+
+NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
+_FLAGS = (
+    "--headless",
+    "--no-sandbox",  # a container's root has no other way
+    "--disable-gpu",
+    "--disable-quic",
+    "--disable-dev-shm-usage",
+    "--no-first-run",
+    "--no-default-browser-check",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--remote-debugging-port=0",
+)
+
+
+def executable() -> str | None:
+    """Where Chromium is on this machine, or None."""
+    return next((found for name in NAMES if (found := shutil.which(name))), None)
+
+
+class Page:
+    """One tab."""
+
+    def __init__(self, socket: aiohttp.ClientWebSocketResponse) -> None:
+        self._socket = socket
+        self._last = 0
+        self.events: list[dict[str, Any]] = []
+
+    async def do(self, method: str, **parameters: Any) -> dict[str, Any]:
+        """Call a method of the protocol and return its result. Events on the way are kept."""
+        self._last += 1
+        await self._socket.send_json({"id": self._last, "method": method, "params": parameters})
+        while True:
+            message = await self._socket.receive_json(timeout=30)
+            if message.get("id") == self._last:
+                assert "error" not in message, message
+                result: dict[str, Any] = message["result"]
+                return result
+            self.events.append(message)
+
+    async def open(self, path: Path) -> None:
+        """Open a file and wait until it has been laid out."""
+        for domain in ("Page", "Runtime", "Network", "Log"):
+            await self.do(f"{domain}.enable")
+        await self.do("Page.navigate", url=path.as_uri())
+        while not any(event["method"] == "Page.loadEventFired" for event in self.events):
+            self.events.append(await self._socket.receive_json(timeout=30))
+
+    async def ask(self, expression: str) -> Any:
+        """Evaluate an expression in the page."""
+        result = await self.do("Runtime.evaluate", expression=expression, returnByValue=True)
+        assert "exceptionDetails" not in result, result
+        return result["result"].get("value")
+
+    async def size(self, width: int, height: int) -> None:
+        """Set the size of the window."""
+        await self.do(
+            "Emulation.setDeviceMetricsOverride",
+            width=width,
+            height=height,
+            deviceScaleFactor=1,
+            mobile=False,
+        )
+
+    async def scheme(self, name: str) -> None:
+        """Prefer "light" or "dark"."""
+        await self.do(
+            "Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": name}]
+        )
+
+    async def picture(self, *, whole: bool = False) -> bytes:
+        """Take a PNG of the window, or of the whole page."""
+        result = await self.do("Page.captureScreenshot", captureBeyondViewport=whole, fromSurface=True)
+        return base64.b64decode(result["data"])
+
+
+@asynccontextmanager
+async def browser() -> AsyncIterator[Page]:
+    """Start Chromium with a new profile, give one tab, and end it."""
+    program = executable()
+    assert program is not None
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
+        process = await asyncio.create_subprocess_exec(
+            program,
+            *_FLAGS,
+            f"--user-data-dir={profile}",
+            "about:blank",
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        try:
+            async with (
+                aiohttp.ClientSession() as session,
+                session.ws_connect(
+                    await _tab(session, Path(profile) / "DevToolsActivePort"), max_msg_size=0
+                ) as socket,
+            ):
+                yield Page(socket)
+        finally:
+            process.kill()
+            await process.wait()
+
+
+async def _tab(session: aiohttp.ClientSession, port_file: Path) -> str:
+    """Wait until Chromium has written its port, and ask it for the address of the first tab."""
+    async with asyncio.timeout(60):
+        while not port_file.exists() or not (text := port_file.read_text()).strip():
+            await asyncio.sleep(0.05)
+        port = text.split()[0]
+        while True:
+            async with session.get(f"http://127.0.0.1:{port}/json/list") as answer:
+                tabs = [tab for tab in await answer.json() if tab["type"] == "page"]
+            if tabs:
+                return str(tabs[0]["webSocketDebuggerUrl"])
+            await asyncio.sleep(0.05)
