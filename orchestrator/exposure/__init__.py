@@ -32,7 +32,7 @@ from orchestrator.exposure.packets import (
     ports_without,
     public_addresses,
 )
-from orchestrator.exposure.shares import Share, covers, ports_at, segments, shares
+from orchestrator.exposure.shares import Share, ports_of, segments, shares
 
 __all__ = [
     "NO_PACKETS",
@@ -51,7 +51,6 @@ __all__ = [
     "blocks",
     "both",
     "count",
-    "covers",
     "effective",
     "example",
     "far_addresses",
@@ -62,7 +61,7 @@ __all__ = [
     "normal",
     "packets_of",
     "packets_to",
-    "ports_at",
+    "ports_of",
     "ports_without",
     "public_addresses",
     "reach_of",

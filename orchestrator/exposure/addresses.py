@@ -104,6 +104,9 @@ def address_text(point: int) -> str:
 
 def example(addresses: Intervals) -> str:
     """One address of a set that is not empty: public before private, IPv4 before IPv6."""
+    first = both(addresses[:1], PUBLIC)
+    if first and first[0][0] < IPV6_BASE:
+        return address_text(first[0][0])
     public = both(addresses, PUBLIC)
     ipv4 = both(public, IPV4)
     choice = ipv4 or both(public, _GLOBAL_UNICAST) or public or addresses

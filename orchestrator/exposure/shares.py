@@ -20,28 +20,25 @@ class Share(NamedTuple):
     size: Count
 
 
-def ports_at(rule: Rule, protocol: int) -> tuple[PortRange, ...]:
-    """The ports of a protocol that a rule is about; port 0 stands for a protocol without ports."""
-    if rule.protocol == "all":
-        return _EVERY_PORT if protocol in {6, 17} else _NO_PORT
-    if rule.protocol != PROTOCOL_NAMES.get(protocol, str(protocol)):
+def ports_of(protocol: str, ports: tuple[PortRange, ...], number: int) -> tuple[PortRange, ...]:
+    """What a rule of this protocol and these ports is about in the protocol with the number.
+
+    Port 0 stands for all of a protocol without ports.
+    """
+    if protocol == "all":
+        return _EVERY_PORT if number in {6, 17} else _NO_PORT
+    if protocol != PROTOCOL_NAMES.get(number, str(number)):
         return ()
-    return rule.ports if protocol in {6, 17} else _NO_PORT
+    return ports if number in {6, 17} else _NO_PORT
 
 
-def covers(rule: Rule, protocol: int, port: int) -> bool:
-    """Whether a rule is about this port."""
-    return any(one.first <= port <= one.last for one in ports_at(rule, protocol))
-
-
-def segments(rules: Iterable[Rule], protocol: int, first: int, last: int) -> list[tuple[int, int]]:
-    """The ports from `first` to `last`, cut so that each rule covers a whole piece or none of it."""
+def segments(ports: Iterable[PortRange], first: int, last: int) -> list[tuple[int, int]]:
+    """The ports from `first` to `last`, cut so that each range covers a whole piece or none of it."""
     if first == last:
         return [(first, last)]
     cuts = {first}
-    for rule in rules:
-        for one in ports_at(rule, protocol):
-            cuts.update([cut for cut in (one.first, one.last + 1) if first < cut <= last])
+    for one in ports:
+        cuts.update([cut for cut in (one.first, one.last + 1) if first < cut <= last])
     starts = sorted(cuts)
     return list(zip(starts, [start - 1 for start in starts[1:]] + [last], strict=True))
 

@@ -1,10 +1,10 @@
 """Checks made ready to be used many times: numbers instead of names, thresholds instead of prefixes."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from functools import lru_cache
 from typing import NamedTuple
 
-from orchestrator.exposure import Count, Zone, minus, normal, ports_at
+from orchestrator.exposure import Count, Zone, minus, normal, ports_of
 from orchestrator.policy.checks import Check, PortSpec, Thresholds
 from orchestrator.securitygroup import MAX_PORT, PROTOCOL_NUMBERS, Direction, PortRange, Rule
 
@@ -75,30 +75,43 @@ def touches(targets: tuple[Target, ...], protocol: str, ports: tuple[PortRange, 
     return False
 
 
-def covered(aim: Aim, rule: Rule) -> list[Target]:
-    """What of the aim's targets a rule is about."""
-    return [
-        Target(protocol, max(first, one.first), min(last, one.last))
-        for protocol, first, last in aim.targets
-        for one in ports_at(rule, protocol)
-        if one.first <= last and one.last >= first
-    ]
+def covered(targets: tuple[Target, ...], rule: Rule) -> tuple[Target, ...]:
+    """What of the targets a rule is about."""
+    return _covered(targets, rule.protocol, rule.ports)
 
 
-def only_covers(aim: Aim, rule: Rule) -> bool:
-    """Whether a rule is about nothing but the aim's targets."""
-    number = PROTOCOL_NUMBERS.get(rule.protocol)
-    watched = normal([(first, last) for protocol, first, last in aim.targets if protocol == number])
-    wanted = [(one.first, one.last) for one in ports_at(rule, number)] if number else [(0, 0)]
-    return bool(watched) and not minus(normal(wanted), watched)
+def only_covers(targets: tuple[Target, ...], rule: Rule) -> bool:
+    """Whether a rule is about nothing but the targets."""
+    return _only_covers(targets, rule.protocol, rule.ports)
 
 
-def target_texts(targets: Sequence[Target]) -> tuple[str, ...]:
+@lru_cache(maxsize=4096)
+def target_texts(targets: tuple[Target, ...]) -> tuple[str, ...]:
     """Targets in words, touching ones as one: "tcp/22", "tcp/6000-6010", "icmp"."""
     return tuple(_texts(targets))
 
 
-def _texts(targets: Sequence[Target]) -> Iterator[str]:
+@lru_cache(maxsize=16384)
+def _covered(targets: tuple[Target, ...], protocol: str, ports: tuple[PortRange, ...]) -> tuple[Target, ...]:
+    return tuple(
+        [
+            Target(number, max(first, one.first), min(last, one.last))
+            for number, first, last in targets
+            for one in ports_of(protocol, ports, number)
+            if one.first <= last and one.last >= first
+        ]
+    )
+
+
+@lru_cache(maxsize=16384)
+def _only_covers(targets: tuple[Target, ...], protocol: str, ports: tuple[PortRange, ...]) -> bool:
+    number = PROTOCOL_NUMBERS.get(protocol)
+    watched = normal([(first, last) for other, first, last in targets if other == number])
+    wanted = [(one.first, one.last) for one in ports_of(protocol, ports, number)] if number else [(0, 0)]
+    return bool(watched) and not minus(normal(wanted), watched)
+
+
+def _texts(targets: tuple[Target, ...]) -> Iterator[str]:
     for protocol in dict.fromkeys(target.protocol for target in targets):
         name = next(name for name, number in PROTOCOL_NUMBERS.items() if number == protocol)
         for first, last in normal([(one.first, one.last) for one in targets if one.protocol == protocol]):

@@ -93,7 +93,7 @@ def _failed(case: _Case, group: SecurityGroup, one: Judgement) -> Finding:
     check_id = WIDE if wide else check.id
     matching = match(case.exemptions, Subject(group, rule, check_id, ports))
     live = next((exemption for exemption in matching if exemption.is_live(case.now)), None)
-    only_risky = only_covers(one.aim, rule)
+    only_risky = only_covers(one.aim.targets, rule)
     base = Severity.low if wide else check.severity
     size = one.size if one.addresses and check.zone == "internet" else None
     return Finding(
@@ -106,7 +106,7 @@ def _failed(case: _Case, group: SecurityGroup, one: Judgement) -> Finding:
         ports=ports,
         reason=wording.reason(one, ports, matching, case.now),
         witness=_witness(one),
-        risky_ports=target_texts(covered(one.aim, rule)),
+        risky_ports=target_texts(covered(one.aim.targets, rule)),
         only_risky=only_risky,
         action="report" if wide or one.kind == "shadowed" else _action(check, one, only_risky=only_risky),
         together=one.together,

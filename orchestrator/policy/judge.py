@@ -15,7 +15,7 @@ from orchestrator.exposure import (
     normal,
     packets_of,
     packets_to,
-    ports_at,
+    ports_of,
     reach_of,
     segments,
     shares,
@@ -56,13 +56,14 @@ def judge(view: View, rules: Sequence[Rule], *, classic: bool) -> list[Judgement
 
 
 def _judge_card(view: View, rules: Sequence[Rule], card: str) -> list[Judgement]:
+    direction, zone = view.direction, view.zone
     accepts: list[Rule] = []
     ipv4 = ipv6 = 0
     for rule in rules:  # the hot loop: most rules of most groups end here
-        peer = rule.peer
-        if rule.policy != "accept" or rule.problems or peer is None or rule.direction != view.direction:
+        peer = rule.source if direction == "ingress" else rule.destination
+        if rule.direction != direction or rule.policy != "accept" or rule.problems or peer is None:
             continue
-        reach = reach_of(peer, view.zone).size
+        reach = reach_of(peer, zone).size
         if (reach.ipv4 or reach.ipv6) and rule.nic_type == card:
             accepts.append(rule)
             ipv4 += reach.ipv4
@@ -86,7 +87,8 @@ def _judge_aim(view: View, aim: Aim, accepts: list[Rule], drops: list[Rule]) -> 
     accepts = [rule for rule in accepts if touches(aim.targets, rule.protocol, rule.ports)]
     sizes = [_size(rule, view) for rule in accepts]
     total = Count(sum([one.ipv4 for one in sizes]), sum([one.ipv6 for one in sizes]))
-    if not _reaches(total, aim.floor) and not any(_reaches(one, aim.wide) for one in sizes):
+    widest = Count(max([one.ipv4 for one in sizes], default=0), max([one.ipv6 for one in sizes], default=0))
+    if not _reaches(total, aim.floor) and not _reaches(widest, aim.wide):
         return []
     drops = [rule for rule in drops if touches(aim.targets, rule.protocol, rule.ports)]
     blame = _everything if aim.whole else _by_port
@@ -136,15 +138,20 @@ def _by_port(view: View, aim: Aim, accepts: list[Rule], drops: list[Rule]) -> li
 
 def _pieces(aim: Aim, ordered: list[Rule]) -> Iterator[tuple[Target, list[Rule]]]:
     """The aim's targets in pieces that each rule covers whole or not at all, with the rules that do."""
-    for protocol, first, last in aim.targets:
-        spans = [(rule, ports_at(rule, protocol)) for rule in ordered]
-        here = [
-            (rule, ports) for rule, ports in spans if any(p.first <= last and p.last >= first for p in ports)
-        ]
-        for low, high in segments([rule for rule, _ in here], protocol, first, last):
-            at = [rule for rule, ports in here if any(p.first <= low <= p.last for p in ports)]
+    spans = {
+        number: [(rule, ports) for rule in ordered if (ports := ports_of(rule.protocol, rule.ports, number))]
+        for number in {target.protocol for target in aim.targets}
+    }
+    for number, first, last in aim.targets:
+        here = [pair for pair in spans[number] if _meets(pair[1], first, last)]
+        for low, high in segments([one for _, ports in here for one in ports], first, last):
+            at = [rule for rule, ports in here if _meets(ports, low, low)]
             if at:
-                yield Target(protocol, low, high), at
+                yield Target(number, low, high), at
+
+
+def _meets(ports: tuple[PortRange, ...], first: int, last: int) -> bool:
+    return any(one.first <= last and one.last >= first for one in ports)
 
 
 def _everything(view: View, aim: Aim, accepts: list[Rule], drops: list[Rule]) -> list[_Entry]:
@@ -168,7 +175,7 @@ def _widest(view: View, aim: Aim, accepts: list[Rule], drops: list[Rule]) -> lis
     target = aim.targets[0]
     found: list[_Entry] = []
     rest = accepts
-    while _open_ports([one for rule in rest for one in ports_at(rule, target.protocol)]) == _only(target):
+    while _open_ports([one for rule in rest for one in covered((target,), rule)]) == _only(target):
         entries = _by_port(view, aim, rest, drops)
         if _open_ports([one for entry in entries for one in entry.targets]) != _only(target):
             break
@@ -180,7 +187,7 @@ def _widest(view: View, aim: Aim, accepts: list[Rule], drops: list[Rule]) -> lis
 
 
 def _covers_all(rule: Rule, target: Target) -> bool:
-    return _open_ports(ports_at(rule, target.protocol)) == _only(target)
+    return covered((target,), rule) == (target,)
 
 
 def _open_ports(ranges: Iterable[PortRange | Target]) -> Intervals:
@@ -243,7 +250,7 @@ def _shadowed(
             aim,
             "shadowed",
             together=False,
-            opened=tuple(covered(aim, rule)),
+            opened=covered(aim.targets, rule),
             addresses=(),
             size=Count(0, 0),
         )

@@ -52,21 +52,21 @@ def parse_rule(raw: Mapping[str, object], lists: Lists = NO_LISTS, *, classic: b
             get("PortRange"), get("SourcePortRange"), get("PortRangeListId"),
             get("NicType") if classic else "", classic=classic,
         )  # fmt: skip
-        near, far = ("Dest", "Source") if shape.direction == "ingress" else ("Source", "Dest")
+        near, far = (_DEST, _SOURCE) if shape.direction == "ingress" else (_SOURCE, _DEST)
         peer, peer_problems = _side(get, far, lists)
         own, own_problems = _side(get, near, lists)
     except TypeError:  # a list or an object where a text should be: it cannot even be looked up
         return structs.replace(parse_rule(_tamed(raw), lists, classic=classic), raw=dict(raw))
     if peer is None and not peer_problems:
-        peer_problems = (f"{far}CidrIp: missing, and no other {far.lower()} is given",)
+        peer_problems = (f"{far.v4}: missing, and nothing else is given instead",)
     if type(own) is GroupRef:
-        own_problems = (f"{near}GroupId: a group cannot stand on the rule's own side",)
+        own_problems = (f"{near.group}: a group cannot stand on the rule's own side",)
     problems = shape.problems + peer_problems + own_problems
     ports = shape.ports
     if shape.port_list:
         ports, list_problems = _port_list(shape.port_list, lists)
         problems += list_problems
-    source, destination = (peer, own) if far == "Source" else (own, peer)
+    source, destination = (peer, own) if far is _SOURCE else (own, peer)
     return Rule(
         _text(get("SecurityGroupRuleId")), shape.direction, shape.policy, shape.priority,
         shape.protocol, ports, source, destination, shape.source_ports, shape.nic_type,
@@ -114,6 +114,27 @@ def referenced_lists(permissions: Iterable[Mapping[str, object]]) -> tuple[froze
         prefix_lists.add(_text(raw.get("DestPrefixListId")))
         port_lists.add(_text(raw.get("PortRangeListId")))
     return frozenset(prefix_lists - {""}), frozenset(port_lists - {""})
+
+
+class _Side(NamedTuple):
+    """The API's names of the fields that may say one end of the traffic."""
+
+    v4: str
+    v6: str
+    group: str
+    owner: str
+    prefix_list: str
+    list_name: str
+
+
+_SOURCE = _Side(
+    "SourceCidrIp", "Ipv6SourceCidrIp", "SourceGroupId", "SourceGroupOwnerAccount",
+    "SourcePrefixListId", "SourcePrefixListName",
+)  # fmt: skip
+_DEST = _Side(
+    "DestCidrIp", "Ipv6DestCidrIp", "DestGroupId", "DestGroupOwnerAccount",
+    "DestPrefixListId", "DestPrefixListName",
+)  # fmt: skip
 
 
 class _Shape(NamedTuple):
@@ -238,22 +259,21 @@ def _port_list(list_id: str, lists: Lists) -> tuple[tuple[PortRange, ...], Probl
         return (), (f"PortRangeListId: {list_id}: {error}",)
 
 
-def _side(get: Callable[[str], object], side: str, lists: Lists) -> tuple[Source | None, Problems]:
+def _side(get: Callable[[str], object], side: _Side, lists: Lists) -> tuple[Source | None, Problems]:
     """One end of the traffic. A CIDR wins over a group, a group over a prefix list (ECS docs)."""
-    v4 = get(side + "CidrIp")
-    v6 = get("Ipv6" + side + "CidrIp")
-    group = get(side + "GroupId")
-    prefix_list = get(side + "PrefixListId")
+    v4_name, v6_name, group_name, owner_name, list_field, list_name = side
+    v4, v6 = get(v4_name), get(v6_name)
     if v4 and not v6:
-        return _cidr(side + "CidrIp", v4)
+        return _cidr(v4_name, v4)
     if v6 and not v4:
-        return _cidr("Ipv6" + side + "CidrIp", v6)
+        return _cidr(v6_name, v6)
     if v4:
-        return None, (f"{side}CidrIp: given together with Ipv6{side}CidrIp",)
+        return None, (f"{v4_name}: given together with {v6_name}",)
+    group, prefix_list = get(group_name), get(list_field)
     if group:
-        return _group(side + "GroupId", group, get(side + "GroupOwnerAccount"))
+        return _group(group_name, group, get(owner_name))
     if prefix_list:
-        return _prefix_list(side + "PrefixListId", prefix_list, get(side + "PrefixListName"), lists)
+        return _prefix_list(list_field, prefix_list, get(list_name), lists)
     return None, ()
 
 
