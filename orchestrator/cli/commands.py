@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Optional, TypeVar
 
 import typer
 
+from orchestrator.cli.emulate import emulate
 from orchestrator.cli.options import (
     Accounts,
     ConfigFile,
@@ -137,6 +138,9 @@ def report(
     sys.stdout.reconfigure(newline="")  # type: ignore[union-attr]  # CSV brings its own line ends
     run.report(folder, kind, sys.stdout.write)
     sys.stdout.flush()
+
+
+app.command()(emulate)
 
 
 def _given(path: Path | None) -> Path:

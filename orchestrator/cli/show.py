@@ -19,7 +19,7 @@ def say(text: str = "") -> None:
 
 def give(text: str) -> None:
     """Give a line of data on stdout."""
-    print(text)  # noqa: T201 (the one place)
+    print(text, flush=True)  # noqa: T201 (the one place)
 
 
 def table(rows: Iterable[tuple[str, ...]]) -> None:

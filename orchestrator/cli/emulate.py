@@ -1,0 +1,107 @@
+"""`sgsweep emulate`: the emulated cloud in the foreground until it is told to end."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+from pathlib import Path
+from typing import Annotated, Optional
+
+import typer
+
+from orchestrator.cli.show import give, say
+
+
+def emulate(  # noqa: PLR0913 (one argument for each option)
+    port: Annotated[int, typer.Option(help="Serve http here; 0 is any free port.")] = 0,
+    tls_port: Annotated[int, typer.Option(help="Serve https here; 0 is any free port.")] = 0,
+    accounts: Annotated[int, typer.Option(help="Members besides the hub.", min=0)] = 40,
+    seed: Annotated[int, typer.Option(help="The same seed makes the same world.")] = 0,
+    groups: Annotated[float, typer.Option(help="Security groups an account has, on average.", min=0)] = 40.0,
+    regions: Annotated[Optional[int], typer.Option(help="How many regions.", min=1)] = None,  # noqa: UP045 (typer evaluates it)
+    world: Annotated[Optional[Path], typer.Option(help="Load this world instead.", metavar="FILE")] = None,  # noqa: UP045 (the same)
+    save: Annotated[Optional[Path], typer.Option(help="Save the world as JSON.", metavar="FILE")] = None,  # noqa: UP045 (the same)
+    hub: Annotated[str, typer.Option(help="What the hub is: management, delegated or member.")] = "management",
+    hub_roles: Annotated[
+        bool, typer.Option("--hub-roles", help="The hub's own account has the two roles.")
+    ] = False,
+    external_id: Annotated[str, typer.Option(help="What the members' roles ask for.")] = "",
+    unreachable: Annotated[int, typer.Option(help="Members that do not let the hub in.", min=0)] = 0,
+    latency_ms: Annotated[float, typer.Option(help="Every answer takes this long.", min=0)] = 0.0,
+    limit: Annotated[
+        Optional[int],  # noqa: UP045 (the same)
+        typer.Option(help="Calls in a window for each account x region x API; unset: no throttling.", min=1),
+    ] = None,
+    window_seconds: Annotated[float, typer.Option(help="How long a window is.", min=0.001)] = 60.0,
+    bucket: Annotated[str, typer.Option(help="How calls are counted: window, or bucket for tokens.")] = "window",
+    hint: Annotated[
+        str, typer.Option(help="What a throttled answer hints at: none, retry-after or ratelimit.")
+    ] = "none",
+    sts_limit: Annotated[
+        Optional[int],  # noqa: UP045 (the same)
+        typer.Option(help="Calls of STS in a window for the calling account.", min=1),
+    ] = None,
+    fault: Annotated[
+        list[str], typer.Option(help="KIND[,rate=0.1][,action=Revoke*]…; repeatable.", metavar="FAULT")
+    ] = [],  # noqa: B006 (typer copies it)
+    quirk: Annotated[list[str], typer.Option(help="NAME=VALUE; repeatable.", metavar="QUIRK")] = [],  # noqa: B006 (the same)
+) -> None:
+    """Serve an emulated Alibaba Cloud on loopback until interrupted."""
+    from orchestrator.emulator.serve import serve  # noqa: PLC0415 (heavy; --help must be quick)
+
+    async def run() -> None:
+        emulator = await serve(
+            port=port,
+            tls_port=tls_port,
+            accounts=accounts,
+            seed=seed,
+            groups_per_account=groups,
+            regions=regions,
+            world_file=world,
+            save_file=save,
+            hub=_one_of("--hub", hub, ("management", "delegated", "member")),  # type: ignore[arg-type]  # just checked
+            hub_roles=hub_roles,
+            external_id=external_id,
+            unreachable=unreachable,
+            latency_ms=latency_ms,
+            limit=limit,
+            window_seconds=window_seconds,
+            bucket=_one_of("--bucket", bucket, ("window", "bucket")),  # type: ignore[arg-type]  # just checked
+            hint=_one_of("--hint", hint, ("none", "retry-after", "ratelimit")),  # type: ignore[arg-type]  # just checked
+            sts_limit=sts_limit,
+            faults=fault,
+            quirks=quirk,
+        )
+        try:
+            made = emulator.hub_credentials.access_key_id != os.environ.get("ALIBABA_CLOUD_ACCESS_KEY_ID")
+            give(f"export SGSWEEP_ENDPOINT={emulator.http_url}")
+            give(f"# https: {emulator.https_url} with ca_file {emulator.ca_file}")
+            if made:
+                keys = emulator.hub_credentials
+                give(f"export ALIBABA_CLOUD_ACCESS_KEY_ID={keys.access_key_id}")
+                give(f"export ALIBABA_CLOUD_ACCESS_KEY_SECRET={keys.access_key_secret}")
+            say("the emulator serves until you press Ctrl-C")
+            await _told_to_end()
+        finally:
+            await emulator.stop()
+
+    try:
+        asyncio.run(run())
+    except (ValueError, OSError) as error:
+        raise typer.BadParameter(str(error)) from error
+
+
+def _one_of(option: str, given: str, known: tuple[str, ...]) -> str:
+    if given not in known:
+        raise typer.BadParameter(f"{option} is one of {', '.join(known)}, not {given!r}")
+    return given
+
+
+async def _told_to_end() -> None:
+    ended = asyncio.Event()
+    for one in (signal.SIGINT, signal.SIGTERM):
+        with contextlib.suppress(NotImplementedError):
+            asyncio.get_running_loop().add_signal_handler(one, ended.set)
+    await ended.wait()
