@@ -100,7 +100,7 @@ def from_sqlite(error: sqlite3.Error, path: Path) -> JournalError:
 
 def from_os(error: OSError, path: Path) -> JournalError:
     """Return the JournalError for an error of the operating system."""
-    if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+    if error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}:
         return JournalFull(
             f"no space left for {path}: free some, then run the same command again; nothing is lost"
         )

@@ -60,8 +60,8 @@ class Writer:
     """Runs operations on the connection, in order, in transactions of its own thread.
 
     An operation that raises is undone alone. An error of SQLite undoes its whole batch: with the disk full
-    or damaged, nobody in it was served. `threaded=False` runs each operation at once in the caller's thread, for
-    tests on virtual time.
+    or damaged, nobody in it was served. `threaded=False` runs each operation at once in the caller's
+    thread, for tests on virtual time.
     """
 
     def __init__(

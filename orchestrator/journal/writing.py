@@ -259,7 +259,8 @@ class Journal(Reader):
         where = (claim.account_id, region_id)
         body = encode(dict(counts))
         stale = (
-            "SELECT security_group_id FROM security_group WHERE account_id = ? AND region_id = ? AND fence != ?"
+            "SELECT security_group_id FROM security_group "
+            "WHERE account_id = ? AND region_id = ? AND fence != ?"
         )
 
         def write(db: sqlite3.Connection) -> None:
