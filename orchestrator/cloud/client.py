@@ -10,7 +10,7 @@ import asyncio
 import random
 from collections.abc import Callable, Mapping
 from types import TracebackType
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar, overload
 
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type
 from typing_extensions import Self
@@ -40,7 +40,6 @@ __all__ = [
 ]
 
 T = TypeVar("T")
-_DICT = cast("type[Any]", dict)
 
 
 class Client:
@@ -211,6 +210,7 @@ class AccountSession:
         self.account_id = account_id
         self.source = source
 
+    @overload
     async def call(
         self,
         action: str,
@@ -218,9 +218,31 @@ class AccountSession:
         parameters: Mapping[str, object],
         *,
         product: str = "ecs",
-        type: type[T] = _DICT,  # noqa: A002 - as msgspec.json.decode has it
         mutating: bool = False,
-    ) -> T:
+    ) -> dict[str, Any]: ...
+
+    @overload
+    async def call(
+        self,
+        action: str,
+        region_id: str | None,
+        parameters: Mapping[str, object],
+        *,
+        product: str = "ecs",
+        type: type[T],
+        mutating: bool = False,
+    ) -> T: ...
+
+    async def call(
+        self,
+        action: str,
+        region_id: str | None,
+        parameters: Mapping[str, object],
+        *,
+        product: str = "ecs",
+        type: type[Any] = dict,  # noqa: A002 - as msgspec.json.decode has it
+        mutating: bool = False,
+    ) -> Any:
         """Return the decoded answer of one action.
 
         Args:

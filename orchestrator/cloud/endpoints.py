@@ -75,12 +75,12 @@ def endpoint_host(product: str, region_id: str | None, settings: CloudSettings) 
 
 
 class Target:
-    """Where a call goes: the URL without its query, and the host that is signed."""
+    """Where a call goes: the scheme, the host that is also signed, and whether by the proxy."""
 
-    __slots__ = ("base", "host", "proxied")
+    __slots__ = ("host", "proxied", "scheme")
 
-    def __init__(self, base: str, host: str, *, proxied: bool) -> None:
-        self.base = base
+    def __init__(self, scheme: str, host: str, *, proxied: bool) -> None:
+        self.scheme = scheme
         self.host = host
         self.proxied = proxied
 
@@ -97,7 +97,9 @@ class Endpoints:
     @property
     def identity(self) -> str:
         """What a plan writes down, to be applied only there: the one URL, or the real cloud's site."""
-        return self._one.base.rstrip("/?") if self._one else f"alibabacloud:{self._settings.site}"
+        return (
+            f"{self._one.scheme}://{self._one.host}" if self._one else f"alibabacloud:{self._settings.site}"
+        )
 
     def target(self, product: str, region_id: str | None) -> Target:
         """Return where a product's calls for a region go."""
@@ -108,7 +110,7 @@ class Endpoints:
             host = self._learned.get((product, region_id or "")) or endpoint_host(
                 product, region_id, self._settings
             )
-            found = Target(f"https://{host}/?", host, proxied=bool(self._settings.proxy))
+            found = Target("https", host, proxied=bool(self._settings.proxy))
             self._targets[product, region_id] = found
         return found
 
@@ -131,9 +133,7 @@ def _one_target(settings: CloudSettings) -> Target:
             f"[cloud] endpoint {_shown(url)} is plain http to another machine: tokens could be read on the "
             "way; use https"
         )
-    origin = str(url.origin())
-    host = origin.split("://", 1)[1]
-    return Target(f"{origin}/?", host, proxied=bool(settings.proxy) and not loopback)
+    return Target(url.scheme, url.authority, proxied=bool(settings.proxy) and not loopback)
 
 
 def _parsed(text: str) -> URL:

@@ -75,8 +75,7 @@ class CloudSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         attempts: how often one call is sent at most.
         deadline_seconds: no retry starts after a call has taken this long; waits for quota do not count.
         connect_seconds: to open a connection, TLS included.
-        read_seconds: between two pieces of an answer.
-        total_seconds: for one attempt as a whole.
+        read_seconds: from there to the end of the answer.
     """
 
     site: str = "china"
@@ -90,8 +89,7 @@ class CloudSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     attempts: int = 6
     deadline_seconds: float = 180.0
     connect_seconds: float = 5.0
-    read_seconds: float = 20.0
-    total_seconds: float = 60.0
+    read_seconds: float = 30.0
 
     def __post_init__(self) -> None:
         if self.site not in SITES:
@@ -102,7 +100,7 @@ class CloudSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             )
         if self.attempts < 1:
             raise CloudSettingsError(f"[cloud] attempts is {self.attempts}; give 1 or more")
-        for name in ("deadline_seconds", "connect_seconds", "read_seconds", "total_seconds"):
+        for name in ("deadline_seconds", "connect_seconds", "read_seconds"):
             if not getattr(self, name) > 0:
                 raise CloudSettingsError(f"[cloud] {name} is {getattr(self, name)}; give seconds above 0")
 

@@ -1,7 +1,7 @@
 """Signs a request with ACS3-HMAC-SHA256, the scheme of the official SDK, and flattens its parameters.
 
-Own code because it is on the path of every call: about a tenth of the time of the SDK's signer, which stays
-as the oracle of the tests.
+Own code because it is on the path of every call: a third of the time of the SDK's signer (4 against 13 us),
+which stays as the oracle of the tests.
 """
 
 from __future__ import annotations

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from dataclasses import dataclass
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple
 
 import aiohttp
 from yarl import URL
@@ -20,8 +20,7 @@ _KEEP_ALIVE_SECONDS = (
 )
 
 
-@dataclass(frozen=True)
-class Answer:
+class Answer(NamedTuple):
     """An answer in full.
 
     Attributes:
@@ -30,9 +29,8 @@ class Answer:
         body: all of it.
     """
 
-    __slots__ = ("body", "headers", "status")
     status: int
-    headers: Any
+    headers: Mapping[str, str]
     body: bytes
 
 
@@ -42,9 +40,7 @@ class Transport:
     def __init__(self, settings: CloudSettings) -> None:
         self._proxy = _proxy(settings.proxy)
         timeout = aiohttp.ClientTimeout(
-            total=settings.total_seconds,
-            sock_connect=settings.connect_seconds,
-            sock_read=settings.read_seconds,
+            total=settings.connect_seconds + settings.read_seconds, sock_connect=settings.connect_seconds
         )
         # the limiter bounds what is under way, by account and host; the pool need not
         connector = aiohttp.TCPConnector(
@@ -54,7 +50,6 @@ class Transport:
             connector=connector,
             timeout=timeout,
             cookie_jar=aiohttp.DummyCookieJar(),
-            skip_auto_headers=("Accept", "Accept-Encoding", "User-Agent", "Content-Type"),
         )
 
     async def close(self) -> None:
@@ -71,15 +66,18 @@ class Transport:
                 Where it came from is dropped: aiohttp's errors hold the request's headers, token included.
         """
         try:
-            async with self._session.request(
+            response = await self._session.request(
                 method,
-                URL(target.base + query, encoded=True),
+                URL.build(
+                    scheme=target.scheme, authority=target.host, path="/", query_string=query, encoded=True
+                ),
                 headers=headers,
                 data=body or None,
                 allow_redirects=False,
                 proxy=self._proxy if target.proxied else None,
-            ) as response:
-                return Answer(response.status, response.headers, await response.read())
+            )
+            # reading to the end gives the connection back; if it fails, aiohttp closes it
+            return Answer(response.status, response.headers, await response.read())
         except (aiohttp.ClientError, asyncio.TimeoutError, OSError) as error:
             raise _no_answer(error, target.host) from None
 

@@ -1,0 +1,1 @@
+"""Measurements; `make bench` prints the table and writes RESULTS.md."""
