@@ -61,20 +61,25 @@ class Scenery:
 
     def estate(self, account_id: str, region_id: str) -> Estate:
         """The estate of one account in one region."""
+        return self.made(account_id, region_id)[0]
+
+    def made(self, account_id: str, region_id: str) -> tuple[Estate, list[Archetype]]:
+        """The estate, and what each of its groups was made as, in their order."""
         careful, counts = self._plan(account_id)
         number = counts.get(region_id, 0)
         estate = Estate()
         showcase = account_id == self._hub and region_id == self._regions[0]
         if not number and not showcase:
-            return estate
+            return estate, []
         rng = random.Random(f"estate/{self._recipe.seed}/{account_id}/{region_id}")
         site = Site(
             rng, account_id, region_id, BY_ID[region_id].id_code if region_id in BY_ID else "xx0", estate
         )
-        for archetype in _chosen(rng, number, careful=careful, showcase=showcase):
+        chosen = _chosen(rng, number, careful=careful, showcase=showcase)
+        for archetype in chosen:
             group = archetype(site)
             estate.groups[group.security_group_id] = group
-        return estate
+        return estate, chosen
 
 
 def _chosen(rng: random.Random, number: int, *, careful: bool, showcase: bool) -> list[Archetype]:

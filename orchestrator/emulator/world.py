@@ -15,6 +15,7 @@ import msgspec
 from msgspec import Struct
 
 from orchestrator.emulator import attachments, regions
+from orchestrator.emulator.archetypes import Archetype
 from orchestrator.emulator.model import Account, Estate, Group, Interface, Organization, Role, Rule
 from orchestrator.emulator.organization import Plan, found
 from orchestrator.emulator.scenery import Recipe, Scenery
@@ -122,6 +123,16 @@ class World:
                 estate = self._scenery.estate(account_id, region_id) if known and self._scenery else Estate()
                 self._estates[account_id, region_id] = estate
             return estate
+
+    def made_as(self, account_id: str, region_id: str) -> dict[str, Archetype]:
+        """What each group of a generated estate was made as, by id, whatever has become of it since.
+
+        ValueError: the world was loaded, so it is not known.
+        """
+        if self._scenery is None:
+            raise ValueError("a world that was loaded does not know how its groups were made")
+        estate, archetypes = self._scenery.made(account_id, region_id)
+        return dict(zip(estate.groups, archetypes, strict=True))
 
     def put(self, account_id: str, region_id: str, group: Group) -> Group:
         """Place a group (in place of the one with its id)."""
