@@ -50,6 +50,7 @@ class Emulator:
         self.ca_file = ""
         self._bind = (host, port, tls_port)
         self._gateway = Gateway(self.state)
+        self._server: web.Server | None = None
         self._runner: web.ServerRunner | None = None
         self._folder: tempfile.TemporaryDirectory[str] | None = None
         self._thread: _Thread | None = None
@@ -97,7 +98,8 @@ class Emulator:
     async def _listen(self, host: str, port: int, tls_port: int) -> None:
         self._folder = tempfile.TemporaryDirectory(prefix="sgsweep-emulator-")
         context, ca_file = certificate.make(Path(self._folder.name))
-        self._runner = web.ServerRunner(web.Server(self._handle, access_log=None), shutdown_timeout=0.5)
+        self._server = web.Server(self._handle, access_log=None)
+        self._runner = web.ServerRunner(self._server, shutdown_timeout=0.5)
         await self._runner.setup()
         await web.TCPSite(self._runner, host, port, backlog=1024).start()
         await web.TCPSite(self._runner, host, tls_port, ssl_context=context, backlog=1024).start()
@@ -109,8 +111,11 @@ class Emulator:
     async def stop(self) -> None:
         """Stop listening; the certificate's folder goes with it."""
         if self._runner is not None:
+            for connection in self._server.connections if self._server else ():
+                if connection.transport is not None:
+                    connection.transport.abort()  # a TLS client that never says goodbye would be waited for
             await self._runner.cleanup()
-            self._runner = None
+            self._runner = self._server = None
         if self._folder is not None:
             self._folder.cleanup()
             self._folder = None

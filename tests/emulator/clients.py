@@ -1,0 +1,57 @@
+"""The official clients, pointed at an emulator and otherwise unchanged."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from alibabacloud_ecs20140526.client import Client as EcsClient
+from alibabacloud_resourcedirectorymaster20220419.client import Client as DirectoryClient
+from alibabacloud_resourcemanager20200331.client import Client as ResourceManagerClient
+from alibabacloud_sts20150401.client import Client as StsClient
+from alibabacloud_tea_openapi.models import Config
+
+from orchestrator.emulator import Emulator, Keys
+
+# Importing the clients puts a DEBUG handler on this logger, which would write every request to stderr.
+logging.getLogger("darabonba-core").handlers.clear()
+
+
+class Official:
+    """Makes official clients for an emulator. `tls` speaks HTTPS; `v2` signs with HMAC-SHA1."""
+
+    def __init__(self, emulator: Emulator, *, tls: bool = False, v2: bool = False) -> None:
+        self.emulator = emulator
+        self._tls = tls
+        self._v2 = v2
+
+    def config(self, keys: Keys | None = None) -> Any:
+        """What any official client is made of."""
+        keys = keys or self.emulator.hub_credentials
+        url = self.emulator.https_url if self._tls else self.emulator.http_url
+        scheme, _, endpoint = url.partition("://")
+        return Config(
+            access_key_id=keys.access_key_id,
+            access_key_secret=keys.access_key_secret,
+            security_token=keys.security_token or None,
+            endpoint=endpoint,
+            protocol=scheme,
+            region_id="cn-hangzhou",
+            signature_algorithm="v2" if self._v2 else None,
+        )
+
+    def ecs(self, keys: Keys | None = None) -> Any:
+        """ECS 2014-05-26."""
+        return EcsClient(self.config(keys))
+
+    def sts(self, keys: Keys | None = None) -> Any:
+        """STS 2015-04-01."""
+        return StsClient(self.config(keys))
+
+    def manager(self, keys: Keys | None = None) -> Any:
+        """ResourceManager 2020-03-31."""
+        return ResourceManagerClient(self.config(keys))
+
+    def directory(self, keys: Keys | None = None) -> Any:
+        """ResourceDirectoryMaster 2022-04-19."""
+        return DirectoryClient(self.config(keys))
