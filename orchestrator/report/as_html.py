@@ -18,7 +18,7 @@ from markupsafe import Markup
 from orchestrator.report.survey import ACCOUNTS_SHOWN, Survey
 from orchestrator.report.verdict import count, number, verdict
 from orchestrator.report.version import version
-from orchestrator.report.view import SEVERITIES, STANDINGS, Emit, Item, RunView
+from orchestrator.report.view import SEVERITIES, Emit, Item, RunView
 
 _HERE = Path(__file__).parent / "page"
 
@@ -43,7 +43,7 @@ def render(view: RunView, emit: Emit) -> None:
             summary=view.summary,
             skipped=skipped(view),
             severities=SEVERITIES,
-            standings=STANDINGS,
+            standings=survey.columns,
             accounts_shown=ACCOUNTS_SHOWN,
             version=version(),
             style=Markup(style),  # noqa: S704  (our own file)

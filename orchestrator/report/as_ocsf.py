@@ -121,7 +121,7 @@ def _of_finding(view: RunView, finding: Item) -> Item:
     rule = {
         "uid": finding["rule_id"],
         "name": finding["rule_id"],
-        "type": "ALIYUN::ECS::SecurityGroupIngress",
+        "type": f"ALIYUN::ECS::SecurityGroup{str(finding['direction']).capitalize()}",
         "region": finding["region_id"],
         "data": finding.get("rule") or {},
     }

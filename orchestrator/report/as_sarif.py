@@ -124,7 +124,7 @@ def _properties(finding: Item, standing: str, changes: Changes) -> Item:
 
 def _message(finding: Item) -> str:
     witness = witness_text(finding)
-    proof = f" A packet that gets in: {witness}." if witness and finding["verdict"] == "fail" else ""
+    proof = f" A packet that gets through: {witness}." if witness else ""
     group = f"{finding['security_group_name']} ({finding['security_group_id']})"
     account = finding["account_name"] or finding["account_id"]
     where = f"Group {group} in {finding['region_id']}, account {account}."

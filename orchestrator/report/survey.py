@@ -13,17 +13,17 @@ from itertools import groupby
 from orchestrator.report.view import (
     SEVERITIES,
     STANDINGS,
-    Changes,
     Item,
     RunView,
     changes_of,
-    listed,
+    few,
+    toward,
     witness_text,
 )
 
 ROWS_PER_SEVERITY = 500
 ROWS_PER_TABLE = 250
-ACCOUNTS_SHOWN = 15
+ACCOUNTS_SHOWN = 10
 
 
 class Sample:
@@ -68,7 +68,9 @@ class Survey:
         self._accounts: dict[str, Counter[str]] = {}
         self._names: dict[str, str] = {}
         self.open = {severity: Sample(ROWS_PER_SEVERITY, _by_place) for severity in SEVERITIES}
-        self.aside = {s: Sample(ROWS_PER_TABLE, _by_severity) for s in STANDINGS if s != "open"}
+        self.aside = {
+            s: Sample(ROWS_PER_TABLE, _by_severity) for s in STANDINGS if s not in {"open", "closed"}
+        }
         for finding in view.findings():
             self._take(finding)
         self.unreachable = Unseen(view)
@@ -77,9 +79,10 @@ class Survey:
     def _take(self, finding: Item) -> None:
         standing, severity = self.changes.standing(finding), finding["severity"]
         self.matrix[severity, standing] += 1
-        sample = self.open[severity] if standing == "open" else self.aside[standing]
-        sample.add(_row(finding, self.changes))
-        if standing == "open":
+        if standing in self.aside:
+            self.aside[standing].add(_row(finding))
+        elif standing == "open":
+            self.open[severity].add(_row(finding))
             account = finding["account_id"]
             self.checks[finding["check_id"], severity] += 1
             self._accounts.setdefault(account, Counter())[severity] += 1
@@ -88,6 +91,11 @@ class Survey:
     def standing(self, standing: str) -> int:
         """How many findings stand so."""
         return sum(self.matrix[severity, standing] for severity in SEVERITIES)
+
+    @property
+    def columns(self) -> list[str]:
+        """The standings that occur, and `open` in any case: an empty column says nothing."""
+        return [standing for standing in STANDINGS if standing == "open" or self.standing(standing)]
 
     def severity(self, severity: str) -> int:
         """How many findings of this severity are open."""
@@ -150,7 +158,7 @@ def _level(item: Item) -> str:
     return "region" if item.get("region_id") else "account"
 
 
-def _row(finding: Item, changes: Changes) -> Item:
+def _row(finding: Item) -> Item:
     """Return what a table shows of a finding, so that a kept row does not hold the whole rule."""
     rule = finding.get("rule") or {}
     shown = (
@@ -163,16 +171,17 @@ def _row(finding: Item, changes: Changes) -> Item:
         "rule_id",
         "check_id",
         "severity",
-        "protocol",
         "reason",
     )
     return {
         **{key: finding.get(key) for key in shown},
-        "ports": listed(finding.get("ports")),
-        "sources": listed(finding.get("sources")),
-        "witness": witness_text(finding) if finding["verdict"] == "fail" else "",
-        "outcome": changes.outcome(finding),
+        "ports": few(finding.get("ports")) or finding.get("protocol"),
+        "sources": few(finding.get("sources")),
+        "toward": toward(finding),
+        "witness": witness_text(finding),
+        "exposure": finding.get("exposure"),
         "description": rule.get("Description") or "",
+        "itself": f"{rule.get('IpProtocol', '')} {rule.get('PortRange', '')}".strip(),
         "priority": rule.get("Priority"),
     }
 

@@ -56,7 +56,11 @@ def _coverage(survey: Survey, *, complete: bool) -> str:
 
 def _accepted(survey: Survey) -> str:
     accepted = survey.unreachable.accepted_rows.total
-    return f" {count(accepted, 'unreachable thing')} accepted by an owner, listed below." if accepted else ""
+    return (
+        f" {number(accepted)} more known to be unreachable and accepted by an owner, as listed below."
+        if accepted
+        else ""
+    )
 
 
 def number(value: object) -> str:

@@ -23,7 +23,11 @@ SEVERITIES = ("critical", "high", "medium", "low")
 STANDINGS = ("open", "undetermined", "closed", "exempt", "managed", "shadowed")
 """How a finding stands: its status, or `undetermined` by its verdict, or `closed` by an outcome."""
 
-_CLOSING = frozenset({"revoked", "split", "narrowed", "blocked", "already_absent"})
+_GONE = frozenset({"revoked", "already_absent"})
+_CHANGED = frozenset({"split", "narrowed", "blocked"})
+
+
+_TITLES = {"undetermined": "A rule that could not be judged"}
 
 
 class ReportError(ValueError):
@@ -59,7 +63,7 @@ class RunView(msgspec.Struct, frozen=True, kw_only=True):
     def check_title(self, check_id: str) -> str:
         """Return the check's title, or its id where no title is known."""
         titles = (check.get("title") for check in self.checks if check.get("id") == check_id)
-        return str(next(titles, "") or check_id)
+        return str(next(titles, "") or _TITLES.get(check_id, check_id))
 
 
 class Changes:
@@ -74,19 +78,23 @@ class Changes:
         return bool(self._last)
 
     def outcome(self, finding: Item) -> str:
-        """Return the last outcome that concerns this finding, or "" for none."""
-        place = _place(finding)
-        planned = self._checks.get(place)
-        concerns = planned is None or finding["check_id"] in planned
-        return self._last.get(place, "") if concerns else ""
+        """Return the last outcome of the finding's rule, or "" for none."""
+        return self._last.get(_place(finding), "")
 
     def standing(self, finding: Item) -> str:
         """Return how the finding stands, one of STANDINGS."""
-        if self.outcome(finding) in _CLOSING:
+        if self._closed(finding):
             return "closed"
         if finding["verdict"] == "undetermined":
             return "undetermined"
         return str(finding["status"])
+
+    def _closed(self, finding: Item) -> bool:
+        """With the rule gone all its findings are closed; with the rule changed, those it was changed for."""
+        outcome, place = self.outcome(finding), _place(finding)
+        if outcome in _GONE:
+            return True
+        return outcome in _CHANGED and finding["check_id"] in self._checks.get(place, {finding["check_id"]})
 
 
 def changes_of(view: RunView) -> Changes:
@@ -119,10 +127,22 @@ def listed(value: object) -> str:
 
 
 def witness_text(finding: Item) -> str:
-    """Return the packet that proves the finding, "tcp/22 from 203.0.114.7", or "" where there is none."""
+    """Return the packet that gets through, "tcp/22 from 203.0.114.7", or "" where none does."""
     witness = finding.get("witness")
-    if not witness:
+    if not witness or finding["verdict"] != "fail" or finding["status"] == "shadowed":
         return ""
     port = witness.get("port")
     service = witness.get("protocol", "") if port is None else f"{witness.get('protocol', '')}/{port}"
-    return f"{service} from {witness.get('source', '')}"
+    return f"{service} {toward(finding)} {witness.get('source', '')}"
+
+
+def toward(finding: Item) -> str:
+    """Return "from" for an ingress rule, whose far end is a source, and "to" for an egress rule."""
+    return "to" if finding.get("direction") == "egress" else "from"
+
+
+def few(values: object, most: int = 4) -> str:
+    """Return the first few of a list, "tcp/22, tcp/23 and 5 more"; a text as it is."""
+    if not isinstance(values, (list, tuple)) or len(values) <= most:
+        return listed(values)
+    return f"{listed(values[:most])} and {len(values) - most} more"

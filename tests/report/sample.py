@@ -28,7 +28,7 @@ _GROUPS = (
 )
 _REGIONS = ("cn-hangzhou", "cn-shanghai", "eu-central-1", "ap-southeast-1", "us-west-1")
 _NAMES = ("payments-prod", "shop-staging", "data-platform", "iot-edge", "corp-it", "research", "游戏-生产")
-_WHY = "The rule lets {n:,} public addresses reach {port}; 256 would be an office, this is the Internet"
+_WHY = "Opens {port} to {n:,} public IPv4 addresses ({source})."
 
 
 def finding(number: int = 0, **changes: Any) -> Item:
@@ -51,9 +51,9 @@ def finding(number: int = 0, **changes: Any) -> Item:
         "verdict": "fail",
         "status": "open",
         "protocol": "tcp",
-        "ports": [f"{port}/{port}"],
+        "ports": [f"tcp/{port}"],
         "sources": source.split(", "),
-        "reason": _WHY.format(n=3_702_258_432, port=f"tcp/{port}"),
+        "reason": _WHY.format(n=3_702_258_432, port=f"tcp/{port}", source=source),
         "witness": {"protocol": "tcp", "port": port, "source": "2a00::1" if "::" in source else "1.0.0.1"},
         "rule": {
             "SecurityGroupRuleId": f"sgr-bp1{number:08x}",
@@ -71,7 +71,13 @@ def finding(number: int = 0, **changes: Any) -> Item:
 def outcome(of: Item, what: str = "revoked", **changes: Any) -> Item:
     """An outcome for the finding's rule."""
     keys = ("account_id", "region_id", "security_group_id", "rule_id")
-    own = {"action": "revoke", "outcome": what, "reason": "", "request_id": "5F0C-11", "effective_after": ""}
+    own = {
+        "action": "revoke",
+        "outcome": what,
+        "reason": "",
+        "request_id": "5F0C-11",
+        "effective_after": "2026-03-01T08:40:10Z",
+    }
     return {**{key: of[key] for key in keys}, **own, **changes}
 
 
