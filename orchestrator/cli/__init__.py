@@ -10,8 +10,8 @@ import sys
 
 def main() -> None:
     """Run the command and leave with its exit code."""
-    from orchestrator.cli.commands import app  # noqa: PLC0415 (a library that imports this room wants no command)
-    from orchestrator.cli.errors import exit_code_of  # noqa: PLC0415 (the same)
+    from orchestrator.cli.commands import app
+    from orchestrator.cli.errors import exit_code_of
 
     try:
         app(prog_name="sgsweep")

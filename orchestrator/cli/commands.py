@@ -7,7 +7,7 @@ import os
 import sys
 from collections.abc import Coroutine
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Optional, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
 import typer
 
@@ -21,14 +21,14 @@ from orchestrator.cli.options import (
     Regions,
     RunFolder,
     Tags,
-    Yes,
 )
 
 if TYPE_CHECKING:
     from orchestrator.config import Config
-    from orchestrator.run import Filters
+    from orchestrator.run import Filters, Progress
 
 T = TypeVar("T")
+Level = Literal["debug", "info", "warning", "error"]
 
 _DEFAULT_CONFIG = Path("config.toml")
 
@@ -47,10 +47,10 @@ def _common(
     context: typer.Context,
     config: ConfigFile = None,
     log_level: Annotated[
-        str, typer.Option("--log-level", help="Diagnostics on stderr: debug, info, warning or error.")
+        Level, typer.Option("--log-level", help="Diagnostics on stderr: debug, info, warning or error.")
     ] = "warning",
 ) -> None:
-    from orchestrator.cli.logs import configure  # noqa: PLC0415 (structlog costs start-up time)
+    from orchestrator.cli.logs import configure
 
     context.obj = config
     if context.invoked_subcommand and "--help" not in sys.argv:
@@ -64,14 +64,14 @@ def accounts(
     check: Annotated[
         bool, typer.Option("--check", help="Enter each account by both roles; name what is missing.")
     ] = False,
-    account: Accounts = [],  # noqa: B006 (typer copies it)
-    exclude: Excluded = [],  # noqa: B006 (the same)
-    folder: Folders = [],  # noqa: B006 (the same)
-    tag: Tags = [],  # noqa: B006 (the same)
+    account: Accounts = [],
+    exclude: Excluded = [],
+    folder: Folders = [],
+    tag: Tags = [],
 ) -> None:
     """List the accounts a sweep would visit."""
-    from orchestrator import run  # noqa: PLC0415 (heavy; --help must be quick)
-    from orchestrator.cli import show  # noqa: PLC0415 (the same)
+    from orchestrator import run
+    from orchestrator.cli import show
 
     filters = _filters(account, exclude, folder, tag)
     listed = _wait(run.list_accounts(_config(context, config), filters, check=check))
@@ -83,23 +83,23 @@ def scan(
     context: typer.Context,
     config: ConfigFile = None,
     out: Annotated[
-        Optional[Path],  # noqa: UP045 (typer evaluates it)
+        Path | None,
         typer.Option("--out", metavar="DIR", help="The new run folder.", show_default=False),
     ] = None,
     resume: Annotated[
-        Optional[Path],  # noqa: UP045 (the same)
+        Path | None,
         typer.Option("--resume", metavar="DIR", help="Go on where this run stopped.", show_default=False),
     ] = None,
-    account: Accounts = [],  # noqa: B006 (typer copies it)
-    exclude: Excluded = [],  # noqa: B006 (the same)
-    folder: Folders = [],  # noqa: B006 (the same)
-    tag: Tags = [],  # noqa: B006 (the same)
-    region: Regions = [],  # noqa: B006 (the same)
-    port: Ports = [],  # noqa: B006 (the same)
+    account: Accounts = [],
+    exclude: Excluded = [],
+    folder: Folders = [],
+    tag: Tags = [],
+    region: Regions = [],
+    port: Ports = [],
 ) -> None:
     """Sweep the organization, judge every rule, write the run folder."""
-    from orchestrator import run  # noqa: PLC0415 (heavy; --help must be quick)
-    from orchestrator.cli import show  # noqa: PLC0415 (the same)
+    from orchestrator import run
+    from orchestrator.cli import show
 
     if (out is None) == (resume is None):
         raise typer.BadParameter("give either --out DIR for a new run or --resume DIR to go on with one")
@@ -109,7 +109,9 @@ def scan(
     progress = run.Progress()
     settings = _config(context, config)
     work = (
-        run.resume(settings, resume, progress) if resume else run.scan(settings, filters, _given(out), progress)
+        run.resume(settings, resume, progress)
+        if resume
+        else run.scan(settings, filters, _given(out), progress)
     )
     summary = _wait(_shown(work, progress))
     raise typer.Exit(show.scan(summary, resume or _given(out)))
@@ -118,8 +120,8 @@ def scan(
 @app.command()
 def plan(context: typer.Context, folder: RunFolder, config: ConfigFile = None) -> None:
     """Decide what to change, write DIR/plan.json, show it rule by rule and print its digest."""
-    from orchestrator import run  # noqa: PLC0415 (heavy; --help must be quick)
-    from orchestrator.cli import show  # noqa: PLC0415 (the same)
+    from orchestrator import run
+    from orchestrator.cli import show
 
     raise typer.Exit(show.plan(run.plan(folder, _config_or_none(context, config))))
 
@@ -133,7 +135,7 @@ def report(
     config: ConfigFile = None,  # noqa: ARG001 (every subcommand takes it)
 ) -> None:
     """Render the run on stdout; html is also in DIR/report.html."""
-    from orchestrator import run  # noqa: PLC0415 (heavy; --help must be quick)
+    from orchestrator import run
 
     sys.stdout.reconfigure(newline="")  # type: ignore[union-attr]  # CSV brings its own line ends
     run.report(folder, kind, sys.stdout.write)
@@ -156,7 +158,7 @@ def _filters(
     region: list[str] | None = None,
     port: list[str] | None = None,
 ) -> Filters:
-    from orchestrator.run import Filters, key_and_value  # noqa: PLC0415 (heavy; --help must be quick)
+    from orchestrator.run import Filters, key_and_value
 
     return Filters(
         accounts=tuple(account),
@@ -170,7 +172,7 @@ def _filters(
 
 def _config(context: typer.Context, given: Path | None) -> Config:
     """Read the configuration named after the subcommand, or before it, or config.toml."""
-    from orchestrator.config import load  # noqa: PLC0415 (heavy; --help must be quick)
+    from orchestrator.config import load
 
     return load(given or context.obj or _DEFAULT_CONFIG, os.environ)
 
@@ -182,8 +184,8 @@ def _config_or_none(context: typer.Context, given: Path | None) -> Config | None
     return _config(context, given)
 
 
-async def _shown(work: Coroutine[Any, Any, T], progress: object) -> T:
-    from orchestrator.cli.progress import shown  # noqa: PLC0415 (heavy; --help must be quick)
+async def _shown(work: Coroutine[Any, Any, T], progress: Progress) -> T:
+    from orchestrator.cli.progress import shown
 
     async with shown(progress):
         return await work

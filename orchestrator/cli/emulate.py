@@ -7,23 +7,25 @@ import contextlib
 import os
 import signal
 from pathlib import Path
-from typing import Annotated, Optional
+from typing import Annotated
 
 import typer
 
 from orchestrator.cli.show import give, say
 
 
-def emulate(  # noqa: PLR0913 (one argument for each option)
+def emulate(
     port: Annotated[int, typer.Option(help="Serve http here; 0 is any free port.")] = 0,
     tls_port: Annotated[int, typer.Option(help="Serve https here; 0 is any free port.")] = 0,
     accounts: Annotated[int, typer.Option(help="Members besides the hub.", min=0)] = 40,
     seed: Annotated[int, typer.Option(help="The same seed makes the same world.")] = 0,
     groups: Annotated[float, typer.Option(help="Security groups an account has, on average.", min=0)] = 40.0,
-    regions: Annotated[Optional[int], typer.Option(help="How many regions.", min=1)] = None,  # noqa: UP045 (typer evaluates it)
-    world: Annotated[Optional[Path], typer.Option(help="Load this world instead.", metavar="FILE")] = None,  # noqa: UP045 (the same)
-    save: Annotated[Optional[Path], typer.Option(help="Save the world as JSON.", metavar="FILE")] = None,  # noqa: UP045 (the same)
-    hub: Annotated[str, typer.Option(help="What the hub is: management, delegated or member.")] = "management",
+    regions: Annotated[int | None, typer.Option(help="How many regions.", min=1)] = None,
+    world: Annotated[Path | None, typer.Option(help="Load this world instead.", metavar="FILE")] = None,
+    save: Annotated[Path | None, typer.Option(help="Save the world as JSON.", metavar="FILE")] = None,
+    hub: Annotated[
+        str, typer.Option(help="What the hub is: management, delegated or member.")
+    ] = "management",
     hub_roles: Annotated[
         bool, typer.Option("--hub-roles", help="The hub's own account has the two roles.")
     ] = False,
@@ -31,25 +33,27 @@ def emulate(  # noqa: PLR0913 (one argument for each option)
     unreachable: Annotated[int, typer.Option(help="Members that do not let the hub in.", min=0)] = 0,
     latency_ms: Annotated[float, typer.Option(help="Every answer takes this long.", min=0)] = 0.0,
     limit: Annotated[
-        Optional[int],  # noqa: UP045 (the same)
+        int | None,
         typer.Option(help="Calls in a window for each account x region x API; unset: no throttling.", min=1),
     ] = None,
     window_seconds: Annotated[float, typer.Option(help="How long a window is.", min=0.001)] = 60.0,
-    bucket: Annotated[str, typer.Option(help="How calls are counted: window, or bucket for tokens.")] = "window",
+    bucket: Annotated[
+        str, typer.Option(help="How calls are counted: window, or bucket for tokens.")
+    ] = "window",
     hint: Annotated[
         str, typer.Option(help="What a throttled answer hints at: none, retry-after or ratelimit.")
     ] = "none",
     sts_limit: Annotated[
-        Optional[int],  # noqa: UP045 (the same)
+        int | None,
         typer.Option(help="Calls of STS in a window for the calling account.", min=1),
     ] = None,
     fault: Annotated[
         list[str], typer.Option(help="KIND[,rate=0.1][,action=Revoke*]…; repeatable.", metavar="FAULT")
-    ] = [],  # noqa: B006 (typer copies it)
-    quirk: Annotated[list[str], typer.Option(help="NAME=VALUE; repeatable.", metavar="QUIRK")] = [],  # noqa: B006 (the same)
+    ] = [],
+    quirk: Annotated[list[str], typer.Option(help="NAME=VALUE; repeatable.", metavar="QUIRK")] = [],
 ) -> None:
     """Serve an emulated Alibaba Cloud on loopback until interrupted."""
-    from orchestrator.emulator.serve import serve  # noqa: PLC0415 (heavy; --help must be quick)
+    from orchestrator.emulator.serve import serve
 
     async def run() -> None:
         emulator = await serve(

@@ -1,4 +1,4 @@
-"""How an error ends the command: a sentence on stderr and the exit code of the contract, a traceback only for a bug."""
+"""How an error ends the command: a sentence on stderr and the contract's exit code; a traceback only for a bug."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def exit_code_of(error: BaseException) -> int:
 
 
 def _known(error: BaseException) -> tuple[int, str] | None:
-    from orchestrator.run import explain_error  # noqa: PLC0415 (only a failing command needs it)
+    from orchestrator.run import explain_error
 
     if isinstance(error, KeyboardInterrupt):
         return 3, "interrupted; what was done so far is recorded in the run folder"
@@ -31,4 +31,4 @@ def _known(error: BaseException) -> tuple[int, str] | None:
 
 
 def _say(text: str) -> None:
-    print(f"sgsweep: {text}", file=sys.stderr)  # noqa: T201 (the command's own output)
+    print(f"sgsweep: {text}", file=sys.stderr)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Optional
+from typing import Annotated
 
 import typer
 
 ConfigFile = Annotated[
-    Optional[Path],  # noqa: UP045 (typer evaluates it)
+    Path | None,
     typer.Option(
         "--config", "-c", metavar="FILE", help="The configuration; default config.toml.", show_default=False
     ),

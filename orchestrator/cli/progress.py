@@ -10,6 +10,8 @@ from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from rich.console import Group
+
     from orchestrator.run import Progress
 
 _REDRAW_SECONDS = 0.25
@@ -46,14 +48,14 @@ async def _lines(progress: Progress, started: float) -> None:
     try:
         while True:
             await asyncio.sleep(_LINE_SECONDS)
-            print(line(progress, time.monotonic() - started), file=sys.stderr, flush=True)  # noqa: T201 (the command's own output)
+            print(line(progress, time.monotonic() - started), file=sys.stderr, flush=True)
     finally:
-        print(line(progress, time.monotonic() - started), file=sys.stderr, flush=True)  # noqa: T201 (the same)
+        print(line(progress, time.monotonic() - started), file=sys.stderr, flush=True)
 
 
 async def _live(progress: Progress, started: float) -> None:
-    from rich.console import Console  # noqa: PLC0415 (rich costs start-up time that only a terminal pays)
-    from rich.live import Live  # noqa: PLC0415 (the same)
+    from rich.console import Console
+    from rich.live import Live
 
     with Live(console=Console(stderr=True), refresh_per_second=1 / _REDRAW_SECONDS) as live:
         try:
@@ -64,10 +66,10 @@ async def _live(progress: Progress, started: float) -> None:
             live.update(_picture(progress, time.monotonic() - started))
 
 
-def _picture(progress: Progress, elapsed_seconds: float) -> object:
-    from rich.console import Group  # noqa: PLC0415 (rich costs start-up time that only a terminal pays)
-    from rich.progress_bar import ProgressBar  # noqa: PLC0415 (the same)
-    from rich.text import Text  # noqa: PLC0415 (the same)
+def _picture(progress: Progress, elapsed_seconds: float) -> Group:
+    from rich.console import Group
+    from rich.progress_bar import ProgressBar
+    from rich.text import Text
 
     bar = ProgressBar(total=max(progress.accounts, 1), completed=progress.accounts_done, width=60)
     busy = [Text(f"  {name}", style="dim", no_wrap=True) for name in progress.busy()[:5]]

@@ -14,12 +14,12 @@ if TYPE_CHECKING:
 def say(text: str = "") -> None:
     """Say something to the human on stderr. What cannot be shown in the terminal's encoding is escaped."""
     encoding = sys.stderr.encoding or "utf-8"
-    print(text.encode(encoding, "backslashreplace").decode(encoding), file=sys.stderr)  # noqa: T201 (the one place)
+    print(text.encode(encoding, "backslashreplace").decode(encoding), file=sys.stderr)
 
 
 def give(text: str) -> None:
     """Give a line of data on stdout."""
-    print(text, flush=True)  # noqa: T201 (the one place)
+    print(text, flush=True)
 
 
 def table(rows: Iterable[tuple[str, ...]]) -> None:

@@ -215,5 +215,3 @@ def lines_of(path: Path) -> Callable[[], Iterator[dict[str, Any]]]:
                     yield msgspec.json.decode(line)
 
     return read
-
-

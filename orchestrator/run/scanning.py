@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 import time
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
@@ -211,5 +211,4 @@ def new_run_id(at: datetime | None = None) -> str:
 
 def now() -> datetime:
     """Return the time, UTC."""
-    return datetime.now(timezone.utc)
-
+    return datetime.now(UTC)
