@@ -1,0 +1,43 @@
+# The hub's roles enter sgsweep's own roles and nothing else.
+
+mock_provider "alicloud" {}
+
+run "no_operators_no_command_role" {
+  command = apply
+
+  assert {
+    condition     = toset(keys(alicloud_ram_role.this)) == toset(["function"])
+    error_message = "A role that nobody may assume is not made."
+  }
+}
+
+run "roles" {
+  command = apply
+  variables {
+    operator_arns = ["acs:ram::1234567890123456:user/alice"]
+  }
+
+  assert {
+    condition = alltrue([
+      for policy in alicloud_ram_policy.this :
+      jsondecode(policy.policy_document).Statement[0] == { Action = ["sts:AssumeRole"], Effect = "Allow", Resource = ["acs:ram::*:role/sgsweep-*"] }
+    ])
+    error_message = "Both may assume sgsweep's own roles only."
+  }
+  assert {
+    condition     = jsondecode(alicloud_ram_role.this["function"].assume_role_policy_document).Statement[0].Principal == { Service = ["fc.aliyuncs.com"] }
+    error_message = "Function Compute may assume the function's role."
+  }
+  assert {
+    condition     = jsondecode(alicloud_ram_role.this["command"].assume_role_policy_document).Statement[0].Principal == { RAM = ["acs:ram::1234567890123456:user/alice"] }
+    error_message = "Only the operators may assume the command's role."
+  }
+}
+
+run "a_whole_account_is_refused" {
+  command = plan
+  variables {
+    operator_arns = ["acs:ram::1234567890123456:root"]
+  }
+  expect_failures = [var.operator_arns]
+}

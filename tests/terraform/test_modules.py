@@ -1,0 +1,96 @@
+"""Terraform's modules: valid, formatted, tested, safe by default, and each of these checks can fail."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from tests.terraform.conftest import EXAMPLES, MODULES, Terraform
+from tests.terraform.judgement import REFUSED, actions, documents, problems
+from tests.terraform.mutations import MUTATIONS, Mutation
+
+WITH_TESTS = ("remediation", "hub", "member", "member/stack-group")
+
+
+def test_formatted(terraform: Terraform) -> None:
+    """The files are as `terraform fmt` writes them."""
+    said = terraform.run(".", "fmt", "-check", "-recursive", "-diff")
+    assert said.returncode == 0, said.stdout
+
+
+@pytest.mark.parametrize("folder", [*(f"examples/{name}" for name in EXAMPLES), *WITH_TESTS])
+def test_valid(terraform: Terraform, folder: str) -> None:
+    """No module and no example has an error, a deprecated argument or another warning."""
+    said = terraform.validate(folder)
+    assert (said["error_count"], said["warning_count"]) == (0, 0), said["diagnostics"]
+
+
+@pytest.mark.parametrize("folder", WITH_TESTS)
+def test_own_tests(terraform: Terraform, folder: str) -> None:
+    """`terraform test` passes in every module that has tests."""
+    assert terraform.run(folder, "init", "-backend=false", "-input=false").returncode == 0
+    said = terraform.run(folder, "test", "-no-color")
+    assert said.returncode == 0, said.stdout + said.stderr
+    assert re.search(r"Success! [1-9]\d* passed, 0 failed", said.stdout)
+
+
+@pytest.mark.parametrize("example", EXAMPLES)
+def test_safe_by_default(terraform: Terraform, example: str) -> None:
+    """An example with its defaults changes nothing, allows nothing it does not need, and loses no event."""
+    assert problems(terraform.resources(example)) == []
+
+
+@pytest.mark.parametrize("mutation", MUTATIONS, ids=str)
+def test_a_mutation_is_noticed(terraform: Terraform, mutation: Mutation) -> None:
+    """Each of these careless edits makes a check fail."""
+    mutation.apply(terraform.tree)
+    found = problems(terraform.resources(mutation.example))
+    assert found
+    assert found != [REFUSED], "an edit that terraform refuses by itself proves nothing"
+
+
+def test_only_one_provider() -> None:
+    """The modules use the provider aliyun/alicloud and no other."""
+    texts = {path: path.read_text() for path in MODULES.rglob("*.tf")}
+    named = {name for text in texts.values() for name in re.findall(r'source\s*=\s*"(\w+/\w+)"', text)}
+    assert named == {"aliyun/alicloud"}
+    resources = {
+        name for text in texts.values() for name in re.findall(r'(?m)^(?:resource|data) "(\w+?)_', text)
+    }
+    assert resources == {"alicloud"}
+
+
+def test_the_event_path_is_a_third_function(terraform: Terraform) -> None:
+    """With event_path there is an event rule, and a function for it that has a ledger and a dead letter."""
+    made = terraform.resources("single-account", event_path="true")
+    (rule,) = [one["values"] for one in made if one["type"] == "alicloud_event_bridge_rule"]
+    assert "AuthorizeSecurityGroup" in rule["filter_pattern"]
+    assert rule["targets"][0]["dead_letter_queue"][0]["arn"].startswith("acs:mns:")
+    functions = {
+        one["values"]["handler"]: one["values"] for one in made if one["type"] == "alicloud_fcv3_function"
+    }
+    assert functions["index.on_event"]["environment_variables"]["SGSWEEP_LEDGER"].startswith("oss://")
+
+
+def test_stack_group_and_module_give_the_same_rights(terraform: Terraform) -> None:
+    """A member rolled out by the stack group gets exactly the rights of the module for one account."""
+    found = dict(documents(terraform.resources("organization")))
+    for name in ("sgsweep-read", "sgsweep-remediate"):
+        assert found[name] == found[f"stack group {name}"]
+    assert actions(found["sgsweep-read"]) < actions(found["sgsweep-remediate"])
+
+
+def test_own_standin(terraform_binary: str, own_provider: dict[str, str], terraform: Terraform) -> None:
+    """The project's own stand-in is enough to check the examples; it refuses what the provider refuses."""
+    own = Terraform(terraform_binary, own_provider, terraform.tree)
+    for example in EXAMPLES:
+        said = own.validate(f"examples/{example}")
+        assert (said["error_count"], said["warning_count"]) == (0, 0), said["diagnostics"]
+        assert problems(own.resources(example)) == []
+    role = own.tree / "hub" / "main.tf"
+    role.write_text(role.read_text().replace("role_name            =", "name                 ="))
+    assert own.validate("hub")["warning_count"] > 0
+    function = own.tree / "remediation" / "function" / "main.tf"
+    function.write_text(function.read_text().replace("handler       =", "handle        ="))
+    assert own.validate("remediation")["error_count"] > 0
