@@ -4,6 +4,7 @@ One kind of set serves every dimension of a packet: ports, protocols, addresses.
 that form and give back sets in that form, so equal sets are equal tuples.
 """
 
+from bisect import bisect_left
 from collections.abc import Iterable
 
 Interval = tuple[int, int]
@@ -42,16 +43,12 @@ def both(left: Intervals, right: Intervals) -> Intervals:
     if left is right or not left:
         return left
     found: list[Interval] = []
-    start = 0
     for first, last in left:
-        while start < len(right) and right[start][1] < first:
-            start += 1
-        at = start
+        at = _first_meeting(right, first)
         while at < len(right) and right[at][0] <= last:
             low, high = right[at]
-            found.append((max(low, first), min(high, last)))
+            found.append((max(first, low), min(last, high)))
             at += 1
-        start = max(start, at - 1)
     return tuple(found)
 
 
@@ -62,11 +59,8 @@ def minus(left: Intervals, right: Intervals) -> Intervals:
     if not left or not right:
         return left
     rest: list[Interval] = []
-    start = 0
     for first, last in left:
-        while start < len(right) and right[start][1] < first:
-            start += 1
-        low, at = first, start
+        low, at = first, _first_meeting(right, first)
         while at < len(right) and right[at][0] <= last:
             if right[at][0] > low:
                 rest.append((low, right[at][0] - 1))
@@ -74,8 +68,13 @@ def minus(left: Intervals, right: Intervals) -> Intervals:
             at += 1
         if low <= last:
             rest.append((low, last))
-        start = max(start, at - 1)
     return tuple(rest)
+
+
+def _first_meeting(numbers: Intervals, first: int) -> int:
+    """The place of the first interval that does not end before `first`."""
+    at = bisect_left(numbers, (first,))
+    return at - 1 if at and numbers[at - 1][1] >= first else at
 
 
 def size(numbers: Intervals) -> int:

@@ -1,7 +1,7 @@
 """Who gets through at one port: the share of every accepting rule, after the drops that win over it."""
 
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from orchestrator.exposure.addresses import Count, Zone, count, reach_of
 from orchestrator.exposure.intervals import NOTHING, Intervals, minus, union
@@ -10,6 +10,18 @@ from orchestrator.securitygroup import ALL_PORTS, PROTOCOL_NAMES, PortRange, Rul
 
 _EVERY_PORT: tuple[PortRange, ...] = (ALL_PORTS,)
 _NO_PORT: tuple[PortRange, ...] = (PortRange(0, 0),)
+
+
+class Span(Protocol):
+    """Anything that runs from one port to another."""
+
+    @property
+    def first(self) -> int:
+        """The first port."""
+
+    @property
+    def last(self) -> int:
+        """The last port, included."""
 
 
 class Share(NamedTuple):
@@ -32,7 +44,7 @@ def ports_of(protocol: str, ports: tuple[PortRange, ...], number: int) -> tuple[
     return ports if number in {6, 17} else _NO_PORT
 
 
-def segments(ports: Iterable[PortRange], first: int, last: int) -> list[tuple[int, int]]:
+def segments(ports: Iterable[Span], first: int, last: int) -> list[tuple[int, int]]:
     """The ports from `first` to `last`, cut so that each range covers a whole piece or none of it."""
     if first == last:
         return [(first, last)]

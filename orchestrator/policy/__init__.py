@@ -28,30 +28,37 @@ from orchestrator.policy.exemptions import (
     parse_exemptions,
     review,
 )
+from orchestrator.policy.explain import Explanation, Step, explain
 from orchestrator.policy.findings import Exposure, Finding, Witness
+from orchestrator.policy.interfaces import Attachment, attach, still_reachable_via
 
 __all__ = [
     "DEFAULT",
     "UNDETERMINED",
     "WIDE",
     "Action",
+    "Attachment",
     "Check",
     "Exemption",
     "ExemptionNote",
+    "Explanation",
     "Exposure",
     "Finding",
     "PolicyError",
     "PortSpec",
     "Severity",
     "Status",
+    "Step",
     "Thresholds",
     "Verdict",
     "Witness",
+    "attach",
     "checks_for_ports",
     "default_checks",
     "distinct",
     "evaluate",
     "evaluate_together",
+    "explain",
     "parse_check",
     "parse_checks",
     "parse_exemption",
@@ -59,4 +66,5 @@ __all__ = [
     "parse_packs",
     "review",
     "severity_of",
+    "still_reachable_via",
 ]

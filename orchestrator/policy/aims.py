@@ -1,6 +1,7 @@
 """Checks made ready to be used many times: numbers instead of names, thresholds instead of prefixes."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -20,8 +21,12 @@ class Target(NamedTuple):
     last: int
 
 
-class Aim(NamedTuple):
-    """A check, ready: what it watches, and how many addresses of either family are too many."""
+@dataclass(frozen=True, eq=False, slots=True)
+class Aim:
+    """A check, ready: what it watches, and how many addresses of either family are too many.
+
+    There is one for each check, so it is known by its identity and what was asked of it is remembered.
+    """
 
     check: Check
     targets: tuple[Target, ...]
@@ -30,11 +35,12 @@ class Aim(NamedTuple):
     """From here on a source is worth a word though it does not fail."""
     alone: bool
     """Each rule is judged by its own source; rules are not added up."""
-    whole: bool
-    """Only every port being open counts."""
+    parts: tuple["Aim", ...] = ()
+    """Where only every port being open counts: the same for each protocol by itself."""
 
 
-class View(NamedTuple):
+@dataclass(frozen=True, eq=False, slots=True)
+class View:
     """The aims that look at the same traffic: one direction, one zone."""
 
     direction: Direction
@@ -62,27 +68,19 @@ def views_of(checks: tuple[Check, ...], thresholds: Thresholds) -> tuple[View, .
 
 
 @lru_cache(maxsize=65536)
-def touches(targets: tuple[Target, ...], protocol: str, ports: tuple[PortRange, ...]) -> bool:
-    """Whether a rule of this protocol and these ports is about any of the targets."""
-    number = PROTOCOL_NUMBERS.get(protocol)
-    for target in targets:
-        if protocol == "all" or (number == target.protocol and target.first == 0):
-            return True
-        if number == target.protocol and any(
-            p.first <= target.last and p.last >= target.first for p in ports
-        ):
-            return True
-    return False
+def touched(view: View, protocol: str, ports: tuple[PortRange, ...]) -> tuple[Aim, ...]:
+    """The aims with a target that a rule of this protocol and these ports is about."""
+    return tuple([aim for aim in view.aims if within(aim, protocol, ports)])
 
 
-def covered(targets: tuple[Target, ...], rule: Rule) -> tuple[Target, ...]:
-    """What of the targets a rule is about."""
-    return _covered(targets, rule.protocol, rule.ports)
+def covered(aim: Aim, rule: Rule) -> tuple[Target, ...]:
+    """What of the aim's targets a rule is about."""
+    return tuple([part for _, parts in within(aim, rule.protocol, rule.ports) for part in parts])
 
 
-def only_covers(targets: tuple[Target, ...], rule: Rule) -> bool:
-    """Whether a rule is about nothing but the targets."""
-    return _only_covers(targets, rule.protocol, rule.ports)
+def only_covers(aim: Aim, rule: Rule) -> bool:
+    """Whether a rule is about nothing but the aim's targets."""
+    return _only_covers(aim, rule.protocol, rule.ports)
 
 
 @lru_cache(maxsize=4096)
@@ -92,21 +90,38 @@ def target_texts(targets: tuple[Target, ...]) -> tuple[str, ...]:
 
 
 @lru_cache(maxsize=16384)
-def _covered(targets: tuple[Target, ...], protocol: str, ports: tuple[PortRange, ...]) -> tuple[Target, ...]:
+def is_whole(part: Aim, protocol: str, ports: tuple[PortRange, ...]) -> bool:
+    """Whether a rule of this protocol and these ports is about all that a part of an aim watches."""
+    open_ports = [
+        normal([(one.first, one.last) for one in parts]) for _, parts in within(part, protocol, ports)
+    ]
+    return open_ports == [((target.first, target.last),) for target in part.targets]
+
+
+@lru_cache(maxsize=65536)
+def within(
+    aim: Aim, protocol: str, ports: tuple[PortRange, ...]
+) -> tuple[tuple[Target, tuple[Target, ...]], ...]:
+    """The aim's targets that a rule of this protocol and these ports is about, each with what of it."""
+    found = [(target, _common(target, ports_of(protocol, ports, target.protocol))) for target in aim.targets]
+    return tuple([pair for pair in found if pair[1]])
+
+
+def _common(target: Target, ports: tuple[PortRange, ...]) -> tuple[Target, ...]:
+    number, first, last = target
     return tuple(
         [
             Target(number, max(first, one.first), min(last, one.last))
-            for number, first, last in targets
-            for one in ports_of(protocol, ports, number)
+            for one in ports
             if one.first <= last and one.last >= first
         ]
     )
 
 
 @lru_cache(maxsize=16384)
-def _only_covers(targets: tuple[Target, ...], protocol: str, ports: tuple[PortRange, ...]) -> bool:
+def _only_covers(aim: Aim, protocol: str, ports: tuple[PortRange, ...]) -> bool:
     number = PROTOCOL_NUMBERS.get(protocol)
-    watched = normal([(first, last) for other, first, last in targets if other == number])
+    watched = normal([(first, last) for other, first, last in aim.targets if other == number])
     wanted = [(one.first, one.last) for one in ports_of(protocol, ports, number)] if number else [(0, 0)]
     return bool(watched) and not minus(normal(wanted), watched)
 
@@ -123,7 +138,8 @@ def _aim(check: Check, thresholds: Thresholds) -> Aim:
     if check.ports and check.zone == "internet" and check.direction == "ingress" and check.wider_than is None:
         wide = Count(1 << 32 - thresholds.wide_ipv4_prefix, 1 << 128 - thresholds.wide_ipv6_prefix)
     whole = check.all_ports or not (check.ports or check.except_ports or check.protocol or check.wider_than)
-    return Aim(check, _targets(check), floor, wide, check.wider_than is not None, whole)
+    aim = Aim(check, _targets(check), floor, wide, check.wider_than is not None)
+    return replace(aim, parts=tuple([replace(aim, targets=(one,)) for one in aim.targets])) if whole else aim
 
 
 def _floor(check: Check, thresholds: Thresholds) -> Count:

@@ -9,7 +9,7 @@ from orchestrator.policy import wording
 from orchestrator.policy.aims import View, covered, only_covers, target_texts, views_of
 from orchestrator.policy.checks import DEFAULT, Action, Check, Severity, Status, Thresholds, Verdict
 from orchestrator.policy.exemptions import Exemption, Subject, match
-from orchestrator.policy.findings import Exposure, Finding, Witness
+from orchestrator.policy.findings import Finding, Witness
 from orchestrator.policy.judge import Judgement, judge
 from orchestrator.securitygroup import PROTOCOL_NAMES, Rule, SecurityGroup
 
@@ -72,12 +72,10 @@ def evaluate_together(
     return tuple([finding for _, finding in ranked])
 
 
-def severity_of(base: Severity, size: Count | None, exposure: Exposure) -> Severity:
-    """A check's severity: a step less for a source far from the whole Internet, one for no public address."""
-    steps = 0
-    if size is not None and size.ipv4 < _NARROW.ipv4 and size.ipv6 < _NARROW.ipv6:
-        steps += 1
-    return base.lowered(steps + (exposure == "latent"))
+def severity_of(base: Severity, size: Count | None) -> Severity:
+    """A check's severity, or a step less for a source that is far from the whole Internet."""
+    narrow = size is not None and size.ipv4 < _NARROW.ipv4 and size.ipv6 < _NARROW.ipv6
+    return base.lowered(1 if narrow else 0)
 
 
 def _concerns(rule: Rule, views: tuple[View, ...]) -> bool:
@@ -93,20 +91,20 @@ def _failed(case: _Case, group: SecurityGroup, one: Judgement) -> Finding:
     check_id = WIDE if wide else check.id
     matching = match(case.exemptions, Subject(group, rule, check_id, ports))
     live = next((exemption for exemption in matching if exemption.is_live(case.now)), None)
-    only_risky = only_covers(one.aim.targets, rule)
-    base = Severity.low if wide else check.severity
+    only_risky = only_covers(one.aim, rule)
     size = one.size if one.addresses and check.zone == "internet" else None
+    severity = severity_of(Severity.low if wide else check.severity, size)
     return Finding(
         **_identity(group, rule),
         check_id=check_id,
-        severity=severity_of(base, size, "unknown"),
-        base_severity=base,
+        severity=severity,
+        base_severity=severity,
         verdict=Verdict.fail,
         status=_status(group, one, exempt=live is not None),
         ports=ports,
         reason=wording.reason(one, ports, matching, case.now),
         witness=_witness(one),
-        risky_ports=target_texts(covered(one.aim.targets, rule)),
+        risky_ports=target_texts(covered(one.aim, rule)),
         only_risky=only_risky,
         action="report" if wide or one.kind == "shadowed" else _action(check, one, only_risky=only_risky),
         together=one.together,

@@ -28,11 +28,11 @@ class Finding(msgspec.Struct, frozen=True):
     rule: the API's own fields.
     risky_ports: every port of the check that the rule covers, open or not: what a change must take from it.
     only_risky: whether the rule covers no port beyond these.
-    action: what to do by the check and the kind of blame, before limits: never "" or a guess for later.
+    action: what to do by the check and the kind of blame, before any limit; never "".
     together: whether it fails only together with other rules, as one of the largest contributors.
     exemption: the live exemption that matches, "" if none.
     exposure, still_reachable_via: from the network interfaces, where they were read.
-    base_severity: the check's own, before width and exposure.
+    base_severity: from the check and the width of the source, before exposure.
     """
 
     account_id: str

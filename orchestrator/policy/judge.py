@@ -15,17 +15,17 @@ from orchestrator.exposure import (
     normal,
     packets_of,
     packets_to,
-    ports_of,
     reach_of,
     segments,
     shares,
     size,
     union,
 )
-from orchestrator.policy.aims import NEVER, Aim, Target, View, covered, touches
-from orchestrator.securitygroup import PROTOCOL_NAMES, PortRange, Rule
+from orchestrator.policy.aims import Aim, Target, View, covered, is_whole, touched, within
+from orchestrator.securitygroup import PROTOCOL_NAMES, Direction, PortRange, Rule
 
 _Kind = Literal["own", "together", "wide"]
+_NONE = Count(0, 0)
 _WORST_FIRST: tuple[_Kind, ...] = ("own", "together", "wide")
 
 
@@ -57,45 +57,57 @@ def judge(view: View, rules: Sequence[Rule], *, classic: bool) -> list[Judgement
 
 def _judge_card(view: View, rules: Sequence[Rule], card: str) -> list[Judgement]:
     direction, zone = view.direction, view.zone
-    accepts: list[Rule] = []
+    accepts: list[tuple[Rule, Count]] = []
     ipv4 = ipv6 = 0
     for rule in rules:  # the hot loop: most rules of most groups end here
         peer = rule.source if direction == "ingress" else rule.destination
         if rule.direction != direction or rule.policy != "accept" or rule.problems or peer is None:
             continue
-        reach = reach_of(peer, zone).size
-        if (reach.ipv4 or reach.ipv6) and rule.nic_type == card:
-            accepts.append(rule)
+        addresses, reach = reach_of(peer, zone)
+        if addresses and rule.nic_type == card:
+            accepts.append((rule, reach))
             ipv4 += reach.ipv4
             ipv6 += reach.ipv6
     if ipv4 < view.least.ipv4 and ipv6 < view.least.ipv6:
         return []
-    drops = [
-        rule
-        for rule in rules
-        if rule.policy == "drop"
-        and not rule.problems
-        and rule.direction == view.direction
-        and rule.nic_type == card
-    ]
-    found = [one for aim in view.aims for one in _judge_aim(view, aim, accepts, drops)]
+    found = _judge_aims(view, accepts, [rule for rule in rules if _shields(rule, direction, card)])
     failed = {id(one.rule) for one in found if one.kind == "fail"}
     return [one for one in found if one.kind != "wide" or id(one.rule) not in failed]
 
 
-def _judge_aim(view: View, aim: Aim, accepts: list[Rule], drops: list[Rule]) -> list[Judgement]:
-    accepts = [rule for rule in accepts if touches(aim.targets, rule.protocol, rule.ports)]
-    sizes = [_size(rule, view) for rule in accepts]
+def _shields(rule: Rule, direction: Direction, card: str) -> bool:
+    return (
+        rule.policy == "drop" and not rule.problems and rule.direction == direction and rule.nic_type == card
+    )
+
+
+def _judge_aims(view: View, accepts: list[tuple[Rule, Count]], drops: list[Rule]) -> list[Judgement]:
+    """Each aim with only the rules that are about its targets."""
+    opening: dict[Aim, list[tuple[Rule, Count]]] = {aim: [] for aim in view.aims}
+    closing: dict[Aim, list[Rule]] = {aim: [] for aim in view.aims}
+    for pair in accepts:
+        for aim in touched(view, pair[0].protocol, pair[0].ports):
+            opening[aim].append(pair)
+    for rule in drops:
+        for aim in touched(view, rule.protocol, rule.ports):
+            closing[aim].append(rule)
+    return [one for aim in view.aims for one in _judge_aim(view, aim, opening[aim], closing[aim])]
+
+
+def _judge_aim(
+    view: View, aim: Aim, candidates: list[tuple[Rule, Count]], drops: list[Rule]
+) -> list[Judgement]:
+    sizes = [reach for _, reach in candidates]
     total = Count(sum([one.ipv4 for one in sizes]), sum([one.ipv6 for one in sizes]))
     widest = Count(max([one.ipv4 for one in sizes], default=0), max([one.ipv6 for one in sizes], default=0))
     if not _reaches(total, aim.floor) and not _reaches(widest, aim.wide):
         return []
-    drops = [rule for rule in drops if touches(aim.targets, rule.protocol, rule.ports)]
-    blame = _everything if aim.whole else _by_port
+    accepts = [rule for rule, _ in candidates]
+    blame = _everything if aim.parts else _by_port
     found = [entry.judgement(aim) for entry in blame(view, aim, accepts, drops)]
-    if aim.whole:
-        accepts = [rule for rule in accepts if any(_covers_all(rule, target) for target in aim.targets)]
-    return found + _shadowed(view, aim, accepts, drops, found)
+    failed = {id(one.rule) for one in found}
+    might = [rule for rule, reach in candidates if id(rule) not in failed and _reaches(reach, aim.floor)]
+    return found + _shadowed(aim, might, drops)
 
 
 class _Entry:
@@ -138,20 +150,18 @@ def _by_port(view: View, aim: Aim, accepts: list[Rule], drops: list[Rule]) -> li
 
 def _pieces(aim: Aim, ordered: list[Rule]) -> Iterator[tuple[Target, list[Rule]]]:
     """The aim's targets in pieces that each rule covers whole or not at all, with the rules that do."""
-    spans = {
-        number: [(rule, ports) for rule in ordered if (ports := ports_of(rule.protocol, rule.ports, number))]
-        for number in {target.protocol for target in aim.targets}
-    }
-    for number, first, last in aim.targets:
-        here = [pair for pair in spans[number] if _meets(pair[1], first, last)]
-        for low, high in segments([one for _, ports in here for one in ports], first, last):
-            at = [rule for rule, ports in here if _meets(ports, low, low)]
-            if at:
-                yield Target(number, low, high), at
-
-
-def _meets(ports: tuple[PortRange, ...], first: int, last: int) -> bool:
-    return any(one.first <= last and one.last >= first for one in ports)
+    about: dict[Target, list[tuple[Rule, tuple[Target, ...]]]] = {}
+    for rule in ordered:
+        for target, parts in within(aim, rule.protocol, rule.ports):
+            about.setdefault(target, []).append((rule, parts))
+    for target, pairs in about.items():
+        number, first, last = target
+        if first == last:
+            yield target, [rule for rule, _ in pairs]
+            continue
+        for low, high in segments([part for _, parts in pairs for part in parts], first, last):
+            at = [rule for rule, parts in pairs if any(part.first <= low <= part.last for part in parts)]
+            yield Target(number, low, high), at
 
 
 def _everything(view: View, aim: Aim, accepts: list[Rule], drops: list[Rule]) -> list[_Entry]:
@@ -161,10 +171,10 @@ def _everything(view: View, aim: Aim, accepts: list[Rule], drops: list[Rule]) ->
     leave no port closed, the widest are, until some port is closed without them.
     """
     found: dict[int, _Entry] = {}
-    for target in aim.targets:
-        one = aim._replace(targets=(target,), wide=NEVER)
-        whole = [rule for rule in accepts if _covers_all(rule, target)]
-        for entry in _by_port(view, one, whole, drops) or _widest(view, one, accepts, drops):
+    for one in aim.parts:
+        whole = [rule for rule in accepts if is_whole(one, rule.protocol, rule.ports)]
+        blamed = _by_port(view, one, whole, drops) if whole else []
+        for entry in blamed or _widest(view, one, accepts, drops):
             known = found.setdefault(id(entry.share.rule), entry)
             if known is not entry:
                 known.targets += entry.targets
@@ -175,7 +185,7 @@ def _widest(view: View, aim: Aim, accepts: list[Rule], drops: list[Rule]) -> lis
     target = aim.targets[0]
     found: list[_Entry] = []
     rest = accepts
-    while _open_ports([one for rule in rest for one in covered((target,), rule)]) == _only(target):
+    while _open_ports([one for rule in rest for one in covered(aim, rule)]) == _only(target):
         entries = _by_port(view, aim, rest, drops)
         if _open_ports([one for entry in entries for one in entry.targets]) != _only(target):
             break
@@ -184,10 +194,6 @@ def _widest(view: View, aim: Aim, accepts: list[Rule], drops: list[Rule]) -> lis
         found.append(widest)
         rest = [rule for rule in rest if rule is not widest.share.rule]
     return found
-
-
-def _covers_all(rule: Rule, target: Target) -> bool:
-    return covered((target,), rule) == (target,)
 
 
 def _open_ports(ranges: Iterable[PortRange | Target]) -> Intervals:
@@ -220,8 +226,10 @@ def _largest(at: list[Share], rest: list[int], family: int, floor: int) -> list[
     What the k smallest reach together only grows with k, so the place to cut is searched for: first where the
     sum alone proves that enough was taken, then nearer by doubling steps, then by halves.
     """
+    left, most = sum([at[number].size[family] for number in rest]), 0
+    if left < floor:
+        return []
     order = sorted(rest, key=lambda number: -at[number].size[family])
-    left, most = sum([at[number].size[family] for number in order]), 0
     while left >= floor:
         left -= at[order[most]].size[family]
         most += 1
@@ -239,23 +247,16 @@ def _largest(at: list[Share], rest: list[int], family: int, floor: int) -> list[
     return order[:most]
 
 
-def _shadowed(
-    view: View, aim: Aim, accepts: list[Rule], drops: list[Rule], found: list[Judgement]
-) -> list[Judgement]:
-    """The rules that would fail, but whose every packet to the targets, from anywhere, is dropped first."""
-    failed = {id(one.rule) for one in found}
+def _shadowed(aim: Aim, rules: list[Rule], drops: list[Rule]) -> list[Judgement]:
+    """Those of the rules whose every packet to the targets, from anywhere, is dropped first."""
+    if aim.parts:
+        rules = [rule for rule in rules if any(is_whole(one, rule.protocol, rule.ports) for one in aim.parts)]
+    dropped = [rule for rule in rules if _is_dropped(rule, aim, drops)]
     return [
         Judgement(
-            rule,
-            aim,
-            "shadowed",
-            together=False,
-            opened=covered(aim.targets, rule),
-            addresses=(),
-            size=Count(0, 0),
+            rule, aim, "shadowed", together=False, opened=covered(aim, rule), addresses=(), size=Count(0, 0)
         )
-        for rule in accepts
-        if id(rule) not in failed and _reaches(_size(rule, view), aim.floor) and _is_dropped(rule, aim, drops)
+        for rule in dropped
     ]
 
 
@@ -274,10 +275,6 @@ def watched(targets: tuple[Target, ...]) -> PacketSet:
     for protocol, first, last in targets:
         packets |= packets_to(PROTOCOL_NAMES[protocol], (PortRange(first, last),) if first else ())
     return packets
-
-
-def _size(rule: Rule, view: View) -> Count:
-    return Count(0, 0) if rule.peer is None else reach_of(rule.peer, view.zone).size
 
 
 def _reaches(reach: Count, floor: Count) -> bool:

@@ -1,0 +1,88 @@
+"""What network interfaces add: whether anybody can be reached behind a rule, and what else keeps a port open."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Literal
+
+import msgspec
+from msgspec import structs
+
+from orchestrator.policy.checks import DEFAULT, Check, PortSpec, Status, Thresholds, Verdict
+from orchestrator.policy.evaluate import evaluate_together
+from orchestrator.policy.findings import Exposure, Finding
+from orchestrator.securitygroup import SecurityGroup
+
+Sight = Literal["seen", "denied", "unknown"]
+"""Whether interfaces could be read: an empty answer may also mean that the caller may not see them."""
+
+
+class Attachment(msgspec.Struct, frozen=True):
+    """What stands behind a group: how many instances and interfaces, and what public addresses they have."""
+
+    sight: Sight = "unknown"
+    instances: int = 0
+    interfaces: int = 0
+    public_ips: int = 0
+    elastic_ips: int = 0
+    ipv6_addresses: int = 0
+
+    @property
+    def exposure(self) -> Exposure:
+        """Exposed where a public address is attached; latent where it was seen that none is; else unknown.
+
+        A way through NAT, a load balancer or Global Accelerator does not show on the interface: latent is not safe.
+        """
+        if self.sight != "seen":
+            return "unknown"
+        return "exposed" if self.public_ips + self.elastic_ips + self.ipv6_addresses else "latent"
+
+
+def attach(finding: Finding, attachment: Attachment) -> Finding:
+    """The finding with what is known of the interfaces: one step less severe where no public address is attached."""
+    exposure = attachment.exposure
+    severity = finding.base_severity.lowered(1 if exposure == "latent" else 0)
+    return structs.replace(finding, exposure=exposure, severity=severity)
+
+
+def still_reachable_via(
+    finding: Finding,
+    groups: Sequence[SecurityGroup],
+    checks: Sequence[Check],
+    now: datetime,
+    thresholds: Thresholds = DEFAULT,
+) -> tuple[str, ...]:
+    """The other groups of one network interface that would keep the finding's ports open without its rule.
+
+    `groups` are all the groups of the interface, with the finding's own. The rules of all are pooled, drops too.
+    """
+    without = [_without(group, finding) for group in groups]
+    left = [
+        other
+        for other in evaluate_together(without, checks, now, (), thresholds)
+        if other.check_id == finding.check_id
+        and other.verdict is Verdict.fail
+        and other.status is not Status.shadowed
+        and _overlap(other.ports, finding.ports)
+    ]
+    ids = dict.fromkeys(other.security_group_id for other in left)
+    return tuple([group_id for group_id in ids if group_id != finding.security_group_id])
+
+
+def _without(group: SecurityGroup, finding: Finding) -> SecurityGroup:
+    if group.security_group_id != finding.security_group_id:
+        return group
+    return structs.replace(
+        group, rules=tuple([rule for rule in group.rules if rule.rule_id != finding.rule_id])
+    )
+
+
+def _overlap(some: Sequence[str], others: Sequence[str]) -> bool:
+    """Whether any port is in both lists of a finding's `ports`."""
+    if set(some) & set(others):
+        return True
+    left, right = ([PortSpec.parse(text) for text in texts if "/" in text] for texts in (some, others))
+    return any(
+        one.protocol == other.protocol and one.first <= other.last and other.first <= one.last
+        for one in left
+        for other in right
+    )
