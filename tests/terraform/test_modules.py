@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
+from pathlib import Path
 
 import pytest
 
@@ -94,3 +96,29 @@ def test_own_standin(terraform_binary: str, own_provider: dict[str, str], terraf
     function = own.tree / "remediation" / "function" / "main.tf"
     function.write_text(function.read_text().replace("handler       =", "handle        ="))
     assert own.validate("remediation")["error_count"] > 0
+
+
+def test_the_operators_policy() -> None:
+    """Who applies the modules needs no right in security groups, and no action of every service."""
+    document = json.loads((MODULES / "operator-policy.json").read_text())
+    allowed = actions(document)
+    assert all(re.fullmatch(r"[a-z]+:[A-Za-z]+", action) for action in allowed)
+    services = {action.partition(":")[0] for action in allowed}
+    assert services == {"fc", "ram", "config", "log", "oss", "mns", "eventbridge", "ros", "resourcemanager"}
+    (passing,) = [one for one in document["Statement"] if "ram:PassRole" in one["Action"]]
+    assert passing["Condition"] == {"StringEquals": {"acs:Service": "fc.aliyuncs.com"}}
+
+
+@pytest.mark.parametrize("readme", sorted(MODULES.rglob("README.md")), ids=lambda path: path.parent.name)
+def test_the_readme_names_every_input_and_output(readme: Path) -> None:
+    """A module's README lists its inputs with their defaults, and its outputs, as they are in the code."""
+    said = readme.read_text()
+    for path in readme.parent.glob("*.tf"):
+        for kind, name, body in re.findall(r'(?ms)^(variable|output) "(\w+)" \{\n(.*?)^\}', path.read_text()):
+            description = re.search(r'description\s*=\s*"((?:[^"\\]|\\.)*)"', body)
+            assert description, f"{path}: {name} has no description"
+            default = re.search(r"(?m)^  default\s*=\s*(.+)$", body)
+            row = f"| `{name}` | {description[1]} |".replace('\\"', '"')
+            if kind == "variable":
+                row += f" `{default[1]}` |" if default else " required |"
+            assert row in said, f"{readme} lacks: {row}"
