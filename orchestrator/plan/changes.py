@@ -1,0 +1,253 @@
+"""What is to happen to one rule, from the findings that are to be acted on: the least that closes what is risky."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from collections.abc import Set as AbstractSet
+from typing import NamedTuple
+
+from orchestrator.exposure import PacketSet, addresses_of, minus
+from orchestrator.plan.pieces import (
+    Piece,
+    Pieces,
+    is_old_default,
+    lost_with,
+    packets,
+    parse_pieces,
+    peer_fields,
+    pieces_of,
+    shared,
+    with_peer,
+    without,
+    writable,
+    written,
+)
+from orchestrator.plan.rails import Settings
+from orchestrator.plan.values import Action, Fields, Inverse, Kind
+from orchestrator.policy import Finding
+from orchestrator.securitygroup import (
+    Cidr,
+    Lists,
+    PrefixList,
+    Rule,
+    SecurityGroup,
+    Source,
+    content_digest,
+    parse_cidr,
+    parse_rule,
+)
+
+ACTING = frozenset({"revoke", "split", "narrow", "block"})
+"""The actions of findings that change something."""
+
+
+class Change(NamedTuple):
+    """What is to happen to one rule.
+
+    targets: what may close, at most.
+    """
+
+    rule: Rule
+    kind: Kind
+    check_ids: tuple[str, ...]
+    adds: tuple[Fields, ...]
+    modify: Fields | None
+    targets: PacketSet
+    closes: str
+    notes: tuple[str, ...]
+
+    @property
+    def revokes(self) -> bool:
+        """Whether the rule itself goes."""
+        return self.kind != "block" and self.modify is None
+
+
+class Group(NamedTuple):
+    """A group as the decisions need it: `contents` are the content digests of its rules."""
+
+    group: SecurityGroup
+    lists: Lists
+    contents: frozenset[str]
+
+    def rule(self, fields: Fields, rule_id: str = "") -> Rule:
+        """A rule to be written, understood as the scan understands one that was read."""
+        raw = {**fields, "SecurityGroupRuleId": rule_id}
+        return parse_rule(raw, self.lists, classic=self.group.classic)
+
+
+def known(group: SecurityGroup, settings: Settings) -> Group:
+    """The group with the lists that its rules and the allow-list name."""
+    prefix_lists = dict(settings.narrow_lists.prefix_lists)
+    port_lists = dict(settings.narrow_lists.port_lists)
+    for rule in group.rules:
+        for end in (rule.peer, rule.own):
+            if isinstance(end, PrefixList) and end.entries is not None:
+                prefix_lists[end.prefix_list_id] = tuple([entry.text for entry in end.entries])
+        port_list = rule.raw.get("PortRangeListId")
+        if isinstance(port_list, str) and port_list and rule.ports:
+            port_lists[port_list] = tuple([f"{ports.first}/{ports.last}" for ports in rule.ports])
+    contents = frozenset([content_digest(rule.raw) for rule in group.rules])
+    return Group(group, Lists(prefix_lists, port_lists), contents)
+
+
+def change_of(
+    known: Group, rule: Rule, acting: Sequence[Finding], settings: Settings, taken: AbstractSet[str]
+) -> Change:
+    """What is to happen to a rule because of these findings; `taken` are contents that others will write."""
+    risky = _pieces(acting, ACTING)
+    if all(finding.action == "block" for finding in acting):
+        return _block(rule, acting, risky)
+    mine = pieces_of(rule)
+    narrow = without(shared(mine, _pieces(acting, {"narrow"})), _pieces(acting, ACTING - {"narrow"}))
+    allowed = _allowed(known, rule, settings) if narrow else ()
+    if allowed and set(narrow) == set(mine) and rule.protocol != "all":
+        return _narrow_whole(known, rule, acting, allowed, taken)
+    rest = without(mine, risky)
+    adds = [written(rule, piece) for piece in rest]
+    adds += [with_peer(written(rule, piece), rule.direction, peer) for peer in allowed for piece in narrow]
+    kind: Kind = "narrow" if allowed else "split" if rest else "revoke"
+    gone = shared(mine, risky)
+    return Change(
+        rule, kind, _ids(acting), tuple(adds), None, packets(rule, gone) | lost_with(rule),
+        _closes(rule, gone) + _stays(narrow, allowed) + _never_again(rule),
+        _notes(rule, acting, rest),
+    )  # fmt: skip
+
+
+def action_of(known: Group, change: Change, check_ids: Iterable[str], notes: Iterable[str]) -> Action:
+    """The change as the plan writes it, with what undoes it."""
+    rule, group = change.rule, known.group
+    added = [fields for fields in change.adds if content_digest(fields) not in known.contents]
+    inverse = Inverse(
+        authorize=(writable(rule.raw),) if change.revokes else (),
+        modify=_own_peer(rule) if change.modify is not None else None,
+        revoke=tuple(added),
+    )
+    return Action(
+        account_id=group.placement.account_id,
+        region_id=group.region_id,
+        security_group_id=group.security_group_id,
+        rule_id=rule.rule_id,
+        action=change.kind,
+        check_ids=tuple(check_ids),
+        before=rule.raw,
+        adds=change.adds,
+        modify=change.modify,
+        inverse=inverse,
+        closes=change.closes,
+        notes=(*change.notes, *notes),
+    )
+
+
+def _block(rule: Rule, acting: Sequence[Finding], risky: Pieces) -> Change:
+    """Drops for the risky ports beside the rule: at its own priority, where Drop wins over Accept."""
+    gone = shared(pieces_of(rule), risky)
+    drops = [{**written(rule, piece), "Policy": "Drop"} for piece in gone]
+    targets = packets(rule, gone)
+    return Change(rule, "block", _ids(acting), tuple(drops), None, targets, _closes(rule, gone), ())
+
+
+def _narrow_whole(
+    known: Group, rule: Rule, acting: Sequence[Finding], allowed: Sequence[Source], taken: AbstractSet[str]
+) -> Change:
+    """Everything the rule opens is to be narrowed: it keeps its id if it can, for another source of the same kind."""
+    options = [with_peer(writable(rule.raw), rule.direction, peer) for peer in allowed]
+    occupied = known.contents | taken
+    kept = next(
+        (at for at, peer in enumerate(allowed)
+         if _kind(peer) == _kind(rule.peer) and content_digest(options[at]) not in occupied),
+        None,
+    )  # fmt: skip
+    modify = None if kept is None else peer_fields(_side(rule), allowed[kept])
+    adds = [fields for at, fields in enumerate(options) if at != kept]
+    mine = pieces_of(rule)
+    return Change(
+        rule, "narrow", _ids(acting), tuple(adds), modify, packets(rule, mine),
+        _closes(rule, mine) + _stays(mine, allowed), _notes(rule, acting, ()) if kept is None else (),
+    )  # fmt: skip
+
+
+def _allowed(known: Group, rule: Rule, settings: Settings) -> tuple[Source, ...]:
+    """The sources that `narrow` leaves open, as far as the rule lets them in now."""
+    found: list[Source] = []
+    for entry in settings.narrow_to:
+        if entry.startswith("pl-"):
+            one = known.rule(with_peer(writable(rule.raw), rule.direction, PrefixList(entry))).peer
+            if isinstance(one, PrefixList) and one.entries is None:
+                found.append(one)  # the simulation refuses what is not known, with the reason
+            elif (
+                one is not None
+                and rule.peer is not None
+                and not minus(addresses_of(one), addresses_of(rule.peer))
+            ):
+                found.append(one)
+        else:
+            found += _meets(rule.peer, parse_cidr(entry))
+    return tuple(dict.fromkeys(found))
+
+
+def _meets(peer: Source | None, block: Cidr) -> list[Cidr]:
+    """What a block and a source share, as blocks: of two that meet, the smaller lies within the other."""
+    mine = peer.entries or () if isinstance(peer, PrefixList) else (peer,)
+    return [
+        one if one.first >= block.first and one.last <= block.last else block
+        for one in mine
+        if isinstance(one, Cidr)
+        and one.family == block.family
+        and one.first <= block.last
+        and one.last >= block.first
+    ]
+
+
+def _kind(source: Source | None) -> object:
+    """The kind of a source, which ModifySecurityGroupRule cannot change."""
+    return (type(source), source.family) if isinstance(source, Cidr) else type(source)
+
+
+def _side(rule: Rule) -> str:
+    return "Source" if rule.direction == "ingress" else "Dest"
+
+
+def _own_peer(rule: Rule) -> Fields:
+    """The fields that give a modified rule its source back, as they were spelt."""
+    names = (f"{_side(rule)}CidrIp", f"Ipv6{_side(rule)}CidrIp", f"{_side(rule)}PrefixListId")
+    return {name: rule.raw[name] for name in names if rule.raw.get(name)}
+
+
+def _pieces(acting: Iterable[Finding], actions: AbstractSet[str]) -> Pieces:
+    return parse_pieces([text for one in acting if one.action in actions for text in one.risky_ports])
+
+
+def _ids(acting: Iterable[Finding]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(finding.check_id for finding in acting))
+
+
+def _closes(rule: Rule, gone: Pieces) -> str:
+    near = "" if rule.own is None else f" to {rule.own}"
+    way = "from" if rule.direction == "ingress" else "towards"
+    return f"{_listed(gone)} {way} {rule.peer}{near}"
+
+
+def _stays(narrow: Pieces, allowed: Sequence[Source]) -> str:
+    if not allowed:
+        return ""
+    return f"; {_listed(narrow)} stays open for {', '.join(str(peer) for peer in allowed)}"
+
+
+def _never_again(rule: Rule) -> str:
+    if rule.protocol != "all":
+        return ""
+    return "; with it every IP protocol but TCP, UDP, ICMP and GRE, which no rule but ALL can open"
+
+
+def _listed(pieces: Iterable[Piece]) -> str:
+    return ", ".join(str(piece) for piece in pieces)
+
+
+def _notes(rule: Rule, acting: Sequence[Finding], rest: Pieces) -> tuple[str, ...]:
+    notes = []
+    if rest and any(finding.action == "revoke" for finding in acting):
+        notes.append("split, though revoke is configured: it also opens what no check calls risky")
+    if is_old_default(rule.raw):
+        notes.append("priority 110 cannot be written any more: what is added or rolled back gets 100")
+    return tuple(notes)

@@ -1,0 +1,277 @@
+"""DECIDE: from groups and their findings to a plan."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime, timezone
+from typing import NamedTuple, Protocol
+
+from orchestrator.plan.changes import ACTING, Change, Group, action_of, change_of, known
+from orchestrator.plan.codec import sealed
+from orchestrator.plan.rails import Settings, Totals, check_limits, managed_as_code, protection
+from orchestrator.plan.simulation import Judge, Simulation
+from orchestrator.plan.values import Action, Place, Plan, Skipped, return_key
+from orchestrator.policy import WIDE, Finding, Status, Verdict
+from orchestrator.securitygroup import Rule, SecurityGroup, content_digest
+
+Judged = tuple[SecurityGroup, tuple[Finding, ...]]
+
+
+class Unseen(Protocol):
+    """What could not be read, as the scan tells it."""
+
+    @property
+    def account_id(self) -> str: ...  # noqa: D102  (the contract's keys)
+    @property
+    def region_id(self) -> str | None: ...  # noqa: D102  (the same)
+    @property
+    def security_group_id(self) -> str | None: ...  # noqa: D102  (the same)
+    @property
+    def code(self) -> str: ...  # noqa: D102  (the same)
+    @property
+    def message(self) -> str: ...  # noqa: D102  (the same)
+
+
+class Decision(NamedTuple):
+    """What is to be done in one group, and what is left alone there."""
+
+    actions: tuple[Action, ...]
+    skipped: tuple[Skipped, ...]
+
+
+def make_plan(  # noqa: PLR0913  (a plan says all of this)
+    groups: Iterable[Judged],
+    *,
+    judge: Judge,
+    run_id: str,
+    now: datetime,
+    hub_account_id: str,
+    endpoint: str,
+    settings: Settings,
+    totals: Totals | None = None,
+    unreachable: Iterable[Unseen] = (),
+    returned: Mapping[str, int] = {},
+    incident: str = "",
+) -> Plan:
+    """Decide what is to be done about the findings; what is not, is skipped with the reason.
+
+    Args:
+        groups: every group that has findings, with them; read once, one at a time.
+        judge: what found them: the result of each change is judged by it, too.
+        run_id: the run they were found in.
+        now: when the plan is made.
+        hub_account_id: the organization it is for.
+        endpoint: the identity of the cloud it is for.
+        settings: what may be changed.
+        totals: how much was read; needed for relative limits, which refuse every change without it.
+        unreachable: what could not be read, to be told in the plan.
+        returned: how often a rule was removed before and came back, by `return_key`.
+        incident: the incident's name, if any.
+
+    Raises:
+        UnsafePlan: it would change more than the settings allow.
+    """
+    actions: list[Action] = []
+    skipped = [_unseen(one) for one in unreachable]
+    for group, findings in groups:
+        decision = decide(group, findings, judge=judge, settings=settings, returned=returned)
+        actions += decision.actions
+        skipped += decision.skipped
+    check_limits(actions, settings, totals or Totals(rules=0, groups=0, accounts=0))
+    return sealed(
+        Plan(
+            run_id=run_id,
+            created_at=now.astimezone(timezone.utc).isoformat(timespec="seconds").replace("+00:00", "Z"),
+            hub_account_id=hub_account_id,
+            endpoint=endpoint,
+            actions=tuple(sorted(actions, key=lambda action: action.place)),
+            skipped=tuple(sorted(skipped, key=_where)),
+            incident=incident,
+        )
+    )
+
+
+def decide(
+    group: SecurityGroup,
+    findings: Sequence[Finding],
+    *,
+    judge: Judge,
+    settings: Settings,
+    returned: Mapping[str, int] = {},
+) -> Decision:
+    """Decide for one group, without the limits of the run."""
+    by_rule: dict[str, list[Finding]] = {}
+    for finding in findings:
+        by_rule.setdefault(finding.rule_id, []).append(finding)
+    group_reason = _untouchable(group, settings)
+    rules = {rule.rule_id: rule for rule in group.rules}
+    skipped: list[Skipped] = []
+    wanted: list[tuple[Rule, list[Finding]]] = []
+    for rule_id, mine in by_rule.items():
+        rule = rules.get(rule_id)
+        reason = _reason(mine) or group_reason or _rule_reason(group, rule, settings, returned)
+        if reason or rule is None:
+            skipped.append(_skip(group, rule_id, mine, reason))
+        else:
+            wanted.append((rule, mine))
+    if not wanted:
+        return Decision((), tuple(skipped))
+    refused, actions = _weigh(known(group, settings), wanted, findings, judge, settings, returned)
+    skipped += [_skip(group, rule_id, by_rule[rule_id], reason) for rule_id, reason in refused.items()]
+    return Decision(tuple(actions), tuple(skipped))
+
+
+def _weigh(
+    group: Group,
+    wanted: Sequence[tuple[Rule, list[Finding]]],
+    findings: Sequence[Finding],
+    judge: Judge,
+    settings: Settings,
+    returned: Mapping[str, int],
+) -> tuple[dict[str, str], list[Action]]:
+    """The changes that pass the simulation together, as actions; and why the others must not be made."""
+    changes: list[Change] = []
+    taken: set[str] = set()
+    for rule, mine in wanted:
+        change = change_of(group, rule, [one for one in mine if _acts(one)], settings, taken)
+        changes.append(change)
+        taken.update([content_digest(fields) for fields in change.adds])
+        if change.modify:
+            taken.add(content_digest({**rule.raw, **change.modify}))
+    simulation = Simulation(group, findings, judge)
+    chosen, refused = _possible(simulation, changes, settings)
+    left = {one.rule_id.rpartition(" ")[2] + "/" + one.check_id for one in simulation.run(chosen).left}
+    code = managed_as_code(group.group, settings)
+    actions = []
+    mine_of = {rule.rule_id: mine for rule, mine in wanted}
+    for change in chosen:
+        solved = [one.check_id for one in mine_of[change.rule.rule_id] if _solved(one, left)]
+        notes = (*_returned_note(group.group, change.rule, returned), *code)
+        actions.append(action_of(group, change, dict.fromkeys([*change.check_ids, *solved]), notes))
+    return refused, actions
+
+
+def _possible(
+    simulation: Simulation, changes: Sequence[Change], settings: Settings
+) -> tuple[list[Change], dict[str, str]]:
+    """All changes if they can be made together; else, one after the other, those that can be."""
+
+    def problem(some: Sequence[Change]) -> str:
+        weight = simulation.weight(some)
+        if weight > settings.rules_per_group:
+            return (
+                f"the group would hold {weight} rules for a moment, and {settings.rules_per_group} is the most: "
+                "delete rules, or let the check narrow or block"
+            )
+        return simulation.run(some).problem
+
+    if not problem(changes):
+        return list(changes), {}
+    chosen: list[Change] = []
+    refused: dict[str, str] = {}
+    for change in changes:
+        if reason := problem([*chosen, change]):
+            refused[change.rule.rule_id] = f"{change.kind} is not possible: {reason}"
+        else:
+            chosen.append(change)
+    return chosen, refused
+
+
+def _acts(finding: Finding) -> bool:
+    """Whether the finding is to be acted on."""
+    return _is_open(finding) and finding.action in ACTING
+
+
+def _is_open(finding: Finding) -> bool:
+    return finding.verdict is Verdict.fail and finding.status is Status.open
+
+
+def _solved(finding: Finding, left: set[str]) -> bool:
+    """Whether a finding that nothing was to be done about is gone with the rule."""
+    return (
+        _is_open(finding) and finding.check_id != WIDE and f"{finding.rule_id}/{finding.check_id}" not in left
+    )
+
+
+def _untouchable(group: SecurityGroup, settings: Settings) -> str:
+    if group.service_managed:
+        return "the group is managed by a cloud service, and nobody else can change it"
+    return protection(group, settings)
+
+
+def _reason(findings: Sequence[Finding]) -> str:
+    """Why nothing is done about a rule by its findings alone; "" if one of them is to be acted on."""
+    unknown = [finding.reason for finding in findings if finding.verdict is Verdict.undetermined]
+    if unknown:
+        return unknown[0]
+    if any(_acts(finding) for finding in findings):
+        return ""
+    return "; ".join(dict.fromkeys(_why_not(finding) for finding in findings))
+
+
+def _why_not(finding: Finding) -> str:
+    if finding.status is Status.managed:
+        return "the group is managed by a cloud service, and nobody else can change it"
+    if finding.status is Status.exempt:
+        return f"exempt: {finding.exemption}"
+    if finding.status is Status.shadowed:
+        return f"shadowed, so nothing is open: {finding.reason}"
+    if finding.check_id == WIDE:
+        return f"wide, not failing: {finding.reason}"
+    if finding.together:
+        return (
+            f"{finding.check_id} fails only together with other rules, which may name partners: reported only"
+        )
+    return f"check {finding.check_id} is reported only"
+
+
+def _rule_reason(
+    group: SecurityGroup, rule: Rule | None, settings: Settings, returned: Mapping[str, int]
+) -> str:
+    if rule is None or not rule.rule_id:
+        return "the cloud gave no id for this rule, so it cannot be changed safely"
+    count = returned.get(return_key(_place(group), rule.raw), 0)
+    if count >= settings.returned_limit and not settings.remove_returned:
+        return f"returned: it came back {count} times after being removed; somebody or something needs it"
+    return ""
+
+
+def _returned_note(group: SecurityGroup, rule: Rule, returned: Mapping[str, int]) -> Iterator[str]:
+    count = returned.get(return_key(_place(group), rule.raw), 0)
+    if count:
+        yield f"returned: it came back {count} {'time' if count == 1 else 'times'} after being removed"
+
+
+def _place(group: SecurityGroup) -> Place:
+    return Place(group.placement.account_id, group.region_id, group.security_group_id)
+
+
+def _skip(group: SecurityGroup, rule_id: str, findings: Sequence[Finding], reason: str) -> Skipped:
+    return Skipped(
+        account_id=group.placement.account_id,
+        region_id=group.region_id,
+        security_group_id=group.security_group_id,
+        rule_id=rule_id,
+        reason=reason,
+        check_ids=tuple(dict.fromkeys(finding.check_id for finding in findings)),
+    )
+
+
+def _unseen(one: Unseen) -> Skipped:
+    return Skipped(
+        account_id=one.account_id,
+        region_id=one.region_id,
+        security_group_id=one.security_group_id,
+        rule_id=None,
+        reason=f"could not be read: {one.code}: {one.message}",
+    )
+
+
+def _where(skipped: Skipped) -> tuple[str, str, str, str]:
+    """By place, the whole before its parts."""
+    return (
+        skipped.account_id,
+        skipped.region_id or "",
+        skipped.security_group_id or "",
+        skipped.rule_id or "",
+    )

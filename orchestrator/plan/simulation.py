@@ -1,0 +1,123 @@
+"""The group as it would be, judged by the judgement that found the risk and compared packet by packet."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple
+
+from msgspec.structs import replace
+
+from orchestrator.exposure import PacketSet, effective, implied_rules
+from orchestrator.plan.changes import Change, Group
+from orchestrator.policy import WIDE, Finding, Status, Verdict
+from orchestrator.securitygroup import Direction, PrefixList, Rule, SecurityGroup, content_digest
+
+Judge = Callable[[SecurityGroup], tuple[Finding, ...]]
+"""The judgement of the scan: `policy.evaluate` with its checks, exemptions and day."""
+
+_DIRECTIONS: tuple[Direction, ...] = ("ingress", "egress")
+
+
+class Verdicts(NamedTuple):
+    """How a set of changes turns out: why it must not be made ("" if it may), and the findings it leaves."""
+
+    problem: str
+    left: tuple[Finding, ...]
+
+
+class Simulation:
+    """Tries sets of changes of one group."""
+
+    def __init__(self, known: Group, findings: Sequence[Finding], judge: Judge) -> None:
+        self._known = known
+        self._judge = judge
+        self._before = {(one.rule_id, one.check_id): one for one in findings}
+        self._implied = implied_rules(known.group)
+
+    def run(self, changes: Sequence[Change]) -> Verdicts:
+        """What comes of making all these changes together."""
+        added = self._added(changes)
+        if unknown := next((problem for rule in added for problem in rule.problems), ""):
+            return Verdicts(f"its replacement cannot be understood: {unknown}", ())
+        after = [*self._remaining(changes), *added]
+        packets = next(self._packets(changes, added, after), "")
+        if packets:
+            return Verdicts(packets, ())
+        left = self._judge(replace(self._known.group, rules=tuple(after)))
+        return Verdicts(self._still_open(changes, left), left)
+
+    def weight(self, changes: Sequence[Change]) -> int:
+        """How many rules the group holds at most while the changes are made, as the cloud counts them."""
+        return sum([_weight(rule) for rule in (*self._known.group.rules, *self._added(changes))])
+
+    def _added(self, changes: Sequence[Change]) -> list[Rule]:
+        """The rules that are new; the API adds none that is there, or twice. Their id names whose place they take."""
+        found: dict[str, Rule] = {}
+        for change in changes:
+            for fields in change.adds:
+                content = content_digest(fields)
+                if content not in self._known.contents and content not in found:
+                    found[content] = self._known.rule(fields, _new_id(change.rule))
+        return list(found.values())
+
+    def _remaining(self, changes: Sequence[Change]) -> Iterator[Rule]:
+        """The rules that stay, the modified ones as they will be."""
+        by_id = {change.rule.rule_id: change for change in changes}
+        for rule in self._known.group.rules:
+            change = by_id.get(rule.rule_id)
+            if change is None or not (change.revokes or change.modify):
+                yield rule
+            elif change.modify:
+                yield self._known.rule({**rule.raw, **change.modify}, rule.rule_id)
+
+    def _packets(self, changes: Sequence[Change], added: list[Rule], after: list[Rule]) -> Iterator[str]:
+        """What is wrong with the packets that pass then, or between the additions and the rest."""
+        acted = {change.rule.rule_id for change in changes}
+        rules = self._known.group.rules
+        targets = [box for change in changes for box in change.targets.boxes]
+        for direction in _DIRECTIONS:
+            if not any(change.rule.direction == direction for change in changes):
+                continue
+            before, then = (effective([*some, *self._implied], direction) for some in (rules, after))
+            others = effective([r for r in (*rules, *self._implied) if r.rule_id not in acted], direction)
+            between = effective([*rules, *self._implied, *added], direction)
+            yield from _told("it would open", (then | between) - before)
+            yield from _told("it would also close", (before - PacketSet(targets)) - then)
+            yield from _told("it would also close, though another rule opens it,", others - then)
+
+    def _still_open(self, changes: Sequence[Change], left: Sequence[Finding]) -> str:
+        """What would be open after all, or newly."""
+        acted = {(change.rule.rule_id, check_id) for change in changes for check_id in change.check_ids}
+        for finding in left:
+            origin = finding.rule_id.removeprefix(_NEW)
+            known = self._before.get((origin, finding.check_id))
+            if (
+                finding.status is not Status.open
+                or finding.verdict is not Verdict.fail
+                or finding.check_id == WIDE
+            ):
+                continue
+            if (origin, finding.check_id) in acted:
+                return f"check {finding.check_id} would still fail: {finding.reason}"
+            if known is None or known.status is not Status.open:
+                return f"check {finding.check_id} would fail instead: {finding.reason}"
+        return ""
+
+
+_NEW = "instead of "
+
+
+def _new_id(rule: Rule) -> str:
+    return _NEW + rule.rule_id
+
+
+def _told(what: str, packets: PacketSet) -> Iterator[str]:
+    if not packets.is_empty:
+        yield f"{what} {packets.describe(2)}"
+
+
+def _weight(rule: Rule) -> int:
+    """What a rule counts: with a prefix list as many as that may hold, of which only its entries are known."""
+    if isinstance(rule.peer, PrefixList) and rule.peer.entries:
+        return len(rule.peer.entries)
+    return 1
