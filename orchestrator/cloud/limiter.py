@@ -109,7 +109,7 @@ class Permit:
 
     def admitted(self) -> None:
         """Note that the server took the call, whatever else it said."""
-        self._bucket.pace.admitted(self._limiter.now())
+        self._bucket.pace.admitted(self._limiter.now(), self.sent_at)
 
     def throttled(self, hint_seconds: float | None) -> bool:
         """Note that the server refused it for its rate; True if there is no hope for this bucket."""
@@ -156,7 +156,7 @@ class Limiter:
         bucket = self._buckets.get(key) or self._new_bucket(key, host)
         now = self.now()
         if self._free(bucket) and bucket.pace.may_go(now):
-            self._take(bucket)
+            self._take(bucket, now)
             return Permit(self, bucket, now, 0.0)
         if bucket.pace.shut_seconds(now) > self._limits.patience_seconds:
             raise GivenUpError
@@ -260,8 +260,8 @@ class Limiter:
             and bucket.host.in_flight < limits.max_in_flight_per_host
         )
 
-    def _take(self, bucket: _Bucket) -> None:
-        bucket.pace.in_flight += 1
+    def _take(self, bucket: _Bucket, now: float) -> None:
+        bucket.pace.sent(now)
         bucket.lane.in_flight += 1
         bucket.host.in_flight += 1
         self._in_flight += 1
@@ -324,6 +324,6 @@ class Limiter:
             bucket.host.parked.append(bucket)
             return
         assert bucket.queue  # noqa: S101 - `waiting` has just said so
-        self._take(bucket)
+        self._take(bucket, self.now())
         bucket.queue.popleft().set_result(None)
         self._move_on(bucket, dispatch=False)

@@ -1,28 +1,28 @@
 """What one bucket (account x region x API) may send now, learned from refusals: pure arithmetic on time.
 
-Nothing is known at first and nothing is held back. When the server throttles, the bucket shuts until the
-server's hint, or else tries again ever more rarely; one call then feels whether it is open. The calls
-admitted since the bucket was last filled, over the time that took, are what the server gives: a quota per
-window if it was shut for long, a refill rate if for a moment. Of that the bucket takes its share. While the
-demand reaches the limit it rises a little every window, quickly back to the best it knew, then gingerly
-beyond (additive increase); each refusal sets it down to the share of what was just admitted (multiplicative
-decrease).
+Nothing is known at first and nothing is held back. When the server throttles, the bucket shuts until the server's
+hint, or else feels its way ever more rarely, one call at a time, until one is admitted. What was admitted since the
+bucket was last filled tells what the server gives: a quota per window if the bucket was shut for long, a rate of
+refill if for a moment. Of that the bucket takes its share. Each refusal sets it down to the share of what was just
+admitted (multiplicative decrease); while the demand reaches the limit it rises a little every window, soon back to
+the best it knew and then gingerly beyond (additive increase).
 
-Calls are counted when they are answered, so never before the server counted them; a limit holds for every
-stretch of the window, so it holds for fixed windows of any phase, for sliding ones, and for a window that
-starts with a call.
+The whole quota of a window may go at once; its calls then count from their answers on, so never before the server
+counted them. A share of it is spread over the window, to feel early that a neighbour runs dry. A limit holds for every
+stretch of its length, so for fixed windows of any phase, for sliding ones, and for those that start with a call.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-_SHORT = 1 / 20  # shut for less than this part of the window: a refill rate, not a window
-_GRAINS = 50  # calls answered within this part of a window are counted as one moment
-_SPREAD = 10  # a shared quota is spread over so many parts of the window, to feel a neighbour's trouble early
+_SHORT = 1 / 20  # shut for less than this part of the window: a rate of refill, not a window
+_GRAINS = 50  # calls within this part of a stretch count as one moment
+_SPREAD = 10  # a share of a window's quota goes out over so many parts of it
 _RISE = 0.05  # of the ceiling, per window, while below it
-_FIRST_STEP, _LONGEST_STEP = 0.005, 0.04  # the same beyond it; doubles from window to window
+_CREEP = 0.01  # the same beyond it: what was learned in a crowded minute heals, and the share still holds
 _PROBES = 1 / 120, 1 / 12  # first and longest wait without a hint, in windows
+_TICK_SECONDS = 0.02  # at a high rate of refill, as many calls go at once as it gives in this time
 _EPSILON = 1e-6
 
 
@@ -32,20 +32,59 @@ class Rate:
 
     Attributes:
         calls: admitted by the server.
-        seconds: in this time.
+        seconds: in this time; the window, or less for a rate of refill.
     """
 
     calls: float
     seconds: float
 
 
+class _Admitted:
+    """Counts what the server admitted in the last window, in constant space."""
+
+    __slots__ = ("_began_at", "_calls", "_calls_before", "_window")
+
+    def __init__(self, window_seconds: float) -> None:
+        self._window = window_seconds
+        self._began_at = -1.0
+        self._calls = self._calls_before = 0
+
+    def restart(self, now: float) -> None:
+        """Begin anew: the server has just filled the bucket."""
+        self._began_at = now
+        self._calls = self._calls_before = 0
+
+    def add(self, now: float) -> None:
+        """Count one call."""
+        self._turn(now)
+        self._calls += 1
+
+    def lately(self, now: float, at_most: float) -> float:
+        """Return how many in the last window; at most so many of those before the current stretch's own."""
+        self._turn(now)
+        past = 1 - (now - self._began_at) / self._window
+        return max(self._calls, min(self._calls + self._calls_before * past, at_most))
+
+    def quiet(self, now: float) -> bool:
+        """Tell whether it has counted nothing in the last window."""
+        return self._began_at + 2 * self._window < now
+
+    def _turn(self, now: float) -> None:
+        passed = int((now - self._began_at) / self._window)
+        if self._began_at < 0:
+            self._began_at = now
+        elif passed:
+            self._calls_before = self._calls if passed == 1 else 0
+            self._calls = 0
+            self._began_at += passed * self._window
+
+
 class Pace:
     """The state of one bucket. Times are the loop's seconds."""
 
     __slots__ = (
-        "_admitted", "_base", "_ceiling", "_count", "_epoch_at", "_filled_at", "_limited", "_marks",
-        "_previous", "_probes", "_raised_at", "_rate", "_share", "_shut_at", "_step", "_window", "in_flight",
-        "open_at", "shut",
+        "_admitted", "_before_shut", "_ceiling", "_filled_at", "_limited", "_marks", "_probes", "_raised_at",
+        "_rate", "_share", "_shut_at", "_spans", "_window", "_windowed", "in_flight", "open_at", "shut",
     )  # fmt: skip
 
     def __init__(self, *, share: float, window_seconds: float, known: Rate | None = None) -> None:
@@ -55,19 +94,19 @@ class Pace:
         self.shut = False  # throttled, and not yet admitted again
         self.open_at = 0.0
         self._rate = 0.0  # calls a second we take; 0: not limited
-        self._base = window_seconds  # the stretch over which the limit is kept
         self._ceiling = 0.0  # the best rate that held
-        self._step = _FIRST_STEP
+        self._windowed = True  # the server counts by windows; else it refills steadily
         self._raised_at = 0.0
         self._limited = False  # somebody had to wait for quota since the last rise
-        self._marks: list[list[float]] = []  # [latest answer, calls, first answer], oldest first
-        self._count = self._previous = 0  # admitted in this window-long epoch and in the one before
-        self._epoch_at = self._filled_at = -1.0
+        self._marks: list[list[float]] = []  # [latest, calls, earliest], oldest first; kept while limited
+        self._admitted = _Admitted(window_seconds)
+        self._filled_at = -1.0
         self._shut_at = -1.0
-        self._admitted = 0.0
+        self._before_shut = 0.0  # admitted in the last window, or since the bucket was filled
         self._probes = 0
+        self._spans: tuple[float, float] | None = None  # calls and seconds between refusals, by refill
         if known is not None:
-            self._base = known.seconds
+            self._windowed = known.seconds >= window_seconds
             self._rate = self._ceiling = share * known.calls / known.seconds
 
     # what may go
@@ -79,8 +118,9 @@ class Pace:
         if self._rate == 0:
             return True
         self._rise(now)
-        burst, period = self._limit()
-        if self._used(now, period) + self.in_flight < burst:
+        calls, seconds = self._limit()
+        under_way = self.in_flight if self._at_once else 0
+        if self._used(now, seconds) + under_way < calls:
             return True
         self._limited = True
         return False
@@ -95,8 +135,7 @@ class Pace:
 
     def idle(self, now: float) -> bool:
         """Tell whether nothing would be lost by forgetting this bucket."""
-        quiet = self._epoch_at + 2 * self._window < now
-        return quiet and self._rate == 0 and not self.shut and self.in_flight == 0
+        return self._rate == 0 and not self.shut and self.in_flight == 0 and self._admitted.quiet(now)
 
     def shut_seconds(self, now: float) -> float:
         """Return for how long nothing has been admitted since the server refused; 0 if open."""
@@ -104,13 +143,25 @@ class Pace:
 
     # what happened
 
-    def admitted(self, now: float) -> None:
+    def sent(self, now: float) -> None:
+        """Note that a call goes."""
+        self.in_flight += 1
+        if self._rate and not self._at_once:
+            self._mark(now)
+
+    def admitted(self, now: float, sent_at: float) -> None:
         """Note that the server took a call, whatever else it said of it."""
-        if self.shut and now + _EPSILON >= self.open_at:
+        if self._filled_at < 0:
+            self._filled_at = now
+        if self.shut:
+            self._before_shut += 1
+            if sent_at <= self._shut_at:
+                return  # on the way when the bucket shut, and still within its quota
             self._reopened(now)
-        self._turn_epoch(now)
-        self._count += 1
-        if self._rate:
+            if not self._windowed:
+                return  # it took what had been refilled until now
+        self._admitted.add(now)
+        if self._rate and self._at_once:
             self._mark(now)
 
     def throttled(self, now: float, sent_at: float, hint_seconds: float | None) -> None:
@@ -120,55 +171,58 @@ class Pace:
                 self.open_at = max(self.open_at, now + hint_seconds)
             return
         if not self.shut:
-            self._turn_epoch(now)
-            past = max(0.0, 1 - (now - self._epoch_at) / self._window)
-            self._admitted = self._count + self._previous * past
+            windowed = self._rate > 0 and self._windowed
+            at_most = self._rate * self._window if windowed else float("inf")  # the limit let no more through
+            self._before_shut = self._admitted.lately(now, at_most)
             self.shut, self._shut_at, self._probes = True, now, 0
         self.open_at = now + (self._own_wait(now) if hint_seconds is None else hint_seconds)
-
-    def _turn_epoch(self, now: float) -> None:
-        if self._epoch_at < 0:
-            self._epoch_at = self._filled_at = now
-        elif now - self._epoch_at >= self._window:
-            passed = int((now - self._epoch_at) / self._window)
-            self._previous = self._count if passed == 1 else 0
-            self._count = 0
-            self._epoch_at += passed * self._window
-
-    def _mark(self, now: float) -> None:
-        """Count one call now, or with others answered just before: they count from the latest on."""
-        last = self._marks[-1] if self._marks else None
-        if last is not None and now - last[2] < self._limit()[1] / _GRAINS:
-            last[0] = now
-            last[1] += 1
-        else:
-            self._marks.append([now, 1, now])
 
     # how it learns
 
     def _own_wait(self, now: float) -> float:
         """Without a hint: until the next window if its start is known, else ever longer."""
         self._probes += 1
-        if self._probes == 1 and self._rate and self._base == self._window and self._filled_at >= 0:
+        if self._probes == 1 and self._rate and self._filled_at >= 0 and self._windowed:
             return self._window - (now - self._filled_at) % self._window
         first, longest = _PROBES
         return self._window * min(longest, first * 2.0 ** (self._probes - 1))
 
     def _reopened(self, now: float) -> None:
-        short = now - self._shut_at < _SHORT * self._window
-        filled_for = min(max(now - self._filled_at, _EPSILON), self._window)
-        self._base = filled_for if short else self._window
-        self._rate = self._share * max(self._admitted, 1.0) / self._base
-        self._ceiling = (self._ceiling + self._rate) / 2 if self._rate < self._ceiling else self._rate
-        self._step = _FIRST_STEP
+        """Take what the refusal taught, at the first admitted call after it."""
+        self._windowed = self._is_windowed(now)
+        if self._windowed:
+            rate = self._share * max(self._before_shut - 1, 1.0) / self._window
+            self._ceiling = max(rate, (self._ceiling + rate) / 2)
+            self._marks.clear()  # what was taken from the window before no longer counts
+        else:
+            rate = self._ceiling = self._share * self._refill(now)
+        self._rate = rate
         self._limited = self.shut = False
-        self._raised_at = self._filled_at = self._epoch_at = now
-        self._count = self._previous = 0
-        if not short:
-            self._marks.clear()  # a new window: what was taken before no longer counts
+        self._raised_at = self._filled_at = now
+        self._admitted.restart(now)
+
+    def _is_windowed(self, now: float) -> bool:
+        short = _SHORT * self._window
+        if now - self._shut_at >= short:
+            return True
+        phase = (now - self._filled_at) % self._window
+        return self._rate > 0 and self._windowed and min(phase, self._window - phase) < short
+
+    def _refill(self, now: float) -> float:
+        """Return calls a second: what came between refusals, over all of them but the first, of the last window."""
+        calls, seconds = self._before_shut, min(max(now - self._filled_at, _EPSILON), self._window)
+        if self._spans is None:
+            self._spans = 0.0, 0.0  # the first one includes what the bucket held when it was full
+            return calls / seconds
+        old_calls, old_seconds = self._spans
+        if old_seconds > self._window:
+            old_calls, old_seconds = old_calls / 2, old_seconds / 2
+        self._spans = calls + old_calls, seconds + old_seconds
+        return self._spans[0] / self._spans[1]
 
     def _rise(self, now: float) -> None:
-        if now - self._raised_at < self._window:
+        every = self._window / _SPREAD if self._share == 1 and not self._windowed else self._window
+        if now - self._raised_at < every:
             return
         self._raised_at = now
         if not self._limited:
@@ -176,23 +230,40 @@ class Pace:
         self._limited = False
         if self._rate < self._ceiling:
             self._rate = min(self._ceiling, self._rate + _RISE * self._ceiling)
-            return
-        self._rate *= 1 + self._step
-        self._ceiling = self._rate
-        self._step = min(_LONGEST_STEP, 2 * self._step)
+        else:
+            self._rate = self._ceiling = self._ceiling * (1 + _CREEP)
+
+    # how it counts
+
+    @property
+    def _at_once(self) -> bool:
+        """Whether the quota of a whole window may go at once."""
+        return self._share == 1 and self._windowed
 
     def _limit(self) -> tuple[float, float]:
-        """Return how many calls in which stretch. A share of a window's quota is spread over the window."""
-        base = self._base
-        if self._share < 1 and base == self._window:
-            base /= _SPREAD
-        burst = max(1.0, float(int(self._rate * base + _EPSILON)))
-        return burst, burst / self._rate
+        """Return how many calls may go in which stretch of seconds."""
+        if self._at_once:
+            stretch = self._window
+        elif self._windowed:
+            stretch = self._window / _SPREAD
+        else:
+            stretch = _TICK_SECONDS
+        calls = max(1.0, float(int(self._rate * stretch + _EPSILON)))
+        return calls, calls / self._rate
 
-    def _used(self, now: float, period: float) -> float:
+    def _mark(self, now: float) -> None:
+        """Count one call now, or with others just before: they count from the latest on."""
+        last = self._marks[-1] if self._marks else None
+        if last is not None and now - last[2] < self._limit()[1] / _GRAINS:
+            last[0] = now
+            last[1] += 1
+        else:
+            self._marks.append([now, 1, now])
+
+    def _used(self, now: float, seconds: float) -> float:
         """Return how many calls count against the limit, and forget those that no longer do."""
         marks = self._marks
-        oldest = now - period + _EPSILON
+        oldest = now - seconds + _EPSILON
         gone = 0
         while gone < len(marks) and marks[gone][0] <= oldest:
             gone += 1
@@ -207,7 +278,8 @@ class Pace:
         """The quota as the server gives it; None if it never refused."""
         if self._rate == 0:
             return None
-        return Rate(self._ceiling / self._share * self._base, self._base)
+        seconds = self._window if self._windowed else 1.0
+        return Rate(self._ceiling / self._share * seconds, seconds)
 
     @property
     def calls_per_second(self) -> float | None:
