@@ -94,6 +94,8 @@ class RemediationTable(_Table, frozen=True, kw_only=True):
     max_rules_per_account: int | None = None
     max_share_of_rules: float | None = None
     narrow_to: tuple[str, ...] = ()
+    returned_limit: int = 2
+    remove_returned: bool = False
 
 
 class AcceptedUnreachable(_Table, frozen=True, kw_only=True):
@@ -158,6 +160,11 @@ def load(path: Path, environment: Mapping[str, str]) -> Config:
     config = _with_environment(config, environment)
     _check_values(config, path)
     return config
+
+
+def check_lists() -> dict[str, tuple[Check, ...]]:
+    """Return the default checks and those of every pack that comes with sgsweep, by name."""
+    return {"default": default_checks(), **packs()}
 
 
 def packs() -> dict[str, tuple[Check, ...]]:
@@ -292,6 +299,7 @@ _RULES: tuple[tuple[str, Callable[[Config], bool], str], ...] = (
         lambda c: 0 <= c.remediation.max_failure_rate <= 1,
         "must lie between 0 and 1",
     ),
+    ("remediation.returned_limit", lambda c: c.remediation.returned_limit >= 1, "must be at least 1"),
     (
         "accepted_unreachable",
         lambda c: all(a.owner.strip() and a.reason.strip() for a in c.accepted_unreachable),

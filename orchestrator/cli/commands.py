@@ -118,12 +118,42 @@ def scan(
 
 
 @app.command()
-def plan(context: typer.Context, folder: RunFolder, config: ConfigFile = None) -> None:
+def plan(
+    context: typer.Context,
+    folder: RunFolder,
+    config: ConfigFile = None,
+    sign: Annotated[
+        list[Path],
+        typer.Option("--sign", metavar="KEY", help="Sign with this Ed25519 private key (PEM); repeatable."),
+    ] = [],
+) -> None:
     """Decide what to change, write DIR/plan.json, show it rule by rule and print its digest."""
     from orchestrator import run
     from orchestrator.cli import show
 
-    raise typer.Exit(show.plan(run.plan(folder, _config_or_none(context, config))))
+    raise typer.Exit(show.plan(run.plan(folder, _config_or_none(context, config), sign)))
+
+
+@app.command()
+def explain(
+    folder: RunFolder,
+    rule_id: Annotated[str, typer.Argument(metavar="RULE_ID", help="The rule, sgr-…", show_default=False)],
+    config: ConfigFile = None,  # noqa: ARG001 (every subcommand takes it)
+) -> None:
+    """Say why a rule was judged as it was: the rules that decide, and a packet that gets through."""
+    from orchestrator import run
+    from orchestrator.cli import show
+
+    raise typer.Exit(show.explanation(run.explain_rule(folder, rule_id)))
+
+
+@app.command()
+def checks(config: ConfigFile = None) -> None:  # noqa: ARG001 (every subcommand takes it)
+    """List the checks there are: the default ones and those of each pack."""
+    from orchestrator.cli import show
+    from orchestrator.config import check_lists
+
+    raise typer.Exit(show.checks(check_lists()))
 
 
 @app.command()

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from orchestrator.run import AccountList, Summary
+    from orchestrator.policy import Check, Explanation
+    from orchestrator.run import AccountList, Planned, Summary
 
 
 def say(text: str = "") -> None:
@@ -67,6 +68,51 @@ def scan(summary: Summary, folder: Path) -> int:
     if summary.open_failures:
         say(f"next: sgsweep plan {folder}")
     return summary.exit_code
+
+
+def plan(planned: Planned) -> int:
+    """Say the plan rule by rule and what is left alone; give its digest."""
+    from orchestrator.run import describe_plan
+
+    for line in describe_plan(planned.plan):
+        say(_one_line(line))
+    say(f"plan in {planned.path}")
+    if planned.plan.actions:
+        say(f"next: sgsweep apply {planned.path} --digest {planned.plan.digest}")
+    if not planned.complete:
+        say("INCOMPLETE: the scan did not see everything; what it did not see is not in the plan")
+    give(planned.plan.digest)
+    return 0 if planned.complete else 3
+
+
+def explanation(found: Explanation) -> int:
+    """Give why a rule was judged as it was: the findings, then the rules that decide, in order."""
+    for finding in found.findings:
+        give(f"{finding.check_id}: {finding.severity.value}, {finding.verdict.value}, {finding.status.value}")
+        give(f"  {_one_line(finding.reason)}")
+        if finding.witness is not None:
+            packet = finding.witness
+            port = "" if packet.port is None else f"/{packet.port}"
+            give(f"  witness: {packet.protocol}{port} from {packet.source} gets through")
+    if not found.findings:
+        give("no check fails")
+    give("the rules that decide, in the order in which the cloud applies them:")
+    for step in found.steps:
+        give(
+            f"  {step.priority:>3} {step.policy:<6} {step.rule_id}: {_one_line(step.matches)}; {_one_line(step.effect)}"
+        )
+    give(f"what gets through: {found.left or 'nothing'}")
+    return 0
+
+
+def checks(listed: Mapping[str, tuple[Check, ...]]) -> int:
+    """Give every check of every pack: pack, id, severity, ports, title and reason."""
+    for pack, members in listed.items():
+        for check in members:
+            ports = " ".join(map(str, check.ports)) or check.protocol or check.direction
+            columns = (pack, check.id, check.severity.value, ports, check.title, check.reason)
+            give("\t".join(map(_one_line, columns)))
+    return 0
 
 
 def _counts(summary: Summary) -> list[tuple[str, str]]:

@@ -1,8 +1,10 @@
 """The composition root: one function for each command, made of the rooms below. The only place that fans out."""
 
+from orchestrator.plan import describe as describe_plan
 from orchestrator.run.filters import Filters
 from orchestrator.run.folder import Summary
 from orchestrator.run.hub import key_and_value
+from orchestrator.run.planning import Planned, explain_rule, plan
 from orchestrator.run.progress import Progress
 from orchestrator.run.refusals import RefusedError, UsageError, explain_error
 from orchestrator.run.scanning import AccountList, list_accounts, resume, scan
@@ -11,13 +13,17 @@ from orchestrator.run.telling import report
 __all__ = [
     "AccountList",
     "Filters",
+    "Planned",
     "Progress",
     "RefusedError",
     "Summary",
     "UsageError",
+    "describe_plan",
     "explain_error",
+    "explain_rule",
     "key_and_value",
     "list_accounts",
+    "plan",
     "report",
     "resume",
     "scan",

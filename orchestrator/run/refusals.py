@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from accounts.credentials import HubCredentialsError
 from accounts.discovery import DiscoveryError
 from accounts.entry import WrongAccountError
+from orchestrator.audit import AuditError
 from orchestrator.cloud.client import CloudSettingsError
 from orchestrator.cloud.errors import CloudError, Denied, Throttled, Unavailable
 from orchestrator.config import ConfigError
@@ -31,6 +32,7 @@ _CODES: tuple[tuple[type[Exception], int], ...] = (
     (PolicyError, USAGE),
     (CloudSettingsError, USAGE),
     (UsageError, USAGE),
+    (AuditError, USAGE),
     (DiscoveryError, USAGE),
     (ReportError, USAGE),
     (HubCredentialsError, INCOMPLETE),

@@ -101,7 +101,10 @@ async def scan(
             hub_account_id=hub.identity.account_id,
             hub_arn=hub.identity.arn,
             endpoint=endpoint_identity(config.cloud),
-            settings={"judgement": msgspec.to_builtins(judgement)},
+            settings={
+                "judgement": msgspec.to_builtins(judgement),
+                "remediation": msgspec.to_builtins(config.remediation),
+            },
             incident=incident,
         )
         async with Journal.create(out, header) as journal:
@@ -150,6 +153,7 @@ async def _sweep(hub: Hub, journal: Journal, judgement: Judgement, progress: Pro
     finally:
         await _remember(hub, journal, judgement, time.monotonic() - began)
         summary = conclude(journal, hub.config.accepted_unreachable)
+        await journal.set_fact("complete", summary.complete)
     return summary
 
 
