@@ -15,7 +15,7 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from orchestrator.report.survey import ACCOUNTS_SHOWN, Survey
+from orchestrator.report.survey import ACCOUNTS_SHOWN, ROWS_PER_TABLE, Survey
 from orchestrator.report.verdict import count, number, verdict
 from orchestrator.report.version import version
 from orchestrator.report.view import SEVERITIES, Emit, Item, RunView
@@ -45,6 +45,7 @@ def render(view: RunView, emit: Emit) -> None:
             severities=SEVERITIES,
             standings=survey.columns,
             accounts_shown=ACCOUNTS_SHOWN,
+            limit=ROWS_PER_TABLE,
             version=version(),
             style=Markup(style),  # noqa: S704  (our own file)
             script=Markup(script),  # noqa: S704  (our own file)

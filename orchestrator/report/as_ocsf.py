@@ -8,14 +8,12 @@ nobody could enter must not look clean.
 
 import hashlib
 from collections.abc import Iterator
-from datetime import datetime, timezone
 
 from orchestrator.report.as_json import encoded
 from orchestrator.report.version import version
 from orchestrator.report.view import (
     Emit,
     Item,
-    ReportError,
     RunView,
     changes_of,
     fingerprint,
@@ -45,7 +43,7 @@ def render(view: RunView, emit: Emit) -> None:
 
 
 def _events(view: RunView) -> Iterator[Item]:
-    time, changes = _milliseconds(view.created_at), changes_of(view)
+    time, changes = int(view.began.timestamp() * 1000), changes_of(view)
     for finding in view.findings():
         yield _event(view, time, finding, changes.standing(finding), _of_finding(view, finding))
     for item in view.unreachable():
@@ -160,12 +158,3 @@ def _of_unreachable(item: Item) -> Item:
         "resources": [{"uid": resource_name(item), "name": place, "type": "ALIYUN::ECS::SecurityGroup"}],
         "unmapped": {"request_id": item.get("request_id", "")},
     }
-
-
-def _milliseconds(moment: str) -> int:
-    try:
-        parsed = datetime.fromisoformat(moment)
-    except ValueError:
-        raise ReportError(f"created_at is not an ISO 8601 time: {moment!r}") from None
-    aware = parsed if parsed.tzinfo else parsed.replace(tzinfo=timezone.utc)
-    return int(aware.timestamp() * 1000)

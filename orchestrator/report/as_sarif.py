@@ -36,17 +36,26 @@ _KINDS = {
     "closed": "pass",
     "shadowed": "informational",
 }
+_UNREACHABLE: Item = {
+    "id": "unreachable",
+    "shortDescription": {"text": "An account, a region or a security group that could not be read"},
+}
 
 
 def render(view: RunView, emit: Emit) -> None:
     """Write one log with one run. Goes over the findings twice: once for the checks, once for the results."""
     rules = _rules(view)
     places = {rule["id"]: index for index, rule in enumerate(rules)}
-    driver = {"name": "sgsweep", "semanticVersion": version(), "rules": rules}
+    driver = {
+        "name": "sgsweep",
+        "semanticVersion": version(),
+        "rules": rules,
+        "notifications": [_UNREACHABLE],
+    }
     emit(f'{{"$schema":"{_SCHEMA}","version":"2.1.0","runs":[{{"tool":{encoded({"driver": driver})}')
     emit(f',\n"automationDetails":{encoded({"id": f"sgsweep/{view.run_id}"})}')
     emit(f',\n"invocations":[{{"executionSuccessful":{encoded(view.summary.get("complete") is True)}')
-    emit(f',"startTimeUtc":{encoded(view.created_at)}')
+    emit(f',"startTimeUtc":"{view.began:%Y-%m-%dT%H:%M:%SZ}"')
     emit(',"toolExecutionNotifications":')
     write_array(emit, (_notification(item) for item in view.unreachable()))
     emit('}],\n"results":')
@@ -157,7 +166,7 @@ def _location(item: Item) -> Item:
 def _notification(item: Item) -> Item:
     request = f" (request {item['request_id']})" if item.get("request_id") else ""
     return {
-        "descriptor": {"id": "unreachable"},
+        "descriptor": {"id": _UNREACHABLE["id"]},
         "level": "error",
         "message": {"text": _plain(f"Could not be read: {item['code']}: {item['message']}{request}")},
         "locations": [_location(item)],

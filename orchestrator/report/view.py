@@ -7,6 +7,7 @@ folder's files.
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator
+from datetime import datetime, timezone
 from typing import Any
 
 import msgspec
@@ -54,6 +55,16 @@ class RunView(msgspec.Struct, frozen=True, kw_only=True):
     skipped_accounts: tuple[Item, ...] = ()
     exemption_notes: tuple[str, ...] = ()
     accepted_unreachable: tuple[Item, ...] = ()
+
+    @property
+    def began(self) -> datetime:
+        """When the run began, in UTC. Raises ReportError where `created_at` is not a time."""
+        try:
+            moment = datetime.fromisoformat(self.created_at)
+        except ValueError:
+            raise ReportError(f"created_at is not an ISO 8601 time: {self.created_at!r}") from None
+        aware = moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)
+        return aware.astimezone(timezone.utc)
 
     @property
     def run_id(self) -> str:

@@ -1,4 +1,4 @@
-"""A headless Chromium, spoken to over its DevTools protocol: enough to open a page, look at it and press its keys."""
+"""A headless Chromium, spoken to over its DevTools protocol: enough to open a page, look at it and type."""
 
 from __future__ import annotations
 
@@ -56,7 +56,8 @@ class Page:
             self.events.append(message)
 
     async def open(self, path: Path) -> None:
-        """Open a file and wait until it has been laid out."""
+        """Open a file and wait until it has been laid out; events are kept from here on."""
+        self.events.clear()
         for domain in ("Page", "Runtime", "Network", "Log"):
             await self.do(f"{domain}.enable")
         await self.do("Page.navigate", url=path.as_uri())
@@ -71,13 +72,8 @@ class Page:
 
     async def size(self, width: int, height: int) -> None:
         """Set the size of the window."""
-        await self.do(
-            "Emulation.setDeviceMetricsOverride",
-            width=width,
-            height=height,
-            deviceScaleFactor=1,
-            mobile=False,
-        )
+        window = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
+        await self.do("Emulation.setDeviceMetricsOverride", **window)
 
     async def scheme(self, name: str) -> None:
         """Prefer "light" or "dark"."""
@@ -85,9 +81,9 @@ class Page:
             "Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": name}]
         )
 
-    async def picture(self, *, whole: bool = False) -> bytes:
-        """Take a PNG of the window, or of the whole page."""
-        result = await self.do("Page.captureScreenshot", captureBeyondViewport=whole, fromSurface=True)
+    async def picture(self) -> bytes:
+        """Take a PNG of the window."""
+        result = await self.do("Page.captureScreenshot")
         return base64.b64decode(result["data"])
 
 
@@ -98,35 +94,24 @@ async def browser() -> AsyncIterator[Page]:
     assert program is not None
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
         process = await asyncio.create_subprocess_exec(
-            program,
-            *_FLAGS,
-            f"--user-data-dir={profile}",
-            "about:blank",
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
+            program, *_FLAGS, f"--user-data-dir={profile}", stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
         )
         try:
-            async with (
-                aiohttp.ClientSession() as session,
-                session.ws_connect(
-                    await _tab(session, Path(profile) / "DevToolsActivePort"), max_msg_size=0
-                ) as socket,
-            ):
+            async with aiohttp.ClientSession() as session, await _tab(session, process) as socket:
                 yield Page(socket)
         finally:
             process.kill()
-            await process.wait()
+            await process.communicate()
 
 
-async def _tab(session: aiohttp.ClientSession, port_file: Path) -> str:
-    """Wait until Chromium has written its port, and ask it for the address of the first tab."""
+async def _tab(
+    session: aiohttp.ClientSession, process: asyncio.subprocess.Process
+) -> aiohttp.ClientWebSocketResponse:
+    """Open a tab at the port that Chromium names on its standard error."""
+    assert process.stderr is not None
     async with asyncio.timeout(60):
-        while not port_file.exists() or not (text := port_file.read_text()).strip():
-            await asyncio.sleep(0.05)
-        port = text.split()[0]
-        while True:
-            async with session.get(f"http://127.0.0.1:{port}/json/list") as answer:
-                tabs = [tab for tab in await answer.json() if tab["type"] == "page"]
-            if tabs:
-                return str(tabs[0]["webSocketDebuggerUrl"])
-            await asyncio.sleep(0.05)
+        said = await process.stderr.readuntil(b"/devtools/browser/")
+        port = said.rsplit(b":", 1)[1].split(b"/")[0].decode()
+        async with session.put(f"http://127.0.0.1:{port}/json/new?about:blank") as answer:
+            tab = await answer.json()
+        return await session.ws_connect(tab["webSocketDebuggerUrl"], max_msg_size=0)

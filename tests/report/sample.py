@@ -88,9 +88,7 @@ def unreachable(account: int = 1, region: str | None = None, group: str | None =
         "region_id": region,
         "security_group_id": group,
         "code": "NoPermission" if region is None else "ServiceUnavailable",
-        "message": "You are not authorized to assume the role sgsweep-read."
-        if region is None
-        else "Try later.",
+        "message": "Not allowed to assume the role sgsweep-read." if region is None else "Try later.",
         "request_id": "7B1D2F3A-0000-5555-9999-ABCDEF012345",
     }
 

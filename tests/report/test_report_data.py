@@ -1,0 +1,187 @@
+"""The formats for programs: JSON, CSV and OCSF."""
+
+import csv
+import io
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from orchestrator.report import FORMATS, ReportError, RunView, render
+from orchestrator.report.as_csv import COLUMNS
+from tests.report.sample import Item, finding, outcome, realistic, unreachable, view
+
+
+def rendered(run: RunView, format_: str) -> str:
+    """The whole text."""
+    parts: list[str] = []
+    render(run, format_, parts.append)
+    return "".join(parts)
+
+
+def rows(run: RunView) -> list[dict[str, str]]:
+    """The CSV, read back."""
+    return list(csv.DictReader(io.StringIO(rendered(run, "csv"), newline="")))
+
+
+def events(run: RunView) -> list[dict[str, Any]]:
+    """The OCSF lines, read back."""
+    return [json.loads(line) for line in rendered(run, "ocsf").splitlines()]
+
+
+def test_json_is_one_document_with_the_runs_own_lines() -> None:
+    """Nothing is added to, taken from or changed in the run's lines."""
+    run = realistic(60)
+    document = json.loads(rendered(run, "json"))
+    assert list(document) == ["summary", "findings", "unreachable", "outcomes"]
+    assert document["summary"] == run.summary
+    assert document["findings"] == list(run.findings())
+    assert document["unreachable"] == list(run.unreachable())
+    assert document["outcomes"] == list(run.outcomes())
+
+
+def test_json_of_an_empty_run_has_empty_lists() -> None:
+    """Empty is not absent."""
+    document = json.loads(rendered(view(), "json"))
+    assert (document["findings"], document["unreachable"], document["outcomes"]) == ([], [], [])
+
+
+def test_csv_has_a_row_per_finding_and_the_documented_columns() -> None:
+    """Every column is described, every finding is a row, and lists are texts."""
+    run = realistic(60)
+    read = rows(run)
+    assert list(read[0]) == list(COLUMNS)
+    assert [row["rule_id"] for row in read] == [item["rule_id"] for item in run.findings()]
+    assert read[0]["ports"] == "tcp/22"
+    assert read[0]["service_managed"] == "false"
+    assert read[0]["witness_port"] == "22"
+    assert read[0]["standing"] == "closed"
+    assert read[0]["outcome"] == "revoked"
+    assert rendered(run, "csv").count("\r\n") == len(read) + 1
+
+
+@pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r", "\n", " =", "\uff1d"])
+def test_csv_disarms_cells_that_begin_like_a_formula(start: str) -> None:
+    """A group's name and a rule's description are a tenant's, and must not run in somebody's spreadsheet."""
+    text = f"{start}cmd|' /C calc'!A0"
+    hostile = finding(security_group_name=text, rule={"Description": text}, account_name=text)
+    (row,) = rows(view([hostile]))
+    for column in ("security_group_name", "description", "account_name"):
+        assert row[column] == f"'{text}"
+
+
+def test_csv_keeps_commas_quotes_and_line_ends_in_their_cell() -> None:
+    """Whatever is in a name, the row stays a row."""
+    text = 'a,"b"\r\n;c'
+    (row,) = rows(view([finding(security_group_name=text)]))
+    assert row["security_group_name"] == text
+
+
+def test_csv_of_a_finding_without_witness_or_rule_has_empty_cells() -> None:
+    """What is not there is an empty cell, not the word None."""
+    (row,) = rows(view([finding(witness=None, rule={})]))
+    assert (row["witness_port"], row["description"], row["outcome"]) == ("", "", "")
+
+
+# What the schema requires of a Compliance Finding and of the objects in it (ocsf-schema 1.5.0, profile cloud).
+_REQUIRED = {
+    "": "activity_id category_uid class_uid type_uid time severity_id metadata finding_info compliance cloud",
+    "metadata": "version product",
+    "finding_info": "uid title",
+    "compliance": "status_id status standards",
+    "cloud": "provider account",
+}
+
+
+def test_ocsf_lines_are_compliance_findings() -> None:
+    """Each line has what the class requires, with ids that agree with each other."""
+    run = realistic(60)
+    read = events(run)
+    assert len(read) == sum(1 for _ in run.findings()) + sum(1 for _ in run.unreachable())
+    for event in read:
+        for path, names in _REQUIRED.items():
+            assert set(names.split()) <= set(event[path] if path else event)
+        assert (event["class_uid"], event["category_uid"]) == (2003, 2)
+        assert event["type_uid"] == 200300 + event["activity_id"]
+        assert event["metadata"]["profiles"] == ["cloud"]
+        assert event["time"] == 1772352900000
+        assert event["cloud"]["provider"] == "Alibaba Cloud"
+
+
+@pytest.mark.parametrize(
+    ("changes", "outcomes", "compliance", "status"),
+    [
+        ({}, [], "Fail", "New"),
+        ({"verdict": "undetermined"}, [], "Warning", "New"),
+        ({"status": "exempt"}, [], "Fail", "Suppressed"),
+        ({"status": "managed"}, [], "Fail", "Managed"),
+        ({"status": "shadowed"}, [], "Fail", "Shadowed"),
+        ({}, [outcome(finding())], "Pass", "Resolved"),
+        ({}, [outcome(finding(), "failed")], "Fail", "New"),
+    ],
+)
+def test_ocsf_tells_how_a_finding_stands(
+    changes: Item, outcomes: list[Item], compliance: str, status: str
+) -> None:
+    """What could not be judged is a warning and never a pass; a waiver suppresses; a change resolves."""
+    (event,) = events(view([finding(**changes)], outcomes=outcomes))
+    assert (event["compliance"]["status"], event["status"]) == (compliance, status)
+    if status in {"Managed", "Shadowed"}:
+        assert event["status_id"] == 99
+
+
+@pytest.mark.parametrize(("severity", "id_"), [("low", 2), ("medium", 3), ("high", 4), ("critical", 5)])
+def test_ocsf_severities(severity: str, id_: int) -> None:
+    """Our four severities are OCSF's own, by number and by name."""
+    (event,) = events(view([finding(severity=severity)]))
+    assert (event["severity_id"], event["severity"]) == (id_, severity.capitalize())
+
+
+def test_ocsf_tells_what_could_not_be_read() -> None:
+    """An account that nobody could enter is a line with a warning, so that it does not look clean."""
+    (event,) = events(view(unseen=[unreachable(1)]))
+    assert event["compliance"]["status_id"] == 2
+    assert event["compliance"]["status_details"] == [
+        "NoPermission: Not allowed to assume the role sgsweep-read."
+    ]
+    assert event["severity_id"] == 0
+    assert event["cloud"]["account"]["uid"] == "2000000000000001"
+
+
+def test_ocsf_refuses_a_run_without_a_time() -> None:
+    """An event needs its time, and a made-up one would be a lie."""
+    with pytest.raises(ReportError, match="created_at"):
+        events(view([finding()], created_at="yesterday"))
+
+
+@pytest.mark.parametrize("format_", FORMATS)
+def test_renderings_do_not_gather(format_: str) -> None:
+    """No renderer holds all findings: of 20,000, not more than what the page shows is alive at once."""
+    alive = most = 0
+
+    class Line(dict[str, Any]):
+        def __init__(self, number: int) -> None:
+            nonlocal alive, most
+            super().__init__(finding(number))
+            alive, most = alive + 1, max(most, alive + 1)
+
+        def __del__(self) -> None:
+            nonlocal alive
+            alive -= 1
+
+    def lines() -> Iterator[Item]:
+        return (Line(number) for number in range(20_000))
+
+    render(msgspec.structs.replace(view(), findings=lines), format_, lambda _: None)
+    assert most < 50
+
+
+def test_a_file_is_written_to_as_a_callable_is(tmp_path: Path) -> None:
+    """`write` may be a text file: the text is the same."""
+    path = tmp_path / "findings.csv"
+    with path.open("w", encoding="utf-8", newline="") as file:
+        render(realistic(60), "csv", file)
+    assert path.read_bytes().decode() == rendered(realistic(60), "csv")
