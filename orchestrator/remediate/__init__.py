@@ -1,0 +1,45 @@
+"""ACT: carry out a plan, or undo it: intent, call, re-read, outcome; safe to deliver any number of times.
+
+A change is a state to reach, not a call to make: the group is read, what is missing is written down as intended,
+called for, and read again. What a crash, a lost answer or a second delivery leaves half done is finished by the
+same steps, because they begin with looking. Rules are added before others go, so no legitimate packet is lost on
+the way, and what changed since the plan is left alone.
+
+It refuses to judge (the plan has), to fan out over accounts (`run` does), and to change what no plan names.
+"""
+
+from orchestrator.remediate.account import remediate_account, roll_back_account
+from orchestrator.remediate.bounds import SessionPart, session_parts, session_policies, waves
+from orchestrator.remediate.brake import Brake, Stopped
+from orchestrator.remediate.calls import Session
+from orchestrator.remediate.check import Difference, differences, expectations
+from orchestrator.remediate.group import Settings
+from orchestrator.remediate.returned import removed_before
+from orchestrator.remediate.rollback import Undo, encode_undos, rollback_job, undos
+from orchestrator.remediate.targets import Removal, Restoral, Target
+from orchestrator.remediate.telling import Order
+
+__all__ = [
+    "Brake",
+    "Difference",
+    "Order",
+    "Removal",
+    "Restoral",
+    "Session",
+    "SessionPart",
+    "Settings",
+    "Stopped",
+    "Target",
+    "Undo",
+    "differences",
+    "encode_undos",
+    "expectations",
+    "remediate_account",
+    "removed_before",
+    "roll_back_account",
+    "rollback_job",
+    "session_parts",
+    "session_policies",
+    "undos",
+    "waves",
+]

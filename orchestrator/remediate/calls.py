@@ -1,0 +1,152 @@
+"""The four calls on a group: read, authorize, modify, revoke."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, Protocol
+
+from orchestrator.cloud.errors import CloudError, Unavailable
+from orchestrator.plan import Fields, Place
+from orchestrator.remediate.targets import Rules
+from orchestrator.securitygroup import authorize_parameters, content_digest
+
+BATCH = 100  # rules in one call (ECS RevokeSecurityGroup, AuthorizeSecurityGroup)
+_RULES_PER_PAGE = 1000  # ECS DescribeSecurityGroupAttribute
+# ECS RevokeSecurityGroup, RevokeSecurityGroupEgress and ModifySecurityGroupRule, for a rule that is not there
+_GONE = (
+    "InvalidParam.SecurityGroupRuleId",
+    "InvalidSecurityGroupRule.RuleNotExist",
+    "InvalidSecurityGroupRuleId.NotFound",
+    "SecurityGroupRule.NotFound",
+)
+
+
+class Session(Protocol):
+    """One account by one identity; `orchestrator.cloud.client.AccountSession` is one."""
+
+    @property
+    def account_id(self) -> str:
+        """The account."""
+        ...
+
+    async def call(
+        self, action: str, region_id: str | None, parameters: Mapping[str, object], *, mutating: bool = False
+    ) -> dict[str, Any]:
+        """Return the decoded answer of an ECS action, or raise CloudError."""
+        ...
+
+
+def is_open(error: CloudError) -> bool:
+    """Tell whether the error leaves open what was done, or could be done: look, and decide by that."""
+    return error.code in _GONE or isinstance(error, Unavailable)
+
+
+class GroupCalls:
+    """Calls on one group. `check` is asked before each change and may raise to stop."""
+
+    def __init__(self, session: Session, place: Place, job: str, check: Callable[[], None]) -> None:
+        self._session = session
+        self._place = place
+        self._job = job
+        self._check = check
+
+    async def read(self) -> Rules:
+        """Return the group's rules, of all pages and both directions.
+
+        Raises:
+            CloudError: they could not be read in full.
+        """
+        permissions: list[dict[str, Any]] = []
+        seen: set[str] = set()
+        token = ""
+        while True:
+            asked = {"Direction": "all", "MaxResults": _RULES_PER_PAGE, "NextToken": token or None}
+            answer = await self._call("DescribeSecurityGroupAttribute", asked, mutating=False)
+            permissions += self._items(answer)
+            token = str(answer.get("NextToken") or "")
+            if not token:
+                return Rules(permissions)
+            if token in seen:
+                raise self._malformed("the page token repeats", answer)
+            seen.add(token)
+
+    def _items(self, answer: Mapping[str, Any]) -> list[dict[str, Any]]:
+        """Return the page's rules; a page without a list of rules is an error, never an empty group."""
+        found = answer.get("Permissions")
+        items = found.get("Permission") if isinstance(found, dict) else None
+        if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
+            raise self._malformed("the answer has no list Permissions.Permission", answer)
+        return items
+
+    def _malformed(self, message: str, answer: Mapping[str, Any]) -> Unavailable:
+        return Unavailable(
+            code="MalformedAnswer",
+            message=message,
+            request_id=str(answer.get("RequestId") or ""),
+            status=200,
+            action="DescribeSecurityGroupAttribute",
+            account_id=self._place.account_id,
+            region_id=self._place.region_id,
+        )
+
+    async def authorize(self, rules: Sequence[Fields], direction: str, attempt: int) -> str:
+        """Add rules, at most 100; one that stands already is no error. Return the RequestId.
+
+        Raises:
+            CloudError: it is not known that all of them stand.
+        """
+        wire: dict[str, object] = {}
+        for index, fields in enumerate(rules, 1):
+            wire |= authorize_parameters(fields, index)
+        wire["ClientToken"] = self._token("authorize", sorted(map(content_digest, rules)), attempt)
+        return await self._change(f"AuthorizeSecurityGroup{_suffix(direction)}", wire)
+
+    async def revoke(self, rule_ids: Sequence[str], direction: str, attempt: int) -> str:
+        """Remove rules by id, at most 100. Return the RequestId.
+
+        Raises:
+            CloudError: it is not known that all of them are gone.
+        """
+        wire = {
+            "SecurityGroupRuleId": list(rule_ids),
+            "ClientToken": self._token("revoke", sorted(rule_ids), attempt),
+        }
+        return await self._change(f"RevokeSecurityGroup{_suffix(direction)}", wire)
+
+    async def modify(self, rule_id: str, fields: Fields, direction: str, attempt: int) -> str:
+        """Give a rule other fields; it keeps its id. Return the RequestId.
+
+        Raises:
+            CloudError: it is not known that the rule has them.
+        """
+        words = [rule_id, *(f"{key}={value}" for key, value in sorted(fields.items()))]
+        wire = {
+            **fields,
+            "SecurityGroupRuleId": rule_id,
+            "ClientToken": self._token("modify", words, attempt),
+        }
+        return await self._change(f"ModifySecurityGroup{_suffix(direction)}Rule", wire)
+
+    async def _change(self, action: str, parameters: Mapping[str, object]) -> str:
+        self._check()
+        answer = await self._call(action, parameters, mutating=True)
+        return str(answer.get("RequestId") or "")
+
+    async def _call(self, action: str, parameters: Mapping[str, object], *, mutating: bool) -> dict[str, Any]:
+        region_id = self._place.region_id
+        where = {"RegionId": region_id, "SecurityGroupId": self._place.security_group_id}
+        return await self._session.call(action, region_id, {**where, **parameters}, mutating=mutating)
+
+    def _token(self, what: str, items: Iterable[str], attempt: int) -> str:
+        """Return the ClientToken (ASCII, at most 64 characters; ECS).
+
+        The same intent sent again has the same token, after a crash too, so the provider does it once. `attempt`
+        tells a repetition of a call that was answered, and yet did not take, from one that got no answer.
+        """
+        text = "\n".join((self._job, *self._place, what, str(attempt), *items))
+        return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _suffix(direction: str) -> str:
+    return "Egress" if direction == "egress" else ""

@@ -1,0 +1,229 @@
+"""What a group's rules should be, and how far they are from it: pure, decided anew from every reading."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from typing import Any, Protocol, Union
+
+import msgspec
+
+from orchestrator.exposure import packets_of
+from orchestrator.plan import Action, Fields, Place
+from orchestrator.securitygroup import content_digest, parse_rule
+
+_WORDS = {"revoke": "revoked", "split": "split", "narrow": "narrowed", "block": "blocked"}
+
+
+class Rules:
+    """A group's rules as just read, by id and by content."""
+
+    def __init__(self, permissions: Iterable[Mapping[str, Any]]) -> None:
+        self.by_id: dict[str, Fields] = {}
+        self._by_content: defaultdict[str, list[str]] = defaultdict(list)
+        for raw in permissions:
+            rule_id = str(raw.get("SecurityGroupRuleId", ""))
+            self.by_id[rule_id] = dict(raw)
+            self._by_content[content_digest(raw)].append(rule_id)
+
+    def like(self, fields: Mapping[str, object]) -> list[str]:
+        """Return the ids of the rules that mean the same as these fields."""
+        return self._by_content.get(content_digest(fields), [])
+
+    def missing(self, wanted: Iterable[Fields]) -> tuple[Fields, ...]:
+        """Return those of the wanted rules that do not stand."""
+        return tuple(fields for fields in wanted if not self.like(fields))
+
+
+class Need(msgspec.Struct, frozen=True, kw_only=True):
+    """What is left to do; in this order.
+
+    Attributes:
+        add: rules to authorize.
+        modify: fields to give to the rule.
+        remove: ids of rules to revoke, once all of `add` stand.
+    """
+
+    add: tuple[Fields, ...] = ()
+    modify: Fields | None = None
+    remove: tuple[str, ...] = ()
+
+
+class End(msgspec.Struct, frozen=True):
+    """Nothing is left to do: the outcome's word, and why."""
+
+    outcome: str
+    reason: str = ""
+
+
+Verdict = Union[Need, End]  # noqa: UP007 - an alias evaluated at run time, on 3.10 too
+
+
+class Target(Protocol):
+    """A state to reach for one rule of a plan."""
+
+    @property
+    def action(self) -> Action:
+        """The plan's action it comes from."""
+        ...
+
+    @property
+    def adds(self) -> tuple[Fields, ...]:
+        """The rules that have to stand in the end."""
+        ...
+
+    @property
+    def modifies(self) -> bool:
+        """Whether ModifySecurityGroupRule is called."""
+        ...
+
+    @property
+    def removes(self) -> bool:
+        """Whether rules are revoked."""
+        ...
+
+    def judge(self, rules: Rules, *, begun: bool) -> Verdict:
+        """Return what is left to do, or how it ended.
+
+        Args:
+            rules: the group's rules now.
+            begun: an intent stands, so what is gone or there already may be our own doing.
+        """
+        ...
+
+    def body(self, rules: Rules) -> dict[str, Any]:
+        """Return what the intent has to keep, to go on after a crash and to undo it later."""
+        ...
+
+
+class Removal(msgspec.Struct, frozen=True):
+    """A planned change: the rule's risky part closed, nothing else."""
+
+    action: Action
+
+    @property
+    def adds(self) -> tuple[Fields, ...]:
+        """The plan's additions."""
+        return self.action.adds
+
+    @property
+    def modifies(self) -> bool:
+        """A narrowing that keeps the rule's id."""
+        return self.action.modify is not None
+
+    @property
+    def removes(self) -> bool:
+        """All but a block and a modification."""
+        return self.action.revokes
+
+    def judge(self, rules: Rules, *, begun: bool) -> Verdict:
+        """Return what is left to close, or how it ended."""
+        action = self.action
+        now = rules.by_id.get(action.rule_id)
+        if now is None:
+            return self._gone(rules, begun=begun)
+        if action.modify is not None:
+            return self._modified(now, begun=begun)
+        if content_digest(now) != content_digest(action.before):
+            return End("drifted", "the rule changed since the plan was made")
+        missing = rules.missing(action.adds)
+        if action.revokes:
+            return Need(add=missing, remove=(action.rule_id,))
+        return Need(add=missing) if missing else self._reached(begun=begun)
+
+    def _gone(self, rules: Rules, *, begun: bool) -> Verdict:
+        if not begun or not self.removes:
+            return End("already_absent", "the rule was gone already")
+        missing = rules.missing(self.action.adds)  # of a split that a crash or a rival left half done
+        return Need(add=missing) if missing else self._reached(begun=True)
+
+    def _modified(self, now: Fields, *, begun: bool) -> Verdict:
+        action = self.action
+        found = content_digest(now)
+        if found == content_digest({**action.before, **(action.modify or {})}):
+            return self._reached(begun=begun)
+        if found == content_digest(action.before):
+            return Need(modify=action.modify)
+        return End("drifted", "the rule changed since the plan was made")
+
+    def _reached(self, *, begun: bool) -> End:
+        if begun:
+            return End(_WORDS[self.action.action])
+        return End("already_absent", "the group was as planned already")
+
+    def body(self, rules: Rules) -> dict[str, Any]:
+        """Return the action, and which of its rules are not there yet: only those are ours to remove later."""
+        added = [content_digest(fields) for fields in rules.missing(self.action.adds)]
+        return {"action": msgspec.to_builtins(self.action), "added": added}
+
+
+class Restoral(msgspec.Struct, frozen=True):
+    """A change to be undone: the rule as it was, and what was added for it gone.
+
+    Attributes:
+        action: what was done.
+        ours: the rules that were added for it and that nothing else needs.
+        of: the job that did it.
+    """
+
+    action: Action
+    ours: tuple[Fields, ...] = ()
+    of: str = ""
+
+    @property
+    def adds(self) -> tuple[Fields, ...]:
+        """The rule, if it was removed."""
+        return self.action.inverse.authorize
+
+    @property
+    def modifies(self) -> bool:
+        """It was modified."""
+        return self.action.inverse.modify is not None
+
+    @property
+    def removes(self) -> bool:
+        """Something was added."""
+        return bool(self.ours)
+
+    def judge(self, rules: Rules, *, begun: bool) -> Verdict:
+        """Return what is left to undo, or how it ended. What somebody else changed is left alone."""
+        if self.modifies:
+            return self._modified(rules)
+        missing = rules.missing(self.adds)
+        standing = tuple(rule_id for fields in self.ours for rule_id in rules.like(fields))
+        if not missing and not standing:
+            return self._reached(rules)
+        if missing and len(standing) < len(self.ours) and not begun:
+            return End("drifted", "what the change had added is no longer as it was left")
+        return Need(add=missing, remove=standing)
+
+    def _modified(self, rules: Rules) -> Verdict:
+        action = self.action
+        now = rules.by_id.get(action.rule_id)
+        if now is None:
+            return End("drifted", "the rule is gone")
+        if content_digest(now) == content_digest(action.before):
+            return self._reached(rules)
+        if content_digest(now) == content_digest({**action.before, **(action.modify or {})}):
+            return Need(modify=action.inverse.modify)
+        return End("drifted", "the rule changed since")
+
+    def _reached(self, rules: Rules) -> End:
+        """Prove by the packets, not by the spelling, that what was there is there again."""
+        before = packets_of(parse_rule(self.action.before))
+        for fields in self.adds:
+            for rule_id in rules.like(fields)[:1]:
+                if packets_of(parse_rule(rules.by_id[rule_id])) != before:
+                    return End("failed", f"{rule_id} does not let the same packets through as before")
+        if self.adds and str(self.action.before.get("Priority")) == "110":
+            return End("rolled_back", "priority 110 can no longer be written; 100 was")
+        return End("rolled_back")
+
+    def body(self, rules: Rules) -> dict[str, Any]:  # noqa: ARG002 - a target's signature
+        """Return what is undone."""
+        return {"action": msgspec.to_builtins(self.action), "undoes": self.of}
+
+
+def place_of(target: Target) -> Place:
+    """Return the group the target is about."""
+    return target.action.place
