@@ -96,6 +96,12 @@ def scan(
     tag: Tags = [],
     region: Regions = [],
     port: Ports = [],
+    exposure: Annotated[
+        bool,
+        typer.Option(
+            "--exposure/--no-exposure", help="Read network interfaces: is a public address behind a finding?"
+        ),
+    ] = True,
 ) -> None:
     """Sweep the organization, judge every rule, write the run folder."""
     from orchestrator import run
@@ -103,7 +109,7 @@ def scan(
 
     if (out is None) == (resume is None):
         raise typer.BadParameter("give either --out DIR for a new run or --resume DIR to go on with one")
-    filters = _filters(account, exclude, folder, tag, region, port)
+    filters = _filters(account, exclude, folder, tag, region, port, exposure=exposure)
     if resume is not None and filters != run.Filters():
         raise typer.BadParameter("--resume goes on with what the run was asked for; it takes no filter")
     progress = run.Progress()
@@ -187,6 +193,8 @@ def _filters(
     tag: list[str],
     region: list[str] | None = None,
     port: list[str] | None = None,
+    *,
+    exposure: bool = True,
 ) -> Filters:
     from orchestrator.run import Filters, key_and_value
 
@@ -197,6 +205,7 @@ def _filters(
         tags=tuple(key_and_value(item) for item in tag),
         regions=tuple(region or ()),
         ports=tuple(port or ()),
+        exposure=exposure,
     )
 
 

@@ -30,7 +30,7 @@ from orchestrator.policy.exemptions import (
 )
 from orchestrator.policy.explain import Explanation, Step, explain
 from orchestrator.policy.findings import Exposure, Finding, Witness
-from orchestrator.policy.interfaces import Attachment, attach, still_reachable_via
+from orchestrator.policy.interfaces import Attachment, Sight, attach, still_reachable_via
 
 __all__ = [
     "DEFAULT",
@@ -47,6 +47,7 @@ __all__ = [
     "PolicyError",
     "PortSpec",
     "Severity",
+    "Sight",
     "Status",
     "Step",
     "Thresholds",

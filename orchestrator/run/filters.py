@@ -10,7 +10,7 @@ from orchestrator.policy import Check, PortSpec, checks_for_ports
 
 
 class Filters(msgspec.Struct, frozen=True):
-    """The options `--account --exclude --folder --tag --region --port`. Empty means: as configured."""
+    """The options `--account --exclude --folder --tag --region --port --exposure`. Empty means: as configured."""
 
     accounts: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
@@ -18,6 +18,7 @@ class Filters(msgspec.Struct, frozen=True):
     tags: tuple[tuple[str, str], ...] = ()
     regions: tuple[str, ...] = ()
     ports: tuple[str, ...] = ()
+    exposure: bool = True
 
     def narrow(self, organization: Organization) -> Organization:
         """Return the organization with these options in place of the configured ones; exclusions are added."""

@@ -20,8 +20,10 @@ from orchestrator.cloud.errors import CloudError
 from orchestrator.inventory import Observation, RegionReader
 from orchestrator.journal import Claim, Journal, Observed
 from orchestrator.policy import Check, Exemption, Finding, evaluate
+from orchestrator.run.attached import Attached, may_guard
 from orchestrator.run.hub import Hub, placement
 from orchestrator.run.progress import Progress
+from orchestrator.securitygroup import SecurityGroup
 
 SEEN_IN_PART = "in part"
 UNREACHABLE = "unreachable"
@@ -33,6 +35,7 @@ class Judgement(msgspec.Struct, frozen=True):
     checks: tuple[Check, ...]
     exemptions: tuple[Exemption, ...] = ()
     regions: tuple[str, ...] = ()
+    exposure: bool = True
 
 
 class Sweep:
@@ -75,6 +78,17 @@ class Sweep:
     def _count_calls(self) -> tuple[int, int, int]:
         stats = self.hub.client.stats
         return stats.calls, stats.throttled, stats.retried
+
+
+class _Region:
+    """What is gathered while one region is read: counts, and what its interfaces will be weighed against."""
+
+    def __init__(self, reader: RegionReader) -> None:
+        self.reader = reader
+        self.counts = {"account_regions": 1, "security_groups": 0, "rules": 0}
+        self.failing: list[str] = []
+        self.guards: dict[str, SecurityGroup] = {}
+        self.has_classic = False
 
 
 class _AccountSweep:
@@ -122,19 +136,18 @@ class _AccountSweep:
         return tuple(region_id for region_id in found if not wanted or region_id in wanted)
 
     async def _region(self, region_id: str) -> None:
-        reader = RegionReader(self._session, self._placement, region_id)
-        counts = {"account_regions": 1, "security_groups": 0, "rules": 0}
+        region = _Region(RegionReader(self._session, self._placement, region_id))
         async with asyncio.TaskGroup() as tasks:
-            failure = await self._list(tasks, reader, region_id, counts)
+            failure = await self._list(tasks, region, region_id)
         if failure is not None:
             await self._unreachable(inventory.unreachable(failure, self._account.account_id, region_id))
             return
+        if self._sweep.judgement.exposure and region.failing:
+            await self._weigh(region, region_id)
         self._progress.regions += 1
-        await self._journal.region_done(self._claim, region_id, counts)
+        await self._journal.region_done(self._claim, region_id, region.counts)
 
-    async def _list(
-        self, tasks: asyncio.TaskGroup, reader: RegionReader, region_id: str, counts: dict[str, int]
-    ) -> CloudError | None:
+    async def _list(self, tasks: asyncio.TaskGroup, region: _Region, region_id: str) -> CloudError | None:
         """Begin to read every group of the region; return what ended the list early, if anything did.
 
         What was begun before that goes on: a group that was read in full is worth having.
@@ -142,23 +155,34 @@ class _AccountSweep:
         try:
             async for page in inventory.security_groups(self._session, region_id):
                 for listing in page:
-                    await _start(tasks, self._sweep.reads, self._group(reader, listing, counts))
+                    await _start(tasks, self._sweep.reads, self._group(region, listing))
         except CloudError as error:
             return error
         return None
 
-    async def _group(self, reader: RegionReader, listing: inventory.Answer, counts: dict[str, int]) -> None:
-        seen = await reader.read(listing)
+    async def _group(self, region: _Region, listing: inventory.Answer) -> None:
+        seen = await region.reader.read(listing)
         if isinstance(seen, Unreachable):
             await self._unreachable(seen)
             return
         findings = self._judge(seen)
-        counts["security_groups"] += 1
-        counts["rules"] += len(seen.permissions)
+        region.counts["security_groups"] += 1
+        region.counts["rules"] += len(seen.permissions)
+        if findings:
+            region.failing.append(seen.group.security_group_id)
+            region.has_classic |= seen.group.classic
+        elif may_guard(seen.group):
+            region.guards[seen.group.security_group_id] = seen.group
         self._progress.security_groups += 1
         self._progress.rules += len(seen.permissions)
         self._progress.findings += len(findings)
         await self._journal.record_group(self._claim, observed(seen), findings)
+
+    async def _weigh(self, region: _Region, region_id: str) -> None:
+        interfaces = await inventory.interfaces(self._session, region_id, classic=region.has_classic)
+        judge = (self._sweep.judgement.checks, self._sweep.now)
+        attached = Attached(self._journal, self._claim, interfaces, region.guards, judge)
+        await attached.weigh(region_id, region.failing)
 
     def _judge(self, seen: Observation) -> tuple[Finding, ...]:
         judgement = self._sweep.judgement

@@ -90,7 +90,9 @@ async def scan(
         HubCredentialsError: the hub's credentials ended in the middle; the run can be resumed.
     """
     _refuse_existing(out)
-    judgement = Judgement(filters.checks(config), config.exemptions, filters.wanted_regions(config))
+    judgement = Judgement(
+        filters.checks(config), config.exemptions, filters.wanted_regions(config), filters.exposure
+    )
     started = now()
     run_id = new_run_id(started)
     async with opened(config, run_id) as hub:

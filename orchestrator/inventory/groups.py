@@ -1,9 +1,4 @@
-"""SEE: the regions, security groups and rules of one account, each read in full or named as unreachable.
-
-Every list is followed to its last page. An answer that lacks its list, repeats a page token or fails for good
-makes that region or group `Unreachable`; it is never taken for an empty one. This room reads one thing at a
-time; who reads how many at once is `run`'s to say.
-"""
+"""Regions, security groups and their rules, with the prefix and port lists that the rules name."""
 
 from __future__ import annotations
 
@@ -15,7 +10,8 @@ import msgspec
 
 from accounts import Unreachable
 from orchestrator.cloud.client import AccountSession
-from orchestrator.cloud.errors import CloudError, Unavailable
+from orchestrator.cloud.errors import CloudError
+from orchestrator.inventory.paging import Answer, items, pages, unreachable
 from orchestrator.securitygroup import (
     NO_LISTS,
     Lists,
@@ -25,8 +21,6 @@ from orchestrator.securitygroup import (
     parse_group,
     referenced_lists,
 )
-
-Answer = dict[str, Any]
 
 _GROUPS_PER_PAGE = 100  # DescribeSecurityGroups, the API's maximum
 _RULES_PER_PAGE = 1000  # DescribeSecurityGroupAttribute, the API's maximum
@@ -57,7 +51,7 @@ async def regions(session: AccountSession) -> tuple[str, ...]:
         CloudError: the account could not be read.
     """
     answer = await session.call("DescribeRegions", None, {"AcceptLanguage": "en-US"})
-    found = _items(answer, ("Regions", "Region"), session, None)
+    found = items(answer, ("Regions", "Region"), session, None)
     return tuple(str(region["RegionId"]) for region in found)
 
 
@@ -68,8 +62,8 @@ async def security_groups(session: AccountSession, region_id: str) -> AsyncItera
         CloudError: a page could not be read; what was yielded before is not the whole list.
     """
     parameters: Answer = {"RegionId": region_id, "MaxResults": _GROUPS_PER_PAGE}
-    async for page in _pages(session, "DescribeSecurityGroups", region_id, parameters):
-        yield tuple(_items(page, ("SecurityGroups", "SecurityGroup"), session, region_id))
+    async for page in pages(session, "DescribeSecurityGroups", region_id, parameters):
+        yield tuple(items(page, ("SecurityGroups", "SecurityGroup"), session, region_id))
 
 
 class RegionReader:
@@ -106,8 +100,8 @@ class RegionReader:
             "MaxResults": _GROUPS_PER_PAGE,
         }
         try:
-            async for page in _pages(self._session, "DescribeSecurityGroups", self._region_id, parameters):
-                for listing in _items(
+            async for page in pages(self._session, "DescribeSecurityGroups", self._region_id, parameters):
+                for listing in items(
                     page, ("SecurityGroups", "SecurityGroup"), self._session, self._region_id
                 ):
                     if listing.get("SecurityGroupId") == group_id:
@@ -132,10 +126,8 @@ class RegionReader:
         }
         attribute: Answer = {}
         permissions: list[Answer] = []
-        async for page in _pages(
-            self._session, "DescribeSecurityGroupAttribute", self._region_id, parameters
-        ):
-            permissions += _items(page, ("Permissions", "Permission"), self._session, self._region_id)
+        async for page in pages(self._session, "DescribeSecurityGroupAttribute", self._region_id, parameters):
+            permissions += items(page, ("Permissions", "Permission"), self._session, self._region_id)
             attribute = {k: v for k, v in page.items() if k not in _NOT_THE_GROUP}
         return attribute, tuple(permissions)
 
@@ -166,7 +158,7 @@ class RegionReader:
                 action, self._region_id, {"RegionId": self._region_id, key: list_id}
             )
             return tuple(
-                str(entry.get(field, "")) for entry in _items(answer, path, self._session, self._region_id)
+                str(entry.get(field, "")) for entry in items(answer, path, self._session, self._region_id)
             )
         except CloudError as error:
             return Unreadable(reason=f"{action} of {list_id}: {error.code} (RequestId {error.request_id})")
@@ -179,63 +171,3 @@ def has_no_rules(listing: Mapping[str, Any]) -> bool:
     """Tell whether the listing says, in a number, that the group has no rule and need not be read."""
     count = listing.get("RuleCount")
     return isinstance(count, int) and not isinstance(count, bool) and count == 0
-
-
-def unreachable(
-    error: CloudError, account_id: str, region_id: str | None = None, group_id: str | None = None
-) -> Unreachable:
-    """Return what to write down of a thing that could not be read."""
-    return Unreachable(
-        account_id=account_id,
-        region_id=region_id,
-        security_group_id=group_id,
-        code=error.code,
-        message=error.message,
-        request_id=error.request_id,
-    )
-
-
-async def _pages(
-    session: AccountSession, action: str, region_id: str, parameters: Answer
-) -> AsyncIterator[Answer]:
-    """Yield every page. A short page does not prove the end: only an empty NextToken does."""
-    seen: set[str] = set()
-    token = ""
-    while True:
-        asked = {**parameters, "NextToken": token} if token else parameters
-        page = await session.call(action, region_id, asked)
-        yield page
-        token = str(page.get("NextToken") or "")
-        if not token:
-            return
-        if token in seen:
-            raise _malformed(session, action, region_id, page, "the page token repeats")
-        seen.add(token)
-
-
-def _items(
-    answer: Answer, path: tuple[str, ...], session: AccountSession, region_id: str | None
-) -> list[Answer]:
-    """Return the list at the path. A list that is absent or holds something else is an error, not empty."""
-    value: object = answer
-    for key in path:
-        value = value.get(key) if isinstance(value, dict) else None
-    if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
-        raise _malformed(
-            session, ".".join(path), region_id, answer, f"the answer has no list {'.'.join(path)}"
-        )
-    return value
-
-
-def _malformed(
-    session: AccountSession, action: str, region_id: str | None, answer: Answer, message: str
-) -> Unavailable:
-    return Unavailable(
-        code="MalformedAnswer",
-        message=message,
-        request_id=str(answer.get("RequestId") or ""),
-        status=200,
-        action=action,
-        account_id=session.account_id,
-        region_id=region_id or "",
-    )

@@ -1,0 +1,97 @@
+"""What stands behind the failing groups of a region: read once the region is, and written beside the findings."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+
+import msgspec
+
+from orchestrator.inventory import Interfaces
+from orchestrator.journal import Claim, Journal
+from orchestrator.policy import (
+    Check,
+    Finding,
+    Status,
+    Verdict,
+    attach,
+    evaluate_together,
+    still_reachable_via,
+)
+from orchestrator.securitygroup import SecurityGroup
+
+
+class Attached:
+    """Weighs the findings of one region by its interfaces.
+
+    Groups on one interface are judged as one list of rules, as the cloud applies them. A group without findings
+    matters to that only by its Drop rules, so of those only the ones with drops (`guards`) are kept in memory;
+    the failing ones come from the journal, when an interface needs them.
+    """
+
+    def __init__(
+        self,
+        journal: Journal,
+        claim: Claim,
+        interfaces: Interfaces,
+        guards: dict[str, SecurityGroup],
+        judge: tuple[tuple[Check, ...], datetime],
+    ) -> None:
+        self._journal = journal
+        self._claim = claim
+        self._interfaces = interfaces
+        self._guards = guards
+        self._checks, self._now = judge
+
+    async def weigh(self, region_id: str, group_ids: Iterable[str]) -> None:
+        """Write what stands behind each group into its findings."""
+        for group_id in group_ids:
+            observed, findings = self._journal.stored(self._claim.account_id, region_id, group_id, Finding)
+            if observed is not None:
+                weighed = [self._weighed(finding) for finding in findings]
+                await self._journal.record_group(self._claim, observed, weighed)
+
+    def _weighed(self, finding: Finding) -> Finding:
+        attachment = self._interfaces.attachment(finding.security_group_id)
+        if finding.verdict is not Verdict.fail or finding.status is not Status.open:
+            return attach(finding, attachment)
+        via: dict[str, None] = {}
+        reached = False
+        for ids, is_public in self._neighbours(finding.security_group_id).items():
+            groups = [group for one in ids if (group := self._group(finding, one)) is not None]
+            if len(groups) > 1:
+                via.update(dict.fromkeys(still_reachable_via(finding, groups, self._checks, self._now)))
+            reached |= is_public and (len(groups) == 1 or self._gets_through(finding, groups))
+        if attachment.exposure == "exposed" and not reached:
+            # The other groups of every public interface drop what this rule lets in.
+            attachment = msgspec.structs.replace(attachment, public_ips=0, elastic_ips=0, ipv6_addresses=0)
+        return msgspec.structs.replace(attach(finding, attachment), still_reachable_via=tuple(via))
+
+    def _neighbours(self, group_id: str) -> dict[tuple[str, ...], bool]:
+        """Return the sets of groups that share an interface with this one, and whether any such is public."""
+        sets: dict[tuple[str, ...], bool] = {}
+        for interface in self._interfaces.of(group_id):
+            ids = tuple(sorted(interface.security_group_ids))
+            sets[ids] = sets.get(ids, False) or interface.is_public
+        return sets
+
+    def _group(self, finding: Finding, group_id: str) -> SecurityGroup | None:
+        if group_id in self._guards:
+            return self._guards[group_id]
+        seen = self._journal.observed_group(finding.account_id, finding.region_id, group_id)
+        return seen.group() if seen is not None else None
+
+    def _gets_through(self, finding: Finding, groups: Sequence[SecurityGroup]) -> bool:
+        """Tell whether the rule still fails its check among all the rules of the interface."""
+        return any(
+            one.rule_id == finding.rule_id
+            and one.check_id == finding.check_id
+            and one.verdict is Verdict.fail
+            and one.status is not Status.shadowed
+            for one in evaluate_together(groups, self._checks, self._now)
+        )
+
+
+def may_guard(group: SecurityGroup) -> bool:
+    """Tell whether the group has a Drop rule, by which it may shield the other groups of an interface."""
+    return any(rule.policy == "drop" and rule.direction == "ingress" for rule in group.rules)
