@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from secrets import token_hex
 from typing import Final
 from urllib.parse import urlencode
@@ -158,7 +158,7 @@ def _authorizing(direction: str) -> Handler:
 def _add(context: Context, group: Group, asked: list[Rule]) -> None:
     known = {meaning(rule) for rule in group.rules}
     code = BY_ID[context.region_id].id_code if context.region_id in BY_ID else "xx0"
-    created = datetime.fromtimestamp(context.now, timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+    created = datetime.fromtimestamp(context.now, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     new = [
         replace(rule, security_group_rule_id=f"sgr-{code}{token_hex(8)}", create_time=created)
         for rule in asked

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterable
-from enum import Enum
+from enum import StrEnum
 from fnmatch import fnmatchcase
 
 import msgspec
 from msgspec import Struct
 
 
-class Kind(str, Enum):
+class Kind(StrEnum):
     """What can go wrong. "before" changes nothing; "after" has made the change and loses the answer."""
 
     UNAVAILABLE = "unavailable"

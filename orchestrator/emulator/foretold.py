@@ -39,6 +39,4 @@ class Foretold(Struct, frozen=True):
                     for group_id, archetype in world.made_as(account_id, region_id).items():
                         kind = "benign" if archetype in _BENIGN else "risky"
                         by_kind["managed" if archetype is managed_open else kind].add(group_id)
-        return cls(
-            **{kind: frozenset(ids) for kind, ids in by_kind.items()}, closed_accounts=closed_accounts
-        )
+        return cls(**{kind: frozenset(ids) for kind, ids in by_kind.items()}, closed_accounts=closed_accounts)

@@ -18,7 +18,7 @@ class Rule(Struct, frozen=True, gc=False, rename="pascal"):
     policy: str = "Accept"
     priority: int | str = 1
     ip_protocol: str = "TCP"
-    port_range: str = "-1/-1"
+    port_range: str = ""
     source_port_range: str = ""
     nic_type: str = "intranet"
     source_cidr_ip: str = ""

@@ -5,7 +5,7 @@ A client that is right must be right under every variant; tests run it under all
 
 from __future__ import annotations
 
-from enum import Enum
+from enum import StrEnum
 from typing import Final
 
 from msgspec import Struct
@@ -28,7 +28,7 @@ class Refusal(Struct, frozen=True):
 RULE_MISSING: Final = "The specified security group rule does not exist."
 
 
-class GoneRule(str, Enum):
+class GoneRule(StrEnum):
     """What Revoke answers for a rule that is not there (API reference 1.4)."""
 
     PARAMETER = "InvalidParam.SecurityGroupRuleId"

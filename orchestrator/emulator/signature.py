@@ -13,7 +13,7 @@ import hmac
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from typing import Final
 from urllib.parse import parse_qsl, quote, urlencode
 
@@ -86,7 +86,7 @@ class Signed:
         """The request's date as seconds since 1970; IllegalTimestamp where it is not a date."""
         text = self.date if _DATE.fullmatch(self.date) else ""
         try:
-            return datetime.fromisoformat(text[:-1]).replace(tzinfo=timezone.utc).timestamp()
+            return datetime.fromisoformat(text[:-1]).replace(tzinfo=UTC).timestamp()
         except ValueError:
             message = "The input parameter Timestamp is not well formed."
             raise ApiError(400, "IllegalTimestamp", message) from None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from typing import Final
 
 from orchestrator.emulator.api import Answer, ApiError, Context, operation
@@ -47,7 +47,7 @@ def assume_role(context: Context) -> Answer:
             "AccessKeyId": opened.keys.access_key_id,
             "AccessKeySecret": opened.keys.access_key_secret,
             "SecurityToken": opened.keys.security_token,
-            "Expiration": datetime.fromtimestamp(expires_at, timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ"),
+            "Expiration": datetime.fromtimestamp(expires_at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         },
         "AssumedRoleUser": {
             "Arn": f"acs:ram::{account_id}:role/{name}/{session}",

@@ -14,7 +14,7 @@ from tests.emulator.wire import Cloud
 
 @pytest.fixture(scope="session", autouse=True)
 def no_stray_loop() -> None:
-    """looptime asks for a loop before each sync test too; unset, so that none is made and left unclosed."""
+    """Looptime asks for a loop before each sync test too; unset, so that none is made and left unclosed."""
     asyncio.set_event_loop(None)
 
 

@@ -85,7 +85,9 @@ def test_ecs_reads_every_group_and_rule(official: Official, emulator: Emulator) 
             assert len(ids) == group.rule_count or not group.vpc_id
             seen.setdefault(region.region_id, {})[group.security_group_id] = ids
     expected = emulator.world.snapshot()[member]
-    assert {region: set(groups) for region, groups in seen.items()} == {r: set(g) for r, g in expected.items()}
+    assert {region: set(groups) for region, groups in seen.items()} == {
+        r: set(g) for r, g in expected.items()
+    }
     for region_id, groups in expected.items():
         for group_id, rules in groups.items():
             if emulator.world.estate(member, region_id).groups[group_id].vpc_id:
@@ -99,7 +101,9 @@ def test_a_rule_is_revoked_and_put_back(official: Official, emulator: Emulator) 
     rule = next(one for one in group.rules if one.direction == "ingress" and one.source_cidr_ip)
     ecs = official.ecs(assume(official, member))
     where = {"region_id": region_id, "security_group_id": group.security_group_id}
-    revoke = ecs_models.RevokeSecurityGroupRequest(security_group_rule_id=[rule.security_group_rule_id], **where)
+    revoke = ecs_models.RevokeSecurityGroupRequest(
+        security_group_rule_id=[rule.security_group_rule_id], **where
+    )
     ecs.revoke_security_group(revoke)
     assert rule not in group.rules
     with pytest.raises(exceptions.ClientException) as refused:
@@ -116,14 +120,23 @@ def test_a_rule_is_revoked_and_put_back(official: Official, emulator: Emulator) 
     ecs.authorize_security_group(ecs_models.AuthorizeSecurityGroupRequest(permissions=[permission], **where))
     back = group.rules[-1]
     assert back.security_group_rule_id != rule.security_group_rule_id
-    assert (back.port_range, back.source_cidr_ip, back.policy) == (rule.port_range, rule.source_cidr_ip, rule.policy)
+    assert (back.port_range, back.source_cidr_ip, back.policy) == (
+        rule.port_range,
+        rule.source_cidr_ip,
+        rule.policy,
+    )
     narrow = ecs_models.ModifySecurityGroupRuleRequest(
         security_group_rule_id=back.security_group_rule_id, source_cidr_ip="10.0.0.0/8", **where
     )
     ecs.modify_security_group_rule(narrow)
     assert group.rules[-1].source_cidr_ip == "10.0.0.0/8"
     assert group.rules[-1].security_group_rule_id == back.security_group_rule_id
-    assert [change["what"] for _, change in emulator.calls.changes()] == ["session", "revoke", "authorize", "modify"]
+    assert [change["what"] for _, change in emulator.calls.changes()] == [
+        "session",
+        "revoke",
+        "authorize",
+        "modify",
+    ]
 
 
 def test_lists_and_attachments_have_the_clients_shapes(official: Official, emulator: Emulator) -> None:
@@ -255,6 +268,6 @@ def test_a_refusal_carries_what_the_client_shows(official: Official, emulator: E
 def test_a_reset_connection_is_a_network_failure(world: World) -> None:
     """A reset reaches the official client as a network failure, not as an answer."""
     with Emulator(world, Options(faults=(Fault(kind=Kind.RESET_BEFORE),))) as running:
-        with pytest.raises(Exception, match="(?i)reset|aborted|disconnect|closed"):
+        with pytest.raises(Exception, match=r"(?i)reset|aborted|disconnect|closed"):
             Official(running).sts().get_caller_identity()
         assert [call.fault for call in running.calls] == ["reset_before"]

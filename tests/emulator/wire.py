@@ -6,7 +6,7 @@ import base64
 import hashlib
 import hmac
 from collections.abc import Mapping
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from itertools import count
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -34,12 +34,13 @@ class Clock:
         self.now = now
 
     def __call__(self) -> float:
+        """The present moment."""
         return self.now
 
 
 def stamp(now: float) -> str:
     """The API's form of a moment."""
-    return datetime.fromtimestamp(now, timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return datetime.fromtimestamp(now, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def flatten(parameters: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
@@ -95,7 +96,13 @@ def v3(
 
 
 def v2(
-    keys: Keys, version: str, action: str, parameters: Mapping[str, str], now: float, method: str = "GET", **changed: str
+    keys: Keys,
+    version: str,
+    action: str,
+    parameters: Mapping[str, str],
+    now: float,
+    method: str = "GET",
+    **changed: str,
 ) -> WireRequest:
     """A request signed with HMAC-SHA1, by GET in the query or by POST in the form."""
     everything = {
@@ -131,7 +138,7 @@ class Cloud:
         self.state = State(self.world, Options(clock=self.clock, **options))
         self.gateway = Gateway(self.state)
         self.hub = self.state.hub.keys
-        self.member = list(self.world.organization.members)[0]
+        self.member = next(iter(self.world.organization.members))
 
     def enter(self, role: str = "sgsweep-remediate", account_id: str = "", **more: Any) -> Keys:
         """A session of a member's role, without STS."""
@@ -162,13 +169,17 @@ class Cloud:
         """Send one signed call."""
         return self.send(v3(keys or self.hub, version, action, flatten(parameters), self.clock()))
 
-    def ok(self, action: str, keys: Keys | None = None, version: str = ECS, **parameters: Any) -> dict[str, Any]:
+    def ok(
+        self, action: str, keys: Keys | None = None, version: str = ECS, **parameters: Any
+    ) -> dict[str, Any]:
         """Send a call that must succeed; its body."""
         status, body = self.call(action, keys, version, **parameters)
         assert status == 200, body
         return body
 
-    def code(self, action: str, keys: Keys | None = None, version: str = ECS, **parameters: Any) -> tuple[int, str]:
+    def code(
+        self, action: str, keys: Keys | None = None, version: str = ECS, **parameters: Any
+    ) -> tuple[int, str]:
         """Send a call that must be refused; status and code."""
         status, body = self.call(action, keys, version, **parameters)
         assert status >= 400, body

@@ -1,0 +1,528 @@
+"""Reading: pages in both modes with their limits, filters, lists, attachments, and what quirks do to answers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from orchestrator.emulator import Group, Keys, Quirks, Refusal, Rule, Tag, World
+from orchestrator.emulator.model import Interface, PortList
+from tests.emulator.wire import RDM, RM, Cloud
+
+HERE = "cn-hangzhou"
+
+
+def make(groups: int = 130, rules: int = 25, **quirks: Any) -> Cloud:
+    """A member with many groups; the first has many rules."""
+    cloud = Cloud(
+        World.generate(1, 1, region_ids=(HERE, "cn-beijing"), groups_per_account=0), quirks=Quirks(**quirks)
+    )
+    for number in range(groups):
+        many = rules if number == 0 else number % 3
+        cloud.world.put(
+            cloud.member,
+            HERE,
+            Group(
+                f"sg-{number:03d}",
+                f"name-{number % 5}",
+                vpc_id="" if number % 10 == 9 else f"vpc-{number % 2}",
+                kind="enterprise" if number % 7 == 6 else "normal",
+                service_managed=number % 11 == 10,
+                service_id="1108" if number % 11 == 10 else "",
+                tags=(Tag("team", "a" if number % 2 else "b"),),
+                rules=tuple(
+                    Rule(
+                        f"sgr-{number:03d}-{index:03d}",
+                        direction="egress" if index % 5 == 4 else "ingress",
+                        port_range="22/22",
+                        source_cidr_ip="10.0.0.0/8",
+                    )
+                    for index in range(many)
+                ),
+            ),
+        )
+    return cloud
+
+
+def listing(cloud: Cloud, keys: Keys | None = None, **asked: Any) -> dict[str, Any]:
+    """DescribeSecurityGroups."""
+    return cloud.ok("DescribeSecurityGroups", keys or cloud.enter(), RegionId=HERE, **asked)
+
+
+def ids(body: dict[str, Any]) -> list[str]:
+    """The group ids of a page."""
+    return [group["SecurityGroupId"] for group in body["SecurityGroups"]["SecurityGroup"]]
+
+
+def everything(cloud: Cloud, action: str, path: tuple[str, ...], **asked: Any) -> list[Any]:
+    """All items of a list by its tokens."""
+    keys, found, token = cloud.enter(), [], ""
+    while True:
+        body = cloud.ok(action, keys, RegionId=HERE, NextToken=token or None, **asked)
+        items: Any = body
+        for key in path:
+            items = items[key]
+        found += items
+        token = body.get("NextToken", "")
+        if not token:
+            return found
+
+
+GROUPS = ("SecurityGroups", "SecurityGroup")
+RULES = ("Permissions", "Permission")
+
+
+def test_groups_by_token() -> None:
+    """Token mode: default 10, at most 100, no totals, an empty token at the end, nothing twice or missing."""
+    cloud = make()
+    body = listing(cloud, MaxResults=100)
+    assert len(ids(body)) == 100
+    assert "TotalCount" not in body
+    assert body["NextToken"]
+    assert body["RegionId"] == HERE
+    rest = listing(cloud, NextToken=body["NextToken"], MaxResults=100)
+    assert rest["NextToken"] == ""
+    assert ids(body) + ids(rest) == [f"sg-{number:03d}" for number in range(130)]
+    assert len(ids(listing(cloud, NextToken=body["NextToken"]))) == 10
+    for wrong in ({"MaxResults": 101}, {"MaxResults": "many"}, {"MaxResults": 10, "NextToken": "²:"}):
+        assert cloud.code("DescribeSecurityGroups", cloud.enter(), RegionId=HERE, **wrong)[0] == 400
+
+
+def test_groups_by_page_number() -> None:
+    """Page mode: default 10, at most 50, with totals and without a token."""
+    cloud = make()
+    body = listing(cloud)
+    assert (len(ids(body)), body["TotalCount"], body["PageNumber"], body["PageSize"]) == (10, 130, 1, 10)
+    assert "NextToken" not in body
+    pages = [ids(listing(cloud, PageNumber=number, PageSize=50)) for number in (1, 2, 3, 4)]
+    assert [len(page) for page in pages] == [50, 50, 30, 0]
+    assert [group_id for page in pages for group_id in page] == [f"sg-{number:03d}" for number in range(130)]
+    assert cloud.code("DescribeSecurityGroups", cloud.enter(), RegionId=HERE, PageSize=51)[0] == 400
+
+
+@pytest.mark.parametrize("size", [10, 17, 500])
+def test_rules_by_token(size: int) -> None:
+    """Rules come in pages of 10 to 1000, 500 by default; both directions or one."""
+    cloud = make(1, 45)
+    where = {"SecurityGroupId": "sg-000", "MaxResults": size}
+    found = everything(cloud, "DescribeSecurityGroupAttribute", RULES, **where)
+    assert [rule["SecurityGroupRuleId"] for rule in found] == [f"sgr-000-{index:03d}" for index in range(45)]
+    outward = everything(cloud, "DescribeSecurityGroupAttribute", RULES, Direction="egress", **where)
+    assert len(outward) == 9
+    keys = cloud.enter()
+    for wrong in ({"MaxResults": 9}, {"MaxResults": 1001}, {"Direction": "up"}, {"NicType": "wlan"}):
+        asked: dict[str, Any] = {"RegionId": HERE, "SecurityGroupId": "sg-000", **wrong}
+        assert cloud.code("DescribeSecurityGroupAttribute", keys, **asked)[0] == 400
+
+
+def test_a_change_between_two_pages_neither_repeats_nor_skips() -> None:
+    """Rules revoked after the first page do not shift the second."""
+    cloud = make(1, 45)
+    keys, where = cloud.enter(), {"RegionId": HERE, "SecurityGroupId": "sg-000"}
+    first = cloud.ok("DescribeSecurityGroupAttribute", keys, MaxResults=20, **where)
+    cloud.ok("RevokeSecurityGroup", keys, SecurityGroupRuleId=["sgr-000-000", "sgr-000-001"], **where)
+    second = cloud.ok(
+        "DescribeSecurityGroupAttribute", keys, MaxResults=500, NextToken=first["NextToken"], **where
+    )
+    assert second["Permissions"]["Permission"][0]["SecurityGroupRuleId"] == "sgr-000-020"
+
+
+def test_a_rule_has_every_key_and_unused_text_is_empty() -> None:
+    """The 26 keys of a Permission, "" for what is not used, a number for Priority."""
+    cloud = make(1, 1)
+    body = cloud.ok("DescribeSecurityGroupAttribute", cloud.enter(), RegionId=HERE, SecurityGroupId="sg-000")
+    (rule,) = body["Permissions"]["Permission"]
+    assert len(rule) == 26
+    assert rule["Priority"] == 1
+    assert rule["DestCidrIp"] == ""
+    assert (body["InnerAccessPolicy"], body["VpcId"], body["SecurityGroupName"]) == (
+        "Accept",
+        "vpc-0",
+        "name-0",
+    )
+
+
+@pytest.mark.parametrize(
+    ("asked", "expected"),
+    [
+        ({"SecurityGroupId": "sg-003"}, [3]),
+        ({"SecurityGroupIds": '["sg-003","sg-005","sg-none"]'}, [3, 5]),
+        ({"SecurityGroupName": "name-4"}, [4, 9, 14]),
+        ({"SecurityGroupName": "me-4", "FuzzyQuery": "True"}, [4, 9, 14]),
+        ({"SecurityGroupName": "me-4"}, []),
+        ({"NetworkType": "classic"}, [9]),
+        ({"VpcId": "vpc-1", "SecurityGroupType": "enterprise"}, [13]),
+        ({"ServiceManaged": "true"}, [10]),
+        ({"Tag.1.Key": "team", "Tag.1.Value": "a", "NetworkType": "classic"}, [9]),
+        ({"Tag.1.Key": "cost"}, []),
+    ],
+)
+def test_filters(asked: dict[str, Any], expected: list[int]) -> None:
+    """Each documented filter, alone and together."""
+    cloud = make(15)
+    assert ids(listing(cloud, MaxResults=100, **asked)) == [f"sg-{number:03d}" for number in expected]
+
+
+def test_a_list_parameter_must_be_a_json_list() -> None:
+    """SecurityGroupIds that is no list, or too long a one, is malformed; DryRun is signalled by its code."""
+    cloud = make(1)
+    for text in ("sg-1", '{"a":1}', str([f"sg-{n}" for n in range(101)]).replace("'", '"')):
+        refused = cloud.code("DescribeSecurityGroups", cloud.enter(), RegionId=HERE, SecurityGroupIds=text)
+        assert refused == (400, "InvalidSecurityGroupIds.Malformed")
+    assert (
+        cloud.code("DescribeSecurityGroups", cloud.enter(), RegionId=HERE, DryRun="True")[1]
+        == "DryRunOperation"
+    )
+    assert cloud.code("DescribeSecurityGroups", cloud.enter(), RegionId=HERE, DryRun="yes")[0] == 400
+
+
+def test_a_listing_tells_counts_and_management() -> None:
+    """RuleCount lets a client skip empty groups; ServiceID has a capital D."""
+    cloud = make(11)
+    items = listing(cloud, MaxResults=100, IsQueryEcsCount="True")["SecurityGroups"]["SecurityGroup"]
+    assert [item["RuleCount"] for item in items[:4]] == [25, 1, 2, 0]
+    assert (items[10]["ServiceManaged"], items[10]["ServiceID"]) == (True, "1108")
+    assert "ServiceID" not in items[0]
+    assert items[0]["Tags"]["Tag"] == [{"TagKey": "team", "TagValue": "b"}]
+    assert items[0]["EcsCount"] == 0
+
+
+def test_regions_name_their_endpoints() -> None:
+    """DescribeRegions needs no region and is not paged."""
+    cloud = make(0)
+    rows = cloud.ok("DescribeRegions", cloud.enter())["Regions"]["Region"]
+    assert [row["RegionId"] for row in rows] == [HERE, "cn-beijing"]
+    assert rows[1]["RegionEndpoint"] == "ecs.cn-beijing.aliyuncs.com"
+
+
+def test_references_name_the_groups_that_point_here() -> None:
+    """Groups whose rules name a group as source; at most ten are asked for."""
+    cloud = make(2)
+    pointing = Rule("sgr-p", port_range="22/22", source_group_id="sg-001")
+    cloud.world.put(cloud.member, HERE, Group("sg-p", vpc_id="vpc-0", rules=(pointing,)))
+    body = cloud.ok(
+        "DescribeSecurityGroupReferences",
+        cloud.enter("ResourceDirectoryAccountAccessRole"),
+        RegionId=HERE,
+        SecurityGroupId=["sg-001"],
+    )
+    (row,) = body["SecurityGroupReferences"]["SecurityGroupReference"]
+    assert row["ReferencingSecurityGroups"]["ReferencingSecurityGroup"] == [
+        {"AliUid": cloud.member, "SecurityGroupId": "sg-p"}
+    ]
+    many = [f"sg-{n}" for n in range(11)]
+    assert (
+        cloud.code("DescribeSecurityGroupReferences", cloud.enter(), RegionId=HERE, SecurityGroupId=many)[0]
+        == 400
+    )
+    assert (
+        cloud.code("DescribeSecurityGroupReferences", cloud.enter(), RegionId=HERE, SecurityGroupId=["sg-x"])[
+            0
+        ]
+        == 404
+    )
+
+
+def _asking(region_id: str, name: str, value: str) -> dict[str, Any]:
+    return {"RegionId": region_id, name: value}
+
+
+def test_lists_are_found_by_id_and_name_and_unknown_ones_are_not() -> None:
+    """The two kinds of list have different shapes; an unknown id is 404."""
+    cloud = Cloud(World.generate(2, 1, region_ids=1))
+    region_id = cloud.world.region_ids[0]
+    estate = cloud.world.estate(cloud.state.hub.account_id, region_id)
+    for action, name in (
+        ("DescribePrefixLists", "PrefixListName"),
+        ("DescribePortRangeLists", "PortRangeListName"),
+    ):
+        assert cloud.ok(action, **_asking(region_id, name, "nobody's"))["NextToken"] == ""
+    key = next(iter(estate.prefix_lists))
+    one = cloud.ok("DescribePrefixLists", RegionId=region_id, PrefixListId=[key])["PrefixLists"]["PrefixList"]
+    assert [(row["PrefixListId"], row["AssociationCount"] > 0) for row in one] == [(key, True)]
+    assert (
+        cloud.ok("DescribePrefixLists", RegionId=region_id, AddressFamily="IPv6")["PrefixLists"]["PrefixList"]
+        == []
+    )
+    flat = cloud.ok("DescribePortRangeLists", RegionId=region_id, MaxResults=1)
+    assert len(flat["PortRangeLists"]) == 1
+    assert flat["NextToken"]
+    for action, name, code in (
+        ("DescribePrefixListAttributes", "PrefixListId", "InvalidPrefixListId.NotFound"),
+        ("DescribePortRangeListEntries", "PortRangeListId", "InvalidPortRangeListId.NotFound"),
+    ):
+        assert cloud.code(action, **_asking(region_id, name, "x-none")) == (404, code)
+
+
+# --- attachments
+
+
+def attached() -> Cloud:
+    """A group on an instance with an EIP, on one with a public address, and on a secondary interface."""
+    cloud = make(2)
+    cloud.world.estate(cloud.member, HERE).interfaces = (
+        Interface(
+            "eni-1",
+            ("sg-000",),
+            "10.0.0.1",
+            "i-1",
+            public_ip="47.1.1.1",
+            allocation_id="eip-1",
+            vpc_id="vpc-0",
+        ),
+        Interface("eni-2", ("sg-000", "sg-001"), "10.0.0.2", "i-2", public_ip="47.1.1.2", ipv6="2408::1"),
+        Interface("eni-3", ("sg-001",), "10.0.0.3", "i-2", primary=False, status="Available"),
+    )
+    return cloud
+
+
+def test_interfaces_by_group_and_type() -> None:
+    """SecurityGroupId, Type, Status and ids filter; both paging modes with their limits."""
+    cloud = attached()
+    keys = cloud.enter()
+
+    def found(**asked: Any) -> list[str]:
+        body = cloud.ok("DescribeNetworkInterfaces", keys, RegionId=HERE, **asked)
+        return [one["NetworkInterfaceId"] for one in body["NetworkInterfaceSets"]["NetworkInterfaceSet"]]
+
+    assert found() == ["eni-1", "eni-2", "eni-3"]
+    assert found(SecurityGroupId="sg-001") == ["eni-2", "eni-3"]
+    assert found(Type="Secondary") == ["eni-3"]
+    assert found(Status="InUse", InstanceId="i-2") == ["eni-2"]
+    assert found(NetworkInterfaceId=["eni-1"], ServiceManaged="False") == ["eni-1"]
+    assert found(PageNumber=2, PageSize=2) == ["eni-3"]
+    assert cloud.code("DescribeNetworkInterfaces", keys, RegionId=HERE, MaxResults=501)[0] == 400
+    assert cloud.code("DescribeNetworkInterfaces", keys, RegionId=HERE, MaxResults=9)[0] == 400
+    assert found(PageSize=1000) == ["eni-1", "eni-2", "eni-3"]
+
+
+def test_instances_show_public_addresses_and_eips_apart() -> None:
+    """An EIP is in EipAddress, a fixed address in PublicIpAddress; sizes are drawn into 10 to 100."""
+    cloud = attached()
+    keys = cloud.enter()
+    body = cloud.ok("DescribeInstances", keys, RegionId=HERE, SecurityGroupId="sg-000", MaxResults=1)
+    first, second = body["Instances"]["Instance"]
+    assert (first["EipAddress"]["IpAddress"], first["PublicIpAddress"]["IpAddress"]) == ("47.1.1.1", [])
+    assert (second["EipAddress"]["IpAddress"], second["PublicIpAddress"]["IpAddress"]) == ("", ["47.1.1.2"])
+    only = cloud.ok("DescribeInstances", keys, RegionId=HERE, InstanceIds='["i-2"]', PageSize=10)
+    assert [one["InstanceId"] for one in only["Instances"]["Instance"]] == ["i-2"]
+
+
+@pytest.mark.parametrize("silent", [True, False])
+@pytest.mark.parametrize("action", ["DescribeInstances", "DescribeNetworkInterfaces"])
+def test_without_permission_a_list_is_silently_empty(action: str, silent: bool) -> None:  # noqa: FBT001
+    """Who may not see instances is told that there are none, or refused, by quirk."""
+    cloud = attached()
+    cloud.state.quirks = Quirks(silent_instances=silent)
+    limited = cloud.session(policy=())
+    if silent:
+        body = cloud.ok(action, limited.keys, RegionId=HERE)
+        assert body["NextToken"] == ""
+        assert body["TotalCount"] == 0
+    else:
+        assert cloud.code(action, limited.keys, RegionId=HERE) == (403, "Forbidden.RAM")
+
+
+# --- quirks of reading
+
+
+def shown(**quirks: Any) -> dict[str, Any]:
+    """One rule with a port list as a cloud with these quirks shows it."""
+    cloud = make(0, **quirks)
+    rule = Rule("sgr-1", port_range="", source_cidr_ip="0.0.0.0/0", port_range_list_id="prl-1")
+    cloud.world.put(cloud.member, HERE, Group("sg-1", vpc_id="vpc-1", rules=(rule,)))
+    cloud.world.estate(cloud.member, HERE).port_lists["prl-1"] = PortList("prl-1", "x", ("22/22", "80/80"))
+    body = cloud.ok("DescribeSecurityGroupAttribute", cloud.enter(), RegionId=HERE, SecurityGroupId="sg-1")
+    (found,) = body["Permissions"]["Permission"]
+    assert isinstance(found, dict)
+    return found
+
+
+def test_quirks_of_a_rule() -> None:
+    """What a port list's PortRange holds, priorities as text, words in lower case, keys without value left out."""
+    assert shown()["PortRange"] == ""
+    assert shown(port_list_shows="-1/-1")["PortRange"] == "-1/-1"
+    assert shown(port_list_shows="entries")["PortRange"] == "22/22"
+    assert shown(priority_as_text=True)["Priority"] == "1"
+    assert (shown(lower_case_words=True)["Policy"], shown(lower_case_words=True)["IpProtocol"]) == (
+        "accept",
+        "tcp",
+    )
+    bare = shown(absent_when_empty=True)
+    assert "DestCidrIp" not in bare
+    assert {"Direction", "Policy", "Priority", "IpProtocol"} <= set(bare)
+
+
+def test_quirks_of_pages() -> None:
+    """Short pages lose nothing; the last token may be absent."""
+    cloud = make(45, 45, short_pages=True, last_token_absent=True)
+    assert len(everything(cloud, "DescribeSecurityGroups", GROUPS, MaxResults=10)) == 45
+    assert (
+        len(
+            everything(
+                cloud, "DescribeSecurityGroupAttribute", RULES, SecurityGroupId="sg-000", MaxResults=10
+            )
+        )
+        == 45
+    )
+    assert len(ids(listing(cloud, MaxResults=10))) < 10
+    assert "NextToken" not in listing(make(1, last_token_absent=True), MaxResults=10)
+
+
+def test_regions_that_are_listed_and_closed() -> None:
+    """A closed region is in DescribeRegions and refuses every call with the quirk's code; industry regions too."""
+    closed = Refusal(404, "InvalidRegionId.NotSupported")
+    cloud = make(1, closed_regions=(HERE,), closed_region=closed, industry_regions=True)
+    keys = cloud.enter()
+    listed = [row["RegionId"] for row in cloud.ok("DescribeRegions", keys)["Regions"]["Region"]]
+    assert listed == [HERE, "cn-beijing", "cn-shanghai-finance-1", "cn-north-2-gov-1"]
+    assert cloud.code("DescribeSecurityGroups", keys, RegionId=HERE) == (404, "InvalidRegionId.NotSupported")
+    assert cloud.code("DescribeSecurityGroups", keys, RegionId="cn-north-2-gov-1")[0] == 404
+
+
+def test_reads_lag_behind_changes() -> None:
+    """For a while after a change reads show the state before it; then the change."""
+    cloud = make(1, 3, read_lag_seconds=5)
+    keys, where = cloud.enter(), {"RegionId": HERE, "SecurityGroupId": "sg-000"}
+
+    def visible() -> int:
+        body = cloud.ok("DescribeSecurityGroupAttribute", keys, **where)
+        count = len(body["Permissions"]["Permission"])
+        assert listing(cloud, keys, MaxResults=10)["SecurityGroups"]["SecurityGroup"][0]["RuleCount"] == count
+        return count
+
+    cloud.ok("RevokeSecurityGroup", keys, SecurityGroupRuleId=["sgr-000-000"], **where)
+    cloud.clock.now += 3
+    cloud.ok("RevokeSecurityGroup", keys, SecurityGroupRuleId=["sgr-000-001"], **where)
+    assert visible() == 3
+    cloud.clock.now += 2
+    assert visible() == 2
+    cloud.clock.now += 3
+    assert visible() == 1
+
+
+def test_quirks_of_errors() -> None:
+    """Errors with status 200, with lower-case keys, or as XML still say the same."""
+    for quirks, status in (({"errors_as_200": True}, 200), ({"lower_case_error_keys": True}, 404)):
+        cloud = make(1, **quirks)
+        answered, body = cloud.call("DescribeSecurityGroups", cloud.enter(), RegionId="mars-1")
+        assert answered == status
+        assert body.get("Code", body.get("code")) == "InvalidRegionId.NotFound"
+    cloud = make(1, xml_errors=True)
+    keys = Keys("nobody<&>", "x")
+    from tests.emulator.wire import ECS, v3  # noqa: PLC0415 - only here
+
+    reply = cloud.reply(v3(keys, ECS, "DescribeRegions", {}, cloud.clock()))
+    assert reply.content_type.startswith("text/xml")
+    assert b"<Code>InvalidAccessKeyId.NotFound</Code>" in reply.body
+
+
+# --- the directory
+
+
+@pytest.fixture
+def organization() -> Cloud:
+    """An organization of 120 members."""
+    return Cloud(World.generate(5, 120, region_ids=1))
+
+
+def accounts(body: dict[str, Any]) -> list[str]:
+    """The account ids of a page."""
+    return [account["AccountId"] for account in body["Accounts"]["Account"]]
+
+
+def test_members_by_page_and_by_token(organization: Cloud) -> None:
+    """All members once, in both modes; at most 100 a page; the newer API tells who is being deleted."""
+    members = list(organization.world.organization.members)
+    pages = [
+        organization.ok("ListAccounts", version=RM, PageSize=100, PageNumber=number) for number in (1, 2)
+    ]
+    assert accounts(pages[0]) + accounts(pages[1]) == members
+    assert pages[0]["TotalCount"] == 120
+    assert "DeletionStatus" not in pages[0]["Accounts"]["Account"][0]
+    first = organization.ok("ListAccounts", version=RDM, MaxResults=100)
+    second = organization.ok("ListAccounts", version=RDM, MaxResults=100, NextToken=first["NextToken"])
+    assert accounts(first) + accounts(second) == members
+    assert second["NextToken"] == ""
+    statuses = {
+        one["DeletionStatus"] for one in (*first["Accounts"]["Account"], *second["Accounts"]["Account"])
+    }
+    assert {"", "Checking", "Deleting"} <= statuses
+    assert organization.code("ListAccounts", version=RM, PageSize=101)[0] == 400
+
+
+def test_whether_the_management_account_is_listed_is_a_quirk() -> None:
+    """By default ListAccounts does not name it; GetResourceDirectory always does."""
+    plain, named = Cloud(), Cloud(quirks=Quirks(management_in_list_accounts=True))
+    for cloud, expected in ((plain, False), (named, True)):
+        management = cloud.ok("GetResourceDirectory", version=RM)["ResourceDirectory"]["MasterAccountId"]
+        assert (management in accounts(cloud.ok("ListAccounts", version=RM, PageSize=100))) is expected
+
+
+def test_the_tree_of_folders_holds_every_member(organization: Cloud) -> None:
+    """Walking the folders from the root, level by level, finds each member once, with its path."""
+
+    def walk(folder_id: str | None) -> list[str]:
+        found: list[str] = []
+        if folder_id:
+            body = organization.ok(
+                "ListAccountsForParent", version=RM, ParentFolderId=folder_id, PageSize=100
+            )
+            for account in body["Accounts"]["Account"]:
+                assert account["ResourceDirectoryPath"].split("/")[-2:] == [folder_id, account["AccountId"]]
+                found.append(account["AccountId"])
+        below = organization.ok("ListFoldersForParent", version=RDM, ParentFolderId=folder_id, PageSize=100)
+        for folder in below["Folders"]["Folder"]:
+            found += walk(folder["FolderId"])
+        return found
+
+    assert sorted(walk(None)) == sorted(organization.world.organization.members)
+
+
+def test_tags_and_words_filter_members(organization: Cloud) -> None:
+    """Tag filters, IncludeTags, QueryKeyword, and the flat tags of GetAccount and ListTagResources."""
+    everyone = organization.world.organization.members.values()
+    prod = [one.account_id for one in everyone if Tag("env", "prod") in one.tags]
+    body = organization.ok(
+        "ListAccounts", version=RM, PageSize=100, IncludeTags=True, Tag=[{"Key": "env", "Value": "prod"}]
+    )
+    assert accounts(body) == prod
+    assert {"Key": "env", "Value": "prod"} in body["Accounts"]["Account"][0]["Tags"]["Tag"]
+    one = organization.ok("GetAccount", version=RDM, AccountId=prod[0], IncludeTags=True)["Account"]
+    assert {"Key": "env", "Value": "prod"} in one["Tags"]
+    found = organization.ok(
+        "ListTagResources", version=RDM, ResourceType="Account", ResourceId=[prod[0]], MaxResults=100
+    )
+    assert {"ResourceId": prod[0], "ResourceType": "Account", "TagKey": "env", "TagValue": "prod"} in found[
+        "TagResources"
+    ]
+    word = organization.world.organization.members[prod[0]].display_name
+    assert accounts(organization.ok("ListAccounts", version=RDM, QueryKeyword=word.upper())) == [prod[0]]
+
+
+@pytest.mark.parametrize(
+    ("action", "asked", "code"),
+    [
+        ("GetAccount", {"AccountId": "1"}, "EntityNotExists.Account"),
+        ("ListAccountsForParent", {"ParentFolderId": "fd-x"}, "EntityNotExists.Folder"),
+        ("ListFoldersForParent", {"ParentFolderId": "fd-x"}, "EntityNotExists.Folder"),
+        ("ListTagResources", {"ResourceType": "Dog"}, "InvalidParameter.ResourceType"),
+        ("GetAccount", {}, "MissingParameter"),
+    ],
+)
+def test_the_directory_refuses(organization: Cloud, action: str, asked: dict[str, Any], code: str) -> None:
+    """Unknown accounts, folders and types have their codes."""
+    assert organization.code(action, version=RM, **asked)[1] == code
+
+
+@pytest.mark.parametrize(("hub", "allowed"), [("management", True), ("delegated", True), ("member", False)])
+def test_who_may_list_accounts(hub: Any, allowed: bool) -> None:  # noqa: FBT001 - a parameter
+    """The management account and delegated administrators may, a plain member may not."""
+    cloud = Cloud(World.generate(1, 3, region_ids=1, hub=hub))
+    status, body = cloud.call("ListAccounts", version=RM)
+    assert (status == 200) is allowed
+    assert allowed or body["Code"] == "NoPermission"
+    assert cloud.ok("GetResourceDirectory", version=RM)["ResourceDirectory"]["RootFolderId"]
+    stranger = cloud.state.identities.add_root("1999999999999999")
+    assert cloud.code("GetResourceDirectory", stranger.keys, RM) == (409, "ResourceDirectoryNotInUse")
