@@ -27,6 +27,9 @@ format: $(READY_DEV)
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
+function: $(READY)
+	$(BIN)/python function/build.py $(ARGS)
+
 bench: $(READY_DEV)
 	$(BIN)/python -m benchmarks $(ARGS)
 
