@@ -11,9 +11,11 @@ from orchestrator.emulator.serve import read_fault, read_quirks, serve
 from orchestrator.emulator.server import Emulator
 from orchestrator.emulator.state import Options
 from orchestrator.emulator.throttle import Throttle
+from orchestrator.emulator.variants import VARIANTS
 from orchestrator.emulator.world import World, differences
 
 __all__ = [
+    "VARIANTS",
     "Call",
     "Emulator",
     "Fault",

@@ -1,4 +1,4 @@
-"""Revoke, Authorize and Modify: what they change, and every refusal of them that a client has to know."""
+"""AuthorizeSecurityGroup and ModifySecurityGroupRule: every kind of permission, every refusal of one."""
 
 from __future__ import annotations
 
@@ -6,213 +6,15 @@ from typing import Any
 
 import pytest
 
-from orchestrator.emulator import GoneRule, Group, Keys, Quirks, Refusal, Rule, World
-from orchestrator.emulator.model import PortList, PrefixList
+from orchestrator.emulator import Group, Refusal, Rule
 from tests.emulator.wire import Cloud
-
-HERE = "ap-southeast-1"
-RULES = tuple(
-    Rule(f"sgr-{name}", port_range=f"{port}/{port}", source_cidr_ip="0.0.0.0/0")
-    for name, port in (("ssh", 22), ("web", 443), ("redis", 6379))
-)
-
-
-def make(**quirks: Any) -> Cloud:
-    """A member with one plain group, a managed one, an enterprise one, a classic one, and two lists."""
-    cloud = Cloud(
-        World.generate(1, 1, region_ids=(HERE, "cn-beijing"), groups_per_account=0), quirks=Quirks(**quirks)
-    )
-    egress = Rule(
-        "sgr-out", direction="egress", ip_protocol="ALL", port_range="-1/-1", dest_cidr_ip="0.0.0.0/0"
-    )
-    for group in (
-        Group("sg-plain", "plain", vpc_id="vpc-1", rules=(*RULES, egress)),
-        Group("sg-managed", "managed", vpc_id="vpc-1", service_managed=True, rules=RULES),
-        Group("sg-enterprise", "big", kind="enterprise", vpc_id="vpc-1"),
-        Group("sg-classic", "old"),
-    ):
-        cloud.world.put(cloud.member, HERE, group)
-    estate = cloud.world.estate(cloud.member, HERE)
-    estate.prefix_lists["pl-1"] = PrefixList("pl-1", "offices", entries=("203.0.113.0/24",), max_entries=50)
-    estate.port_lists["prl-1"] = PortList("prl-1", "admin", ("22/22",))
-    return cloud
+from tests.emulator.writing import HERE, OK, RULES, authorize, last, make, modify, revoke, rules, write
 
 
 @pytest.fixture
 def cloud() -> Cloud:
     """The world above with the documented behaviour."""
     return make()
-
-
-def rules(cloud: Cloud, group: str = "sg-plain") -> list[str]:
-    """The ids of a group's rules."""
-    found = cloud.world.estate(cloud.member, HERE).groups[group].rules
-    return [rule.security_group_rule_id for rule in found]
-
-
-def last(cloud: Cloud, group: str = "sg-plain") -> Rule:
-    """The newest rule of a group."""
-    return cloud.world.estate(cloud.member, HERE).groups[group].rules[-1]
-
-
-def write(
-    cloud: Cloud, action: str, group: str = "sg-plain", keys: Keys | None = None, **parameters: Any
-) -> tuple[int, str]:
-    """One writing call; status and code ("" where it succeeded)."""
-    keys = keys or cloud.enter()
-    status, body = cloud.call(action, keys, RegionId=HERE, SecurityGroupId=group, **parameters)
-    return status, body.get("Code", "")
-
-
-def revoke(
-    cloud: Cloud, *ids: str, suffix: str = "", group: str = "sg-plain", **more: Any
-) -> tuple[int, str]:
-    """RevokeSecurityGroup by id."""
-    return write(cloud, f"RevokeSecurityGroup{suffix}", group, SecurityGroupRuleId=list(ids), **more)
-
-
-def authorize(
-    cloud: Cloud, *, suffix: str = "", group: str = "sg-plain", **permission: Any
-) -> tuple[int, str]:
-    """AuthorizeSecurityGroup with one permission, complete unless changed."""
-    default = {"IpProtocol": "TCP", "PortRange": "8080/8080", "SourceCidrIp": "10.0.0.0/8"}
-    if suffix:
-        default = {"IpProtocol": "TCP", "PortRange": "8080/8080", "DestCidrIp": "10.0.0.0/8"}
-    made = {key: value for key, value in {**default, **permission}.items() if value is not None}
-    return write(cloud, f"AuthorizeSecurityGroup{suffix}", group, Permissions=[made])
-
-
-OK = (200, "")
-
-
-# --- revoke
-
-
-def test_revoke_takes_out_the_named_rules_and_no_other(cloud: Cloud) -> None:
-    """Two of four rules go; the record names both with all their fields."""
-    assert revoke(cloud, "sgr-ssh", "sgr-redis") == OK
-    assert rules(cloud) == ["sgr-web", "sgr-out"]
-    changes = [change for _, change in cloud.state.record.changes()]
-    assert [(one["what"], one["rule_id"]) for one in changes] == [
-        ("revoke", "sgr-ssh"),
-        ("revoke", "sgr-redis"),
-    ]
-    assert changes[0]["rule"] == {
-        "SecurityGroupRuleId": "sgr-ssh",
-        "Direction": "ingress",
-        "Policy": "Accept",
-        "Priority": 1,
-        "IpProtocol": "TCP",
-        "PortRange": "22/22",
-        "NicType": "intranet",
-        "SourceCidrIp": "0.0.0.0/0",
-    }
-
-
-@pytest.mark.parametrize("gone", list(GoneRule))
-def test_a_rule_already_gone(gone: GoneRule) -> None:
-    """By default 400 InvalidParam.SecurityGroupRuleId; the other answers are quirks."""
-    cloud = make(gone_rule=gone)
-    assert revoke(cloud, "sgr-ssh") == OK
-    refusal = gone.refusal()
-    assert revoke(cloud, "sgr-ssh") == (OK if refusal is None else (refusal.status, refusal.code))
-
-
-@pytest.mark.parametrize("atomic", [True, False])
-def test_one_bad_id_among_many(atomic: bool) -> None:  # noqa: FBT001 - a parameter
-    """The call fails either way; whether the good ones are gone is a quirk."""
-    cloud = make(atomic_batch=atomic)
-    assert revoke(cloud, "sgr-ssh", "sgr-none", "sgr-web") == (400, "InvalidParam.SecurityGroupRuleId")
-    assert rules(cloud) == (
-        ["sgr-ssh", "sgr-web", "sgr-redis", "sgr-out"] if atomic else ["sgr-redis", "sgr-out"]
-    )
-    assert len(cloud.state.record[-1].changes) == (0 if atomic else 2)
-
-
-@pytest.mark.parametrize("allowed", [True, False])
-def test_an_egress_rule_through_the_ingress_action(allowed: bool) -> None:  # noqa: FBT001 - a parameter
-    """Treated as gone, or deleted, by quirk; the egress action always works."""
-    cloud = make(other_direction_revokes=allowed)
-    assert revoke(cloud, "sgr-out") == (OK if allowed else (400, "InvalidParam.SecurityGroupRuleId"))
-    cloud = make()
-    assert revoke(cloud, "sgr-out", suffix="Egress") == OK
-    assert revoke(cloud, "sgr-out", suffix="Egress") == (400, "InvalidSecurityGroupRule.RuleNotExist")
-
-
-def test_revoke_refusals(cloud: Cloud) -> None:
-    """Repeated ids, ids with permissions, nothing at all, too many, managed, unknown and malformed groups."""
-    permission = {"IpProtocol": "TCP", "PortRange": "22/22", "SourceCidrIp": "0.0.0.0/0"}
-    assert revoke(cloud, "sgr-ssh", "sgr-ssh") == (400, "InvalidParam.SecurityGroupRuleIdRepeated")
-    assert revoke(cloud, "sgr-ssh", Permissions=[permission]) == (400, "InvalidParam.Permissions")
-    assert revoke(cloud) == (400, "MissingParameter")
-    assert revoke(cloud, *(f"sgr-{n}" for n in range(101)))[0] == 400
-    assert revoke(cloud, "sgr-ssh", group="sg-managed") == (
-        403,
-        "InvalidOperation.ResourceManagedByCloudProduct",
-    )
-    assert revoke(cloud, "sgr-ssh", group="sg-none") == (404, "InvalidSecurityGroupId.NotFound")
-    assert revoke(cloud, "sgr-ssh", group="plain") == (400, "InvalidSecurityGroupId.Malformed")
-    assert rules(cloud) == ["sgr-ssh", "sgr-web", "sgr-redis", "sgr-out"]
-    assert rules(cloud, "sg-managed") == ["sgr-ssh", "sgr-web", "sgr-redis"]
-
-
-def test_a_region_must_exist_and_a_group_be_in_it(cloud: Cloud) -> None:
-    """Another region does not know the group; an unknown region is InvalidRegionId.NotFound."""
-    keys = cloud.enter()
-    where = {"SecurityGroupId": "sg-plain", "SecurityGroupRuleId.1": "sgr-ssh"}
-    assert (
-        cloud.code("RevokeSecurityGroup", keys, RegionId="cn-beijing", **where)[1]
-        == "InvalidSecurityGroupId.NotFound"
-    )
-    assert cloud.code("RevokeSecurityGroup", keys, RegionId="mars-1", **where) == (
-        404,
-        "InvalidRegionId.NotFound",
-    )
-    assert cloud.code("RevokeSecurityGroup", keys, **where) == (400, "MissingParameter")
-
-
-def test_revoke_by_permissions(cloud: Cloud) -> None:
-    """A permission that is there is deleted; one that is not is a success that changes nothing, or a quirk."""
-    permission = {
-        "IpProtocol": "tcp",
-        "PortRange": "22/22",
-        "SourceCidrIp": "0.0.0.0/0",
-        "Description": "ignored",
-    }
-    assert write(cloud, "RevokeSecurityGroup", Permissions=[permission]) == OK
-    assert rules(cloud) == ["sgr-web", "sgr-redis", "sgr-out"]
-    assert write(cloud, "RevokeSecurityGroup", Permissions=[permission]) == OK
-    assert (
-        write(cloud, "RevokeSecurityGroup", Permissions=[permission, permission])[1]
-        == "InvalidParam.DuplicatePermissions"
-    )
-    strict = make(gone_permission=GoneRule.NOT_EXIST)
-    assert write(strict, "RevokeSecurityGroup", Permissions=[{**permission, "Priority": "2"}]) == (
-        400,
-        "InvalidSecurityGroupRule.RuleNotExist",
-    )
-    assert (
-        write(cloud, "RevokeSecurityGroup", IpProtocol="TCP", PortRange="443/443", SourceCidrIp="0.0.0.0/0")
-        == OK
-    )
-    assert rules(cloud) == ["sgr-redis", "sgr-out"]
-
-
-def test_a_client_token_changes_nothing_twice(cloud: Cloud) -> None:
-    """A repeated token gives the first answer; with other parameters it is a mismatch; it is forgotten in time."""
-    keys = cloud.enter()
-    again: dict[str, Any] = {"keys": keys, "ClientToken": "t-1", "SecurityGroupRuleId": ["sgr-ssh"]}
-    assert write(cloud, "RevokeSecurityGroup", **again) == OK
-    assert write(cloud, "RevokeSecurityGroup", **again) == OK
-    assert len(cloud.state.record.changes()) == 1
-    other: dict[str, Any] = {**again, "SecurityGroupRuleId": ["sgr-web"]}
-    assert write(cloud, "RevokeSecurityGroup", **other) == (400, "IdempotentParameterMismatch")
-    assert write(cloud, "RevokeSecurityGroup", **{**again, "ClientToken": "x" * 65})[0] == 400
-    cloud.clock.now += 86_400
-    assert write(cloud, "RevokeSecurityGroup", **{**other, "keys": cloud.enter()}) == OK
-
-
-# --- authorize
 
 
 def test_authorize_adds_one_rule_once(cloud: Cloud) -> None:
@@ -393,14 +195,6 @@ def test_numbers_of_protocols_by_region_and_quirk() -> None:
         Permissions=[asked],
     )
     assert code == (400, "InvalidIpProtocol.ValueNotSupported")
-
-
-# --- modify
-
-
-def modify(cloud: Cloud, rule_id: str = "sgr-ssh", suffix: str = "", **fields: Any) -> tuple[int, str]:
-    """ModifySecurityGroupRule."""
-    return write(cloud, f"ModifySecurityGroup{suffix}Rule", SecurityGroupRuleId=rule_id, **fields)
 
 
 def test_modify_keeps_the_id_the_place_and_the_time(cloud: Cloud) -> None:
