@@ -57,9 +57,16 @@ class Transport:
         await self._session.close()
 
     async def exchange(
-        self, method: str, target: Target, query: str, headers: dict[str, str], body: bytes
+        self,
+        method: str,
+        target: Target,
+        query: str,
+        headers: dict[str, str],
+        body: bytes,
+        *,
+        path: str = "/",
     ) -> Answer:
-        """Return the answer, whatever its status.
+        """Return the answer, whatever its status. Path and query are encoded already.
 
         Raises:
             Unavailable: there is no answer, or only a part; `sent` says whether the request may have arrived.
@@ -69,7 +76,7 @@ class Transport:
             response = await self._session.request(
                 method,
                 URL.build(
-                    scheme=target.scheme, authority=target.host, path="/", query_string=query, encoded=True
+                    scheme=target.scheme, authority=target.host, path=path, query_string=query, encoded=True
                 ),
                 headers=headers,
                 data=body or None,
