@@ -3,8 +3,6 @@
 from collections.abc import Mapping
 from hashlib import sha256
 
-import msgspec
-
 from orchestrator.securitygroup.reading import parse_rule
 from orchestrator.securitygroup.values import Cidr, GroupRef, PrefixList, Rule, Source
 
@@ -43,7 +41,7 @@ def content_digest(raw: Mapping[str, object]) -> str:
         [] if port_list else [str(ports) for ports in rule.ports], port_list,
         [str(ports) for ports in rule.source_ports], _token(rule.source), _token(rule.destination),
     ]  # fmt: skip
-    return sha256(msgspec.json.encode([meaning, _spelling(rule, raw)])).hexdigest()
+    return sha256(ascii([meaning, _spelling(rule, raw)]).encode()).hexdigest()
 
 
 def _given(raw: Mapping[str, object], key: str) -> bool:
