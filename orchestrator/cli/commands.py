@@ -21,6 +21,7 @@ from orchestrator.cli.options import (
     Regions,
     RunFolder,
     Tags,
+    Yes,
 )
 
 if TYPE_CHECKING:
@@ -138,6 +139,69 @@ def plan(
     from orchestrator.cli import show
 
     raise typer.Exit(show.plan(run.plan(folder, _config_or_none(context, config), sign)))
+
+
+@app.command()
+def apply(
+    context: typer.Context,
+    plan: Annotated[Path, typer.Argument(metavar="PLAN", help="DIR/plan.json.", show_default=False)],
+    digest: Annotated[str, typer.Option(metavar="HEX", help="The digest that `sgsweep plan` printed.")] = "",
+    require_signature: Annotated[
+        list[Path], typer.Option(metavar="PUB", help="This Ed25519 key (PEM) must have signed; repeatable.")
+    ] = [],
+    yes: Yes = False,
+    config: ConfigFile = None,
+) -> None:
+    """Carry out exactly that plan; run again after a crash or a stop, it finishes it."""
+    from orchestrator import run
+    from orchestrator.cli import show
+    from orchestrator.cli.asking import confirming
+
+    progress = run.Progress()
+    approval = run.Approval(digest, tuple(require_signature))
+    work = run.apply(plan, approval, _config(context, config), confirming(yes=yes), progress)
+    raise typer.Exit(show.changed(_wait(_shown(work, progress))))
+
+
+@app.command()
+def rollback(
+    context: typer.Context,
+    folder: RunFolder,
+    account: Annotated[str, typer.Option(metavar="ID", help="Only in this account.")] = "",
+    group: Annotated[str, typer.Option(metavar="ID", help="Only in this security group.")] = "",
+    rule: Annotated[str, typer.Option(metavar="ID", help="Only this rule.")] = "",
+    yes: Yes = False,
+    config: ConfigFile = None,
+) -> None:
+    """Put back what this run removed, and remove what it added."""
+    from orchestrator import run
+    from orchestrator.cli import show
+    from orchestrator.cli.asking import confirming
+
+    progress = run.Progress()
+    selection = {"account_id": account, "security_group_id": group, "rule_id": rule}
+    work = run.rollback(folder, selection, _config(context, config), confirming(yes=yes), progress)
+    raise typer.Exit(show.changed(_wait(_shown(work, progress))))
+
+
+@app.command()
+def verify(
+    context: typer.Context,
+    folder: RunFolder,
+    offline: Annotated[
+        bool, typer.Option("--offline", help="Check the record only; do not ask the cloud.")
+    ] = False,
+    config: ConfigFile = None,
+) -> None:
+    """Check the audit chain; then read the cloud again and compare. It never repairs."""
+    from orchestrator import run
+    from orchestrator.cli import show
+
+    if offline:
+        raise typer.Exit(show.verified(run.verify_offline(folder), offline=True))
+    progress = run.Progress()
+    work = run.verify(folder, _config(context, config), progress)
+    raise typer.Exit(show.verified(_wait(_shown(work, progress)), offline=False))
 
 
 @app.command()

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from orchestrator.policy import Check, Explanation
-    from orchestrator.run import AccountList, Planned, Summary
+    from orchestrator.run import AccountList, Changed, Planned, Summary, Verified
+
+_SHOWN = 20  # lines of one kind; the files of the run folder have all
 
 
 def say(text: str = "") -> None:
@@ -83,6 +85,50 @@ def plan(planned: Planned) -> int:
         say("INCOMPLETE: the scan did not see everything; what it did not see is not in the plan")
     give(planned.plan.digest)
     return 0 if planned.complete else 3
+
+
+def changed(result: Changed) -> int:
+    """Say how the changes ended, each failed one by name, and what to do next."""
+    counts = ", ".join(f"{count} {outcome}" for outcome, count in sorted(result.outcomes.items()))
+    say(f"changes: {counts or 'none'}")
+    for one in result.failed[:_SHOWN]:
+        where = f"{one.account_id} {one.region_id} {one.security_group_id} {one.rule_id}"
+        say(f"FAILED {where}: {_one_line(one.reason)} (RequestId {one.request_id or 'none'})")
+    if len(result.failed) > _SHOWN:
+        say(f"... and {len(result.failed) - _SHOWN} more, see {result.folder / 'outcomes.jsonl'}")
+    if result.stopped:
+        say(f"STOPPED: {result.stopped}. Run the same command again to go on")
+    elif result.outcomes:
+        say(f"next: sgsweep verify {result.folder}; the way back: sgsweep rollback {result.folder}")
+    return result.exit_code
+
+
+def verified(found: Verified, *, offline: bool) -> int:
+    """Say what is wrong with the record, and what in the cloud is not as the run left it."""
+    for problem in found.problems[:_SHOWN]:
+        say(
+            f"BROKEN {problem.kind}, line {problem.line}, account {problem.account_id or '?'}: {problem.text}"
+        )
+    if found.problems:
+        say(f"the audit trail is BROKEN: {len(found.problems)} problems; keep the folder as evidence")
+        return found.exit_code
+    say(f"the audit trail is whole: {found.records} records")
+    if offline:
+        return found.exit_code
+    for one in found.differences[:_SHOWN]:
+        where = f"{one.account_id} {one.region_id} {one.security_group_id} {one.rule_id}"
+        say(f"DIFFERS {where}: {_one_line(one.reason)}")
+    for unseen in found.unreachable[:_SHOWN]:
+        where = f"{unseen.account_id} {unseen.region_id} {unseen.security_group_id}"
+        say(f"UNREACHABLE {where}: {unseen.code}: {_one_line(unseen.message)}")
+    failing = sum(1 for one in found.open if one.verdict.value == "fail")
+    say(
+        f"{len(found.differences)} rules are not as the run left them, {failing} findings are open, "
+        f"{len(found.unreachable)} groups could not be read"
+    )
+    if not found.complete:
+        say("INCOMPLETE: the scan of this run did not see everything")
+    return found.exit_code
 
 
 def explanation(found: Explanation) -> int:

@@ -70,7 +70,7 @@ class RegionReader:
     """Reads the groups of one account and region, and each prefix or port list they name once."""
 
     def __init__(self, session: AccountSession, placement: Placement, region_id: str) -> None:
-        self._session = session
+        self.session = session
         self._placement = placement
         self._region_id = region_id
         self._prefix_lists: dict[str, tuple[str, ...] | Unreadable] = {}
@@ -100,9 +100,9 @@ class RegionReader:
             "MaxResults": _GROUPS_PER_PAGE,
         }
         try:
-            async for page in pages(self._session, "DescribeSecurityGroups", self._region_id, parameters):
+            async for page in pages(self.session, "DescribeSecurityGroups", self._region_id, parameters):
                 for listing in items(
-                    page, ("SecurityGroups", "SecurityGroup"), self._session, self._region_id
+                    page, ("SecurityGroups", "SecurityGroup"), self.session, self._region_id
                 ):
                     if listing.get("SecurityGroupId") == group_id:
                         return await self.read(listing)
@@ -126,8 +126,8 @@ class RegionReader:
         }
         attribute: Answer = {}
         permissions: list[Answer] = []
-        async for page in pages(self._session, "DescribeSecurityGroupAttribute", self._region_id, parameters):
-            permissions += items(page, ("Permissions", "Permission"), self._session, self._region_id)
+        async for page in pages(self.session, "DescribeSecurityGroupAttribute", self._region_id, parameters):
+            permissions += items(page, ("Permissions", "Permission"), self.session, self._region_id)
             attribute = {k: v for k, v in page.items() if k not in _NOT_THE_GROUP}
         return attribute, tuple(permissions)
 
@@ -154,11 +154,11 @@ class RegionReader:
     ) -> tuple[str, ...] | Unreadable:
         """Return the entries of a prefix or port list (neither is paged), or why they cannot be read."""
         try:
-            answer = await self._session.call(
+            answer = await self.session.call(
                 action, self._region_id, {"RegionId": self._region_id, key: list_id}
             )
             return tuple(
-                str(entry.get(field, "")) for entry in items(answer, path, self._session, self._region_id)
+                str(entry.get(field, "")) for entry in items(answer, path, self.session, self._region_id)
             )
         except CloudError as error:
             return Unreadable(reason=f"{action} of {list_id}: {error.code} (RequestId {error.request_id})")

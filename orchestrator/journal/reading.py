@@ -90,13 +90,17 @@ class Reader:
         rows = self._rows("SELECT body FROM finding WHERE rule_id = ? ORDER BY id", (rule_id,))
         return [self._decode(body, type) for (body,) in rows]
 
-    def observed(self, type: type[T]) -> Iterator[tuple[Observed, tuple[T, ...]]]:
-        """Yield each group that has findings, in the API's own words, with its findings."""
+    def observed(
+        self, type: type[T], account_id: str | None = None
+    ) -> Iterator[tuple[Observed, tuple[T, ...]]]:
+        """Yield each group that has findings, in the API's own words, with its findings; of one account or all."""
         sql = (
             "SELECT account_id, region_id, security_group_id, observed FROM security_group "
-            "WHERE observed IS NOT NULL ORDER BY account_id, region_id, security_group_id"
+            f"WHERE observed IS NOT NULL {'' if account_id is None else 'AND account_id = ?'} "
+            "ORDER BY account_id, region_id, security_group_id"
         )
-        for account_id, region_id, group_id, body in self._rows(sql):
+        given = () if account_id is None else (account_id,)
+        for account_id, region_id, group_id, body in self._rows(sql, given):  # noqa: PLR1704 - the row's own
             yield self._unpack(body), self._findings_of(account_id, region_id, group_id, type)
 
     def observed_group(self, account_id: str, region_id: str, security_group_id: str) -> Observed | None:
@@ -194,7 +198,7 @@ class Reader:
         return tuple(self._decode(body, type) for (body,) in rows)
 
     def _effect(self, row: tuple[Any, ...]) -> Effect:
-        job, account_id, region_id, group_id, key, rule_id, body, outcome = row
+        job, account_id, region_id, group_id, key, rule_id, body, outcome, intended = row
         return Effect(
             job=job,
             key=key,
@@ -204,6 +208,7 @@ class Reader:
             rule_id=rule_id,
             body=None if body is None else self._decode(body, dict[str, Any]),
             outcome=None if outcome is None else self._decode(outcome, Outcome),
+            intended=bool(intended),
         )
 
     def _effects_of(self, job: str, account_id: str, region_id: str, group_id: str) -> list[Effect]:
@@ -238,7 +243,9 @@ _SEEN = (
     "SELECT account_id, region_id, security_group_id, listing_digest, digest, rules, observed IS NOT NULL "
     "FROM security_group"
 )
-_EFFECT = "SELECT job, account_id, region_id, security_group_id, key, rule_id, body, outcome FROM effect"
+_EFFECT = (
+    "SELECT job, account_id, region_id, security_group_id, key, rule_id, body, outcome, intended FROM effect"
+)
 _EFFECT_ORDER = "ORDER BY account_id, region_id, security_group_id, job, key"
 
 

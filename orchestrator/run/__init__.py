@@ -1,6 +1,7 @@
 """The composition root: one function for each command, made of the rooms below. The only place that fans out."""
 
 from orchestrator.plan import describe as describe_plan
+from orchestrator.run.changing import Approval, Changed, apply, rollback
 from orchestrator.run.filters import Filters
 from orchestrator.run.folder import Summary
 from orchestrator.run.hub import key_and_value
@@ -9,15 +10,20 @@ from orchestrator.run.progress import Progress
 from orchestrator.run.refusals import RefusedError, UsageError, explain_error
 from orchestrator.run.scanning import AccountList, list_accounts, resume, scan
 from orchestrator.run.telling import report
+from orchestrator.run.verifying import Verified, verify, verify_offline
 
 __all__ = [
     "AccountList",
+    "Approval",
+    "Changed",
     "Filters",
     "Planned",
     "Progress",
     "RefusedError",
     "Summary",
     "UsageError",
+    "Verified",
+    "apply",
     "describe_plan",
     "explain_error",
     "explain_rule",
@@ -26,5 +32,8 @@ __all__ = [
     "plan",
     "report",
     "resume",
+    "rollback",
     "scan",
+    "verify",
+    "verify_offline",
 ]

@@ -44,6 +44,11 @@ class Hub:
         organization = filters.narrow(_organization(self.config))
         return await discover(self._call, organization, self.identity.account_id)
 
+    def count_calls(self) -> tuple[int, int, int]:
+        """Return the calls made so far, those of them that were throttled, and those that were retries."""
+        stats = self.client.stats
+        return stats.calls, stats.throttled, stats.retried
+
     def reader(self, account: Account) -> AccountSession:
         """Return a session that may read and nothing else, whatever the role allows."""
         return self._session(account, self.config.organization.role, read_policy())

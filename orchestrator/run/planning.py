@@ -12,23 +12,22 @@ import msgspec
 
 from orchestrator.audit import sign
 from orchestrator.config import Config, RemediationTable
-from orchestrator.journal import JournalError, Reader
-from orchestrator.plan import Place as PlanPlace
+from orchestrator.journal import Reader
 from orchestrator.plan import (
     Plan,
     Settings,
     Totals,
     encode,
     make_plan,
-    return_key,
     signing_input,
     with_signature,
 )
 from orchestrator.policy import Explanation, Finding, evaluate, explain
+from orchestrator.remediate import removed_before
 from orchestrator.run.folder import PLAN, replaced
 from orchestrator.run.refusals import UsageError
 from orchestrator.run.scan import Judgement
-from orchestrator.run.scanning import judgement_of, now, runs_beside
+from orchestrator.run.scanning import judgement_of, now
 from orchestrator.securitygroup import SecurityGroup
 
 
@@ -64,7 +63,7 @@ def plan(folder: Path, config: Config | None, keys: Sequence[Path] = ()) -> Plan
             settings=plan_settings(_remediation(reader, config)),
             totals=totals(reader),
             unreachable=reader.unreachables(),
-            returned=returned(folder),
+            returned=removed_before(folder.resolve().parent),
             incident=reader.header.incident,
         )
         complete = is_complete(reader)
@@ -136,27 +135,6 @@ def totals(reader: Reader) -> Totals:
 def is_complete(reader: Reader) -> bool:
     """Tell whether the scan read and judged all that was in scope, but what is accepted as unreachable."""
     return bool(reader.fact("complete"))
-
-
-def returned(folder: Path) -> dict[str, int]:
-    """Return how often each rule was removed by the runs beside this one, by its content."""
-    count: Counter[str] = Counter()
-    for beside in runs_beside(folder):
-        try:
-            with Reader(beside) as reader:
-                count.update(_removed(reader))
-        except JournalError:  # a damaged neighbour is not this run's business
-            continue
-    return dict(count)
-
-
-def _removed(reader: Reader) -> Iterator[str]:
-    """Yield the key of each rule that the run removed and did not put back."""
-    gone = {"revoked", "split", "narrowed"}
-    for effect in reader.all_effects():
-        before = (effect.body or {}).get("before")
-        if effect.outcome is not None and effect.outcome.outcome in gone and isinstance(before, dict):
-            yield return_key(PlanPlace(effect.account_id, effect.region_id, effect.security_group_id), before)
 
 
 def explain_rule(folder: Path, rule_id: str) -> Explanation:

@@ -61,7 +61,7 @@ class Sweep:
             HubCredentialsError: the hub's own credentials no longer hold; what was read is kept.
             JournalError: what was read cannot be written down.
         """
-        self.progress.count_calls_with(self._count_calls)
+        self.progress.count_calls_with(self.hub.count_calls)
         async with asyncio.TaskGroup() as tasks:
             for state in self.journal.accounts():
                 self.progress.accounts += 1
@@ -74,10 +74,6 @@ class Sweep:
             state = await _AccountSweep(self, account, claim).run()
             await self.journal.finish(claim, state)
         self.progress.leave(account.account_id)
-
-    def _count_calls(self) -> tuple[int, int, int]:
-        stats = self.hub.client.stats
-        return stats.calls, stats.throttled, stats.retried
 
 
 class _Region:

@@ -1,0 +1,26 @@
+"""The last question before anything is changed."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+
+from orchestrator.cli.show import say
+
+
+def confirming(*, yes: bool) -> Callable[[int, int], None]:
+    """Return what asks for the number of accounts to be typed, or, with `--yes`, only says what will be done."""
+
+    def confirm(accounts: int, rules: int) -> None:
+        from orchestrator.run import RefusedError, UsageError
+
+        say(f"{rules} rules in {accounts} accounts will be changed")
+        if yes:
+            return
+        if not sys.stdin.isatty():
+            raise UsageError("nobody is there to be asked: give --yes to change it all the same")
+        say("type the number of accounts to go on: ")
+        if sys.stdin.readline().strip() != str(accounts):
+            raise RefusedError("not confirmed; nothing was changed")
+
+    return confirm

@@ -1,0 +1,110 @@
+"""Before the first change: is the session in the account it was made for, and could it put back what it takes?"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+
+from accounts import Account
+from accounts.credentials import session_policy
+from accounts.entry import prove
+from orchestrator.cloud.client import AccountSession
+from orchestrator.cloud.errors import CloudError, Denied, NotFound
+from orchestrator.plan import Action
+from orchestrator.run.hub import Hub
+from orchestrator.run.refusals import RefusedError
+
+_AT_ONCE = 64
+_NO_GROUP = "sg-sgsweep0preflight"  # no group has this id, so the call that asks for rights changes nothing
+
+
+class Entrance:
+    """The way into one account to change it: one session for each session policy, made when first used."""
+
+    def __init__(self, hub: Hub, account: Account, policies: Sequence[str]) -> None:
+        self.account = account
+        self._hub = hub
+        self._first = policies[0] if policies else ""
+        self._sessions: dict[str, AccountSession] = {}
+
+    def enter(self, policy: str) -> AccountSession:
+        """Return the session that may do what the policy says."""
+        if policy not in self._sessions:
+            self._sessions[policy] = self._hub.writer(self.account, policy)
+        return self._sessions[policy]
+
+    async def prove(self) -> str:
+        """Return the caller's ARN, sure that it is in this account; the hub's where it cannot be entered.
+
+        Raises:
+            WrongAccountError: the session is in another account.
+        """
+        try:
+            return (await prove(self.enter(self._first), self.account.account_id)).arn
+        except CloudError:
+            return self._hub.identity.arn  # the work on the account will meet the same error, and record it
+
+    async def lacks(self, actions: Sequence[Action]) -> str:
+        """Return the action that the role may not call and undoing would need; empty if it may, or is unknown.
+
+        Asked by adding a rule to a group that does not exist: RAM refuses before ECS looks for the group.
+        """
+        needed = sorted({_inverse(action) for action in actions})
+        session = self._hub.writer(self.account, session_policy([f"ecs:{one}" for one in needed]))
+        for action in needed:
+            try:
+                await session.call(
+                    action, actions[0].region_id, _harmless(actions[0].region_id), mutating=True
+                )
+            except NotFound:
+                continue
+            except Denied as error:
+                if error.action == action:
+                    return action
+            except CloudError:
+                continue  # it cannot be told; the change itself will say
+        return ""
+
+
+def _inverse(action: Action) -> str:
+    """Return what puts the rule back, by its name in the API."""
+    egress = action.direction == "egress"
+    if action.modify is not None:
+        return "ModifySecurityGroupEgressRule" if egress else "ModifySecurityGroupRule"
+    return "AuthorizeSecurityGroupEgress" if egress else "AuthorizeSecurityGroup"
+
+
+def _harmless(region_id: str) -> dict[str, object]:
+    rule = {"IpProtocol": "TCP", "PortRange": "1/1", "SourceCidrIp": "127.0.0.1/32", "Policy": "drop"}
+    return {
+        "RegionId": region_id,
+        "SecurityGroupId": _NO_GROUP,
+        "SecurityGroupRuleId": "sgr-sgsweep0preflight",
+        "Permissions": [rule],
+    }
+
+
+async def refuse_what_cannot_be_undone(
+    entrances: Mapping[str, Entrance], actions: Mapping[str, Sequence[Action]]
+) -> None:
+    """Refuse the whole plan where a role may take a rule away but could not put it back.
+
+    Raises:
+        RefusedError: names the accounts and what their role lacks.
+    """
+    gate = asyncio.Semaphore(_AT_ONCE)
+
+    async def ask(account_id: str) -> tuple[str, str]:
+        async with gate:
+            return account_id, await entrances[account_id].lacks(actions[account_id])
+
+    async with asyncio.TaskGroup() as tasks:
+        asked = [tasks.create_task(ask(account_id)) for account_id in entrances]
+    lacking = [answer for task in asked if (answer := task.result())[1]]
+    if lacking:
+        named = ", ".join(f"{account_id} ({action})" for account_id, action in lacking[:5])
+        more = f" and {len(lacking) - 5} more" if len(lacking) > 5 else ""
+        raise RefusedError(
+            f"what is taken away could not be put back: the remediation role lacks rights in {named}{more}. "
+            "RAM gives these actions on Resource * only. Nothing was changed"
+        )
