@@ -12,7 +12,7 @@ from xml.sax.saxutils import escape
 
 import msgspec
 
-from orchestrator.emulator import products, signature
+from orchestrator.emulator import oss, products, signature
 from orchestrator.emulator.api import REGISTRY, Answer, ApiError, Context, Operation, Parameters
 from orchestrator.emulator.faults import BEFORE, RESETS, Fault, Kind
 from orchestrator.emulator.identity import Caller
@@ -60,6 +60,9 @@ class Gateway:
 
     def answer(self, request: WireRequest) -> Reply:
         """Answer one request; never raises for what a client sends."""
+        if oss.is_oss(request):
+            found = oss.answer(self.state, request, new_request_id())
+            return Reply(found.status, found.body, content_type=found.content_type, fault=found.fault)
         trace = _Trace(new_request_id(), self.state.clock())
         try:
             reply = Reply(200, self._carry_out(request, trace))
