@@ -50,7 +50,8 @@ CREATE TABLE unreachable (
 CREATE TABLE rate (key TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
 CREATE TABLE effect (
     job TEXT, account_id TEXT, region_id TEXT, security_group_id TEXT, key TEXT, rule_id TEXT NOT NULL,
-    body BLOB, outcome BLOB, PRIMARY KEY (job, account_id, region_id, security_group_id, key)
+    body BLOB, outcome BLOB, intended INTEGER NOT NULL,
+    PRIMARY KEY (job, account_id, region_id, security_group_id, key)
 );
 CREATE TABLE audit (
     line INTEGER PRIMARY KEY, account_id TEXT NOT NULL, seq INTEGER NOT NULL, hash TEXT NOT NULL,

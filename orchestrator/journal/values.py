@@ -158,11 +158,19 @@ class Intent(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Settled(msgspec.Struct, frozen=True, kw_only=True):
-    """How an intended change ended. A key never intended is fine: a skipped rule has an outcome only."""
+    """How a change ended. A key never intended is fine: a rule that is left alone has an outcome only.
+
+    Attributes:
+        key: the change within its job.
+        outcome: how it ended.
+        record: what the audit file will say of it.
+        body: what the change was, for a key never intended; an intent's body stands.
+    """
 
     key: str
     outcome: Outcome
     record: AuditRecord
+    body: dict[str, Any] | None = None
 
 
 class Effect(msgspec.Struct, frozen=True, kw_only=True):
@@ -174,8 +182,9 @@ class Effect(msgspec.Struct, frozen=True, kw_only=True):
         region_id: where.
         security_group_id: where.
         rule_id: which rule.
-        body: the intent's body; None if it was settled without an intent.
+        body: what the change is; None if nothing was said of it.
         outcome: None while it is not known: the cloud must be asked.
+        intended: it was about to be made, now or in an earlier attempt: what is gone may be our own doing.
     """
 
     job: str
@@ -186,6 +195,7 @@ class Effect(msgspec.Struct, frozen=True, kw_only=True):
     rule_id: str
     body: dict[str, Any] | None
     outcome: Outcome | None
+    intended: bool
 
 
 class Ledger(Protocol):

@@ -310,9 +310,10 @@ class Journal(Reader):
         record = intent.record
         row = (claim.job, claim.account_id, record.region_id, record.security_group_id, intent.key)
         is_new = db.execute(
-            "INSERT INTO effect VALUES (?, ?, ?, ?, ?, ?, ?, NULL) "
-            "ON CONFLICT DO UPDATE SET body = excluded.body, outcome = NULL "
-            "WHERE outcome IS NOT NULL OR body IS NULL RETURNING 1",
+            "INSERT INTO effect VALUES (?, ?, ?, ?, ?, ?, ?, NULL, 1) "
+            "ON CONFLICT DO UPDATE SET outcome = NULL, intended = 1, "
+            "body = CASE intended WHEN 1 THEN body ELSE excluded.body END "
+            "WHERE outcome IS NOT NULL OR intended = 0 RETURNING 1",
             (*row, record.rule_id, encode(intent.body)),
         ).fetchone()
         if is_new:
@@ -345,9 +346,9 @@ class Journal(Reader):
             if (earlier.outcome, earlier.reason) == (outcome.outcome, outcome.reason):
                 return
         db.execute(
-            "INSERT INTO effect VALUES (?, ?, ?, ?, ?, ?, NULL, ?) "
+            "INSERT INTO effect VALUES (?, ?, ?, ?, ?, ?, ?, ?, 0) "
             "ON CONFLICT DO UPDATE SET outcome = excluded.outcome",
-            (*row, outcome.rule_id, encode(outcome)),
+            (*row, outcome.rule_id, settled.body and encode(settled.body), encode(outcome)),
         )
         self._trail.record(db, settled.record)
 

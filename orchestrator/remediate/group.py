@@ -99,7 +99,7 @@ class GroupWork:
 
     async def _left(self, targets: Sequence[Target]) -> list[Target]:
         known = {e.key: e for e in await self._ledger.effects(self._claim, *self._place[1:])}
-        self._begun = {key for key, effect in known.items() if effect.body is not None}
+        self._begun = {key for key, effect in known.items() if effect.intended}
         self._intended = {key for key in self._begun if known[key].outcome is None}
         return [target for target in targets if not _has_ended(known.get(key_of(target)))]
 

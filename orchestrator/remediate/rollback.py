@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import msgspec
 
@@ -12,6 +12,8 @@ from orchestrator.journal import Effect
 from orchestrator.plan import Action, Place
 from orchestrator.remediate.targets import Restoral
 from orchestrator.securitygroup import content_digest
+
+_Key = tuple[str, Place, str]
 
 
 class Undo(msgspec.Struct, frozen=True, kw_only=True):
@@ -21,11 +23,14 @@ class Undo(msgspec.Struct, frozen=True, kw_only=True):
         job: the job that made it.
         action: what was planned.
         remove: content digests of the rules that go: those the run added for it, and nothing else needs.
+        rollback: the job that undoes it. It is named by all that was selected, undone already or not, so that a
+            rollback which was interrupted goes on under its own name.
     """
 
     job: str
     action: Action
     remove: tuple[str, ...] = ()
+    rollback: str = ""
 
     def target(self) -> Restoral:
         """Return the state to reach."""
@@ -50,17 +55,17 @@ def undos(
 ) -> list[Undo]:
     """Return what is to be undone of a run's changes, by account, region, group and rule.
 
-    What was intended counts, however it ended: a change that failed half-way may have added rules. What an
-    earlier rollback has undone does not. What is really done is decided by how the group then looks.
+    What was intended counts, however it ended: a change that failed half-way may have added rules. What another
+    rollback has undone does not. What is really done is decided by how the group then looks.
     """
-    changes: dict[tuple[str, Place, str], _Change] = {}
-    undone: set[tuple[str, Place, str]] = set()
+    changes: dict[_Key, _Change] = {}
+    undone: dict[_Key, str] = {}
     for effect in effects:
         place, body = Place(effect.account_id, effect.region_id, effect.security_group_id), effect.body or {}
         if "undoes" in body:
             if effect.outcome is not None and effect.outcome.outcome == "rolled_back":
-                undone.add((str(body["undoes"]), place, effect.rule_id))
-        elif "added" in body:
+                undone[str(body["undoes"]), place, effect.rule_id] = effect.job
+        elif effect.intended:
             action = msgspec.convert(body["action"], Action)
             changes[effect.job, place, effect.rule_id] = _Change(effect.job, action, frozenset(body["added"]))
 
@@ -71,22 +76,30 @@ def undos(
             and rule_id in {"", action.rule_id}
         )
 
-    by_group: defaultdict[Place, list[_Change]] = defaultdict(list)
+    wanted = {key: change for key, change in changes.items() if is_wanted(change.action)}
+    job = _job_of(wanted)
     added: defaultdict[Place, set[str]] = defaultdict(set)
+    needed: defaultdict[Place, set[str]] = defaultdict(set)
     for key, change in changes.items():
-        added[change.action.place] |= change.added
-        if key not in undone:
-            by_group[change.action.place].append(change)
-    found: list[Undo] = []
-    for place in sorted(by_group):
-        wanted = [change for change in by_group[place] if is_wanted(change.action)]
-        kept = [change for change in by_group[place] if not is_wanted(change.action)]
-        needed = frozenset().union(*(change.needs for change in kept))
-        for change in sorted(wanted, key=lambda change: change.action.rule_id):
-            # A rule that two changes needed counts as added by both: it goes with the last of them.
-            remove = tuple(sorted(change.needs & added[place] - needed))
-            found.append(Undo(job=change.job, action=change.action, remove=remove))
-    return found
+        # A rule that two changes needed counts as added by both: it goes with the last of them.
+        added[key[1]] |= change.added
+        if key not in wanted and key not in undone:
+            needed[key[1]] |= change.needs
+    return [
+        Undo(
+            job=change.job,
+            action=change.action,
+            remove=tuple(sorted(change.needs & added[key[1]] - needed[key[1]])),
+            rollback=job,
+        )
+        for key, change in sorted(wanted.items(), key=lambda item: (item[0][1:], item[0][0]))
+        if undone.get(key, job) == job
+    ]
+
+
+def _job_of(wanted: Iterable[_Key]) -> str:
+    words = sorted("/".join((job, *place, rule_id)) for job, place, rule_id in wanted)
+    return f"rollback:{hashlib.sha256(chr(10).join(words).encode()).hexdigest()}"
 
 
 def encode_undos(undoing: Iterable[Undo]) -> bytes:
@@ -94,6 +107,6 @@ def encode_undos(undoing: Iterable[Undo]) -> bytes:
     return msgspec.json.encode(list(undoing), order="sorted")
 
 
-def rollback_job(undoing: Iterable[Undo]) -> str:
-    """Return the name of the job that undoes just this; the same for the same selection of the same records."""
-    return f"rollback:{hashlib.sha256(encode_undos(undoing)).hexdigest()}"
+def rollback_job(undoing: Sequence[Undo]) -> str:
+    """Return the name of the job that undoes these."""
+    return undoing[0].rollback if undoing else _job_of(())

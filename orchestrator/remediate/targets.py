@@ -91,8 +91,12 @@ class Target(Protocol):
         """
         ...
 
-    def body(self, rules: Rules) -> dict[str, Any]:
-        """Return what the intent has to keep, to go on after a crash and to undo it later."""
+    def body(self, rules: Rules | None) -> dict[str, Any]:
+        """Return what is kept of the change, to go on after a crash and to undo it later.
+
+        Args:
+            rules: the group's rules before anything is done; None if nothing was.
+        """
         ...
 
 
@@ -151,9 +155,9 @@ class Removal(msgspec.Struct, frozen=True):
             return End(_WORDS[self.action.action])
         return End("already_absent", "the group was as planned already")
 
-    def body(self, rules: Rules) -> dict[str, Any]:
+    def body(self, rules: Rules | None) -> dict[str, Any]:
         """Return the action, and which of its rules are not there yet: only those are ours to remove later."""
-        added = [content_digest(fields) for fields in rules.missing(self.action.adds)]
+        added = [content_digest(fields) for fields in rules.missing(self.action.adds)] if rules else []
         return {"action": msgspec.to_builtins(self.action), "added": added}
 
 
@@ -219,7 +223,7 @@ class Restoral(msgspec.Struct, frozen=True):
             return End("rolled_back", "priority 110 can no longer be written; 100 was")
         return End("rolled_back")
 
-    def body(self, rules: Rules) -> dict[str, Any]:  # noqa: ARG002 - a target's signature
+    def body(self, rules: Rules | None) -> dict[str, Any]:  # noqa: ARG002 - a target's signature
         """Return what is undone."""
         return {"action": msgspec.to_builtins(self.action), "undoes": self.of}
 

@@ -75,7 +75,7 @@ def settled_of(target: Target, end: End, rules: Rules, order: Order, request_id:
         request_id=request_id,
         effective_after=effective,
     )
-    return Settled(key=key_of(target), outcome=outcome, record=record)
+    return Settled(key=key_of(target), outcome=outcome, record=record, body=target.body(None))
 
 
 def _standing(target: Target, rules: Rules) -> tuple[dict[str, Any], ...]:
