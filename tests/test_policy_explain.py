@@ -1,0 +1,168 @@
+"""Explanations, and what network interfaces add to a finding."""
+
+import pytest
+from msgspec import structs
+
+from orchestrator.policy import (
+    Attachment,
+    Check,
+    Exposure,
+    PortSpec,
+    Severity,
+    attach,
+    evaluate,
+    evaluate_together,
+    explain,
+    still_reachable_via,
+)
+from orchestrator.securitygroup import SecurityGroup
+from tests.rulebook import NOW, group, permission
+
+SSH = (Check(id="ssh", ports=(PortSpec("tcp", 22, 22),), severity=Severity.critical),)
+
+
+def drop(**fields: object) -> dict[str, object]:
+    """A Drop of SSH from anyone, unless the fields say otherwise."""
+    return permission(Policy="Drop", **fields)
+
+
+def other(*raws: dict[str, object], name: str = "sg-2") -> SecurityGroup:
+    """Another group; its rules are numbered from sgr-21 on."""
+    numbered = [{**raw, "SecurityGroupRuleId": f"sgr-2{at}"} for at, raw in enumerate(raws, 1)]
+    return group(*numbered, number=False, SecurityGroupId=name)
+
+
+def test_explain_names_the_rules_that_decide() -> None:
+    """In the order of the cloud: the drops that help, those that do not and why, and other accepts."""
+    one = group(
+        permission(Priority=50),
+        drop(Priority=10, SourceCidrIp="0.0.0.0/1"),
+        drop(Priority=20, SourceCidrIp="10.0.0.0/8"),
+        drop(Priority=60),
+        permission(Priority=70, PortRange="1/100"),
+        drop(Priority=1, PortRange="443/443"),
+        drop(Priority="?"),
+    )
+    told = explain([one], "sgr-1", SSH, NOW)
+    assert told is not None
+    assert [(step.rule_id, step.helps, step.effect) for step in told.steps] == [
+        (
+            "sgr-7",
+            False,
+            "could not be understood, so it decides nothing: Priority: '?' is no number in range",
+        ),
+        ("sgr-2", True, "drops a part of it"),
+        ("sgr-3", False, "drops nothing that was not dropped before"),
+        ("sgr-1", False, "is the rule in question"),
+        ("sgr-4", False, "comes too late: its priority 60 is after 50"),
+        ("sgr-5", False, "lets some of the same packets in too"),
+    ]
+    assert [(step.policy, step.priority, step.matches) for step in told.steps[1:3]] == [
+        ("drop", 10, "tcp/22 from 0.0.0.0/1"), ("drop", 20, "tcp/22 from 10.0.0.0/8"),
+    ]  # fmt: skip
+    assert told.steps[0].matches == "not understood"
+    assert told.left == "tcp/22 from 128.0.0.0/1"
+    assert [(found.check_id, found.rule_id) for found in told.findings] == [("ssh", "sgr-1")]
+
+
+def test_explain_a_shadowed_rule() -> None:
+    """The drop that takes all is named, and nothing is left."""
+    told = explain([group(permission(Priority=5), drop(Priority=5))], "sgr-1", SSH, NOW)
+    assert told is not None
+    assert [step.effect for step in told.steps] == [
+        "drops all that was left of it", "is the rule in question; nothing of it gets through",
+    ]  # fmt: skip
+    assert told.left == "nothing"
+    assert told.findings[0].status.value == "shadowed"
+
+
+def test_explain_a_rule_that_passes() -> None:
+    """A rule about no check is explained by its own packets; an unknown one not at all."""
+    one = group(permission(PortRange="443/443"), drop(PortRange="443/443"))
+    told = explain([one], "sgr-1", SSH, NOW)
+    assert told is not None
+    assert (told.findings, told.left) == ((), "nothing")
+    assert explain([one], "sgr-9", SSH, NOW) is None
+
+
+def test_explain_looks_at_one_direction() -> None:
+    """Egress rules do not decide an ingress rule."""
+    one = group(
+        permission(), permission(Direction="egress", Policy="Drop", SourceCidrIp="", DestCidrIp="0.0.0.0/0")
+    )
+    told = explain([one], "sgr-1", SSH, NOW)
+    assert told is not None
+    assert [step.rule_id for step in told.steps] == ["sgr-1"]
+
+
+def test_groups_on_one_interface_are_one_list() -> None:
+    """A drop of one group shields what another accepts, and the finding stays its own group's."""
+    accepting, dropping = group(permission(Priority=5)), other(drop(Priority=5))
+    (one,) = evaluate_together([accepting, dropping], SSH, NOW)
+    assert (one.security_group_id, one.status.value) == ("sg-1", "shadowed")
+    (alone,) = evaluate(accepting, SSH, NOW)
+    assert alone.status.value == "open"
+    told = explain([accepting, dropping], "sgr-1", SSH, NOW)
+    assert told is not None
+    assert [step.security_group_id for step in told.steps] == ["sg-2", "sg-1"]
+    assert evaluate_together([], SSH, NOW) == ()
+
+
+def test_halves_in_two_groups_are_one_internet() -> None:
+    """What two groups open together is judged together."""
+    low, high = group(permission(SourceCidrIp="8.0.0.0/9")), other(permission(SourceCidrIp="9.0.0.0/9"))
+    found = evaluate_together([low, high], SSH, NOW)
+    assert [(one.rule_id, one.check_id, one.together) for one in found] == [
+        ("sgr-1", "ssh", True),
+        ("sgr-21", "wide", False),
+    ]
+
+
+def test_still_reachable_via() -> None:
+    """Another group that opens the same port is named, one whose rules are dropped or about others is not."""
+    mine = group(permission(), permission(PortRange="443/443"))
+    (finding,) = evaluate(mine, SSH, NOW)
+    opening = other(permission(IpProtocol="ALL", PortRange="-1/-1"))
+    assert still_reachable_via(finding, [mine, opening], SSH, NOW) == ("sg-2",)
+    assert still_reachable_via(finding, [mine, other(permission(PortRange="23/23"))], SSH, NOW) == ()
+    assert still_reachable_via(finding, [mine, other(permission(Priority=9), drop())], SSH, NOW) == ()
+    twice = group(permission(), permission(PortRange="22/23"))
+    assert still_reachable_via(evaluate(twice, SSH, NOW)[0], [twice], SSH, NOW) == ()
+
+
+def test_still_reachable_counts_overlapping_ports() -> None:
+    """Ports that overlap count, however the ranges are cut; other ports of the same check do not."""
+    checks = (Check(id="x", ports=(PortSpec("tcp", 6000, 6010), PortSpec("udp", 6000, 6010))),)
+    mine = group(permission(PortRange="6000/6003"))
+    (finding,) = evaluate(mine, checks, NOW)
+    assert still_reachable_via(finding, [mine, other(permission(PortRange="6003/6009"))], checks, NOW) == (
+        "sg-2",
+    )
+    assert still_reachable_via(finding, [mine, other(permission(PortRange="6004/6009"))], checks, NOW) == ()
+    assert (
+        still_reachable_via(
+            finding, [mine, other(permission(IpProtocol="UDP", PortRange="6000/6009"))], checks, NOW
+        )
+        == ()
+    )
+
+
+@pytest.mark.parametrize(
+    ("attachment", "exposure", "severity"),
+    [
+        (Attachment(), "unknown", "critical"),
+        (Attachment("denied", public_ips=1), "unknown", "critical"),
+        (Attachment("seen"), "latent", "high"),
+        (Attachment("seen", instances=3, interfaces=3), "latent", "high"),
+        (Attachment("seen", public_ips=1), "exposed", "critical"),
+        (Attachment("seen", elastic_ips=1), "exposed", "critical"),
+        (Attachment("seen", ipv6_addresses=1), "exposed", "critical"),
+    ],
+)
+def test_attachment_weighs(attachment: Attachment, exposure: Exposure, severity: str) -> None:
+    """Latent is one step less severe, and only where it was seen that no public address is attached."""
+    (finding,) = evaluate(group(permission()), SSH, NOW)
+    weighed = attach(finding, attachment)
+    assert (weighed.exposure, weighed.severity.value) == (exposure, severity)
+    assert attach(attach(finding, Attachment("seen")), attachment) == weighed
+    assert structs.replace(weighed, exposure="unknown", severity=finding.severity) == finding
