@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
 import typer
 
+from orchestrator.cli.demo import demo
 from orchestrator.cli.emulate import emulate
 from orchestrator.cli.options import (
     Accounts,
@@ -242,6 +243,7 @@ def report(
     sys.stdout.flush()
 
 
+app.command()(demo)
 app.command()(emulate)
 
 
