@@ -6,8 +6,9 @@ from collections.abc import Iterable, Sequence
 from collections.abc import Set as AbstractSet
 from typing import NamedTuple
 
-from orchestrator.exposure import PacketSet, addresses_of, minus
+from orchestrator.exposure import NO_PACKETS, PacketSet, addresses_of, minus, packets_of
 from orchestrator.plan.pieces import (
+    Block,
     Piece,
     Pieces,
     is_old_default,
@@ -49,12 +50,12 @@ class Change(NamedTuple):
 
     rule: Rule
     kind: Kind
-    check_ids: tuple[str, ...]
     adds: tuple[Fields, ...]
-    modify: Fields | None
-    targets: PacketSet
-    closes: str
-    notes: tuple[str, ...]
+    modify: Fields | None = None
+    check_ids: tuple[str, ...] = ()
+    targets: PacketSet = NO_PACKETS
+    closes: str = ""
+    notes: tuple[str, ...] = ()
 
     @property
     def revokes(self) -> bool:
@@ -94,24 +95,27 @@ def change_of(
     known: Group, rule: Rule, acting: Sequence[Finding], settings: Settings, taken: AbstractSet[str]
 ) -> Change:
     """What is to happen to a rule because of these findings; `taken` are contents that others will write."""
-    risky = _pieces(acting, ACTING)
-    if all(finding.action == "block" for finding in acting):
-        return _block(rule, acting, risky)
     mine = pieces_of(rule)
+    gone = shared(mine, _pieces(acting, ACTING))
+    if all(finding.action == "block" for finding in acting):
+        return _block(rule, acting, gone)
     narrow = without(shared(mine, _pieces(acting, {"narrow"})), _pieces(acting, ACTING - {"narrow"}))
     allowed = _allowed(known, rule, settings) if narrow else ()
+    closes = _closes(rule, gone) + _stays(narrow, allowed) + _never_again(rule)
+    targets = packets(rule, gone) | lost_with(rule)
     if allowed and set(narrow) == set(mine) and rule.protocol != "all":
-        return _narrow_whole(known, rule, acting, allowed, taken)
-    rest = without(mine, risky)
-    adds = [written(rule, piece) for piece in rest]
-    adds += [with_peer(written(rule, piece), rule.direction, peer) for peer in allowed for piece in narrow]
-    kind: Kind = "narrow" if allowed else "split" if rest else "revoke"
-    gone = shared(mine, risky)
-    return Change(
-        rule, kind, _ids(acting), tuple(adds), None, packets(rule, gone) | lost_with(rule),
-        _closes(rule, gone) + _stays(narrow, allowed) + _never_again(rule),
-        _notes(rule, acting, rest),
-    )  # fmt: skip
+        change = _narrowed_whole(known, rule, allowed, taken)
+    else:
+        rest = without(mine, gone)
+        adds = [written(rule, piece) for piece in rest]
+        adds += [
+            with_peer(written(rule, piece), rule.direction, peer) for peer in allowed for piece in narrow
+        ]
+        kind: Kind = "narrow" if allowed else "split" if rest else "revoke"
+        change = Change(rule, kind, tuple(adds), notes=_notes(rule, acting, rest))
+    for fields in (*change.adds, *([{**rule.raw, **change.modify}] if change.modify else [])):
+        targets -= packets_of(known.rule(fields))
+    return change._replace(check_ids=_ids(acting), targets=targets, closes=closes)
 
 
 def action_of(known: Group, change: Change, check_ids: Iterable[str], notes: Iterable[str]) -> Action:
@@ -139,17 +143,13 @@ def action_of(known: Group, change: Change, check_ids: Iterable[str], notes: Ite
     )
 
 
-def _block(rule: Rule, acting: Sequence[Finding], risky: Pieces) -> Change:
+def _block(rule: Rule, acting: Sequence[Finding], gone: Pieces) -> Change:
     """Drops for the risky ports beside the rule: at its own priority, where Drop wins over Accept."""
-    gone = shared(pieces_of(rule), risky)
-    drops = [{**written(rule, piece), "Policy": "Drop"} for piece in gone]
-    targets = packets(rule, gone)
-    return Change(rule, "block", _ids(acting), tuple(drops), None, targets, _closes(rule, gone), ())
+    drops = tuple([{**written(rule, piece), "Policy": "Drop"} for piece in gone])
+    return Change(rule, "block", drops, None, _ids(acting), packets(rule, gone), _closes(rule, gone))
 
 
-def _narrow_whole(
-    known: Group, rule: Rule, acting: Sequence[Finding], allowed: Sequence[Source], taken: AbstractSet[str]
-) -> Change:
+def _narrowed_whole(known: Group, rule: Rule, allowed: Sequence[Block], taken: AbstractSet[str]) -> Change:
     """Everything the rule opens is to be narrowed: it keeps its id if it can, for another source of the same kind."""
     options = [with_peer(writable(rule.raw), rule.direction, peer) for peer in allowed]
     occupied = known.contents | taken
@@ -158,32 +158,29 @@ def _narrow_whole(
          if _kind(peer) == _kind(rule.peer) and content_digest(options[at]) not in occupied),
         None,
     )  # fmt: skip
-    modify = None if kept is None else peer_fields(_side(rule), allowed[kept])
-    adds = [fields for at, fields in enumerate(options) if at != kept]
-    mine = pieces_of(rule)
-    return Change(
-        rule, "narrow", _ids(acting), tuple(adds), modify, packets(rule, mine),
-        _closes(rule, mine) + _stays(mine, allowed), _notes(rule, acting, ()) if kept is None else (),
-    )  # fmt: skip
+    adds = tuple([fields for at, fields in enumerate(options) if at != kept])
+    if kept is None:
+        return Change(rule, "narrow", adds, notes=_notes(rule, (), ()))
+    return Change(rule, "narrow", adds, peer_fields(_side(rule), allowed[kept]))
 
 
-def _allowed(known: Group, rule: Rule, settings: Settings) -> tuple[Source, ...]:
+def _allowed(known: Group, rule: Rule, settings: Settings) -> tuple[Block, ...]:
     """The sources that `narrow` leaves open, as far as the rule lets them in now."""
-    found: list[Source] = []
+    found: list[Block] = []
     for entry in settings.narrow_to:
         if entry.startswith("pl-"):
             one = known.rule(with_peer(writable(rule.raw), rule.direction, PrefixList(entry))).peer
-            if isinstance(one, PrefixList) and one.entries is None:
-                found.append(one)  # the simulation refuses what is not known, with the reason
-            elif (
-                one is not None
-                and rule.peer is not None
-                and not minus(addresses_of(one), addresses_of(rule.peer))
-            ):
+            # What is not known is let through: the simulation refuses it, with the reason.
+            if isinstance(one, PrefixList) and (one.entries is None or _lies_within(one, rule.peer)):
                 found.append(one)
         else:
             found += _meets(rule.peer, parse_cidr(entry))
     return tuple(dict.fromkeys(found))
+
+
+def _lies_within(block: PrefixList, peer: Source | None) -> bool:
+    addresses = addresses_of(block)
+    return bool(addresses) and peer is not None and not minus(addresses, addresses_of(peer))
 
 
 def _meets(peer: Source | None, block: Cidr) -> list[Cidr]:
@@ -228,7 +225,7 @@ def _closes(rule: Rule, gone: Pieces) -> str:
     return f"{_listed(gone)} {way} {rule.peer}{near}"
 
 
-def _stays(narrow: Pieces, allowed: Sequence[Source]) -> str:
+def _stays(narrow: Pieces, allowed: Sequence[Block]) -> str:
     if not allowed:
         return ""
     return f"; {_listed(narrow)} stays open for {', '.join(str(peer) for peer in allowed)}"

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timezone
 from typing import NamedTuple, Protocol
 
 from orchestrator.plan.changes import ACTING, Change, Group, action_of, change_of, known
 from orchestrator.plan.codec import sealed
 from orchestrator.plan.rails import Settings, Totals, check_limits, managed_as_code, protection
-from orchestrator.plan.simulation import Judge, Simulation
+from orchestrator.plan.simulation import Judge, Simulation, Verdicts
 from orchestrator.plan.values import Action, Place, Plan, Skipped, return_key
 from orchestrator.policy import WIDE, Finding, Status, Verdict
 from orchestrator.securitygroup import Rule, SecurityGroup, content_digest
@@ -109,7 +109,7 @@ def decide(
     wanted: list[tuple[Rule, list[Finding]]] = []
     for rule_id, mine in by_rule.items():
         rule = rules.get(rule_id)
-        reason = _reason(mine) or group_reason or _rule_reason(group, rule, settings, returned)
+        reason = _reason(mine) or group_reason or _rule_reason(group, rule, mine, settings, returned)
         if reason or rule is None:
             skipped.append(_skip(group, rule_id, mine, reason))
         else:
@@ -139,8 +139,7 @@ def _weigh(
         if change.modify:
             taken.add(content_digest({**rule.raw, **change.modify}))
     simulation = Simulation(group, findings, judge)
-    chosen, refused = _possible(simulation, changes, settings)
-    left = {one.rule_id.rpartition(" ")[2] + "/" + one.check_id for one in simulation.run(chosen).left}
+    chosen, refused, left = _possible(simulation, changes, settings)
     code = managed_as_code(group.group, settings)
     actions = []
     mine_of = {rule.rule_id: mine for rule, mine in wanted}
@@ -153,28 +152,35 @@ def _weigh(
 
 def _possible(
     simulation: Simulation, changes: Sequence[Change], settings: Settings
-) -> tuple[list[Change], dict[str, str]]:
-    """All changes if they can be made together; else, one after the other, those that can be."""
+) -> tuple[list[Change], dict[str, str], frozenset[tuple[str, str]]]:
+    """All changes if they can be made together; else, one after the other, those that can be.
 
-    def problem(some: Sequence[Change]) -> str:
-        weight = simulation.weight(some)
-        if weight > settings.rules_per_group:
-            return (
-                f"the group would hold {weight} rules for a moment, and {settings.rules_per_group} is the most: "
-                "delete rules, or let the check narrow or block"
-            )
-        return simulation.run(some).problem
-
-    if not problem(changes):
-        return list(changes), {}
+    With them why the others cannot, and the rule and check of what still fails then.
+    """
+    together = _try(simulation, changes, settings)
+    if not together.problem:
+        return list(changes), {}, together.left
     chosen: list[Change] = []
     refused: dict[str, str] = {}
+    left: frozenset[tuple[str, str]] = frozenset()
     for change in changes:
-        if reason := problem([*chosen, change]):
-            refused[change.rule.rule_id] = f"{change.kind} is not possible: {reason}"
+        verdict = _try(simulation, [*chosen, change], settings)
+        if verdict.problem:
+            refused[change.rule.rule_id] = f"{change.kind} is not possible: {verdict.problem}"
         else:
             chosen.append(change)
-    return chosen, refused
+            left = verdict.left
+    return chosen, refused, left
+
+
+def _try(simulation: Simulation, changes: Sequence[Change], settings: Settings) -> Verdicts:
+    weight = simulation.weight(changes)
+    if weight > settings.rules_per_group:
+        return Verdicts(
+            f"the group would hold {weight} rules for a moment, and {settings.rules_per_group} is the most: "
+            "delete rules, or let the check narrow or block"
+        )
+    return simulation.run(changes)
 
 
 def _acts(finding: Finding) -> bool:
@@ -186,11 +192,9 @@ def _is_open(finding: Finding) -> bool:
     return finding.verdict is Verdict.fail and finding.status is Status.open
 
 
-def _solved(finding: Finding, left: set[str]) -> bool:
+def _solved(finding: Finding, left: Collection[tuple[str, str]]) -> bool:
     """Whether a finding that nothing was to be done about is gone with the rule."""
-    return (
-        _is_open(finding) and finding.check_id != WIDE and f"{finding.rule_id}/{finding.check_id}" not in left
-    )
+    return _is_open(finding) and finding.check_id != WIDE and (finding.rule_id, finding.check_id) not in left
 
 
 def _untouchable(group: SecurityGroup, settings: Settings) -> str:
@@ -226,10 +230,16 @@ def _why_not(finding: Finding) -> str:
 
 
 def _rule_reason(
-    group: SecurityGroup, rule: Rule | None, settings: Settings, returned: Mapping[str, int]
+    group: SecurityGroup,
+    rule: Rule | None,
+    findings: Sequence[Finding],
+    settings: Settings,
+    returned: Mapping[str, int],
 ) -> str:
     if rule is None or not rule.rule_id:
         return "the cloud gave no id for this rule, so it cannot be changed safely"
+    if not settings.narrow_to and any(_acts(one) and one.action == "narrow" for one in findings):
+        return "its check says narrow, but narrow_to in [remediation] is empty: say what is to stay open"
     count = returned.get(return_key(_place(group), rule.raw), 0)
     if count >= settings.returned_limit and not settings.remove_returned:
         return f"returned: it came back {count} times after being removed; somebody or something needs it"

@@ -6,11 +6,11 @@ A piece is a range of ports of TCP or UDP, or the whole of another protocol.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, Union
 
 from orchestrator.exposure import PacketSet, packets_of, packets_to, ports_without
 from orchestrator.plan.values import Fields
-from orchestrator.securitygroup import ALL_PORTS, Cidr, GroupRef, PortRange, PrefixList, Rule, Source
+from orchestrator.securitygroup import ALL_PORTS, Cidr, PortRange, PrefixList, Rule
 
 _KEPT = (
     "Direction", "IpProtocol", "PortRange", "PortRangeListId", "SourcePortRange", "Policy", "Priority", "NicType",
@@ -32,6 +32,8 @@ class Piece(NamedTuple):
 
 
 Pieces = tuple[Piece, ...]
+Block = Union[Cidr, PrefixList]  # noqa: UP007  (an alias evaluated at run time, on 3.10 too)
+"""What a rule can be narrowed to."""
 
 
 def parse_pieces(texts: Iterable[str]) -> Pieces:
@@ -120,20 +122,18 @@ def written(rule: Rule, piece: Piece) -> Fields:
     return fields
 
 
-def with_peer(fields: Fields, direction: str, peer: Source) -> Fields:
+def with_peer(fields: Fields, direction: str, peer: Block) -> Fields:
     """The same rule for another source (egress: destination)."""
     side = "Source" if direction == "ingress" else "Dest"
     replaced = [key.format(side) for key in _PEER]
     return {key: value for key, value in fields.items() if key not in replaced} | peer_fields(side, peer)
 
 
-def peer_fields(side: str, peer: Source) -> Fields:
+def peer_fields(side: str, peer: Block) -> Fields:
     """A source or destination in the API's field names."""
     match peer:
         case Cidr():
             return {f"{'Ipv6' if peer.family == 6 else ''}{side}CidrIp": peer.text}
-        case GroupRef():
-            return {f"{side}GroupId": peer.security_group_id, f"{side}GroupOwnerAccount": peer.owner_account}
         case PrefixList():
             return {f"{side}PrefixListId": peer.prefix_list_id}
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from msgspec.structs import replace
 
-from orchestrator.exposure import PacketSet, effective, implied_rules
+from orchestrator.exposure import NO_PACKETS, PacketSet, effective, implied_rules
 from orchestrator.plan.changes import Change, Group
+from orchestrator.plan.pieces import is_old_default
 from orchestrator.policy import WIDE, Finding, Status, Verdict
 from orchestrator.securitygroup import Direction, PrefixList, Rule, SecurityGroup, content_digest
 
@@ -19,10 +20,13 @@ _DIRECTIONS: tuple[Direction, ...] = ("ingress", "egress")
 
 
 class Verdicts(NamedTuple):
-    """How a set of changes turns out: why it must not be made ("" if it may), and the findings it leaves."""
+    """How a set of changes turns out: why it must not be made ("" if it may), and which rule fails which check then.
 
-    problem: str
-    left: tuple[Finding, ...]
+    What stands in a rule's place counts as that rule.
+    """
+
+    problem: str = ""
+    left: frozenset[tuple[str, str]] = frozenset()
 
 
 class Simulation:
@@ -38,13 +42,14 @@ class Simulation:
         """What comes of making all these changes together."""
         added = self._added(changes)
         if unknown := next((problem for rule in added for problem in rule.problems), ""):
-            return Verdicts(f"its replacement cannot be understood: {unknown}", ())
+            return Verdicts(f"its replacement cannot be understood: {unknown}")
         after = [*self._remaining(changes), *added]
         packets = next(self._packets(changes, added, after), "")
         if packets:
-            return Verdicts(packets, ())
+            return Verdicts(packets)
         left = self._judge(replace(self._known.group, rules=tuple(after)))
-        return Verdicts(self._still_open(changes, left), left)
+        failing = frozenset([(_origin(one), one.check_id) for one in left])
+        return Verdicts(self._still_open(changes, left), failing)
 
     def weight(self, changes: Sequence[Change]) -> int:
         """How many rules the group holds at most while the changes are made, as the cloud counts them."""
@@ -78,18 +83,34 @@ class Simulation:
         for direction in _DIRECTIONS:
             if not any(change.rule.direction == direction for change in changes):
                 continue
-            before, then = (effective([*some, *self._implied], direction) for some in (rules, after))
-            others = effective([r for r in (*rules, *self._implied) if r.rule_id not in acted], direction)
-            between = effective([*rules, *self._implied, *added], direction)
+            before, then = self._passing(rules, direction), self._passing(after, direction)
+            others = self._passing([rule for rule in rules if rule.rule_id not in acted], direction)
+            between = self._passing([*rules, *added], direction)
             yield from _told("it would open", (then | between) - before)
             yield from _told("it would also close", (before - PacketSet(targets)) - then)
             yield from _told("it would also close, though another rule opens it,", others - then)
+            yield from _told(
+                "a rollback could not give back exactly", self._not_restored(changes, before, direction)
+            )
+
+    def _not_restored(self, changes: Sequence[Change], before: PacketSet, direction: Direction) -> PacketSet:
+        """What a rollback would open or leave closed: a rule of priority 110 comes back with 100."""
+        old = {one.rule.rule_id for one in changes if one.revokes and is_old_default(one.rule.raw)}
+        if not old:
+            return NO_PACKETS
+        rules = [replace(one, priority=100) if one.rule_id in old else one for one in self._known.group.rules]
+        restored = self._passing(rules, direction)
+        return (restored - before) | (before - restored)
+
+    def _passing(self, rules: Iterable[Rule], direction: Direction) -> PacketSet:
+        """What passes with these rules and what the group does by itself."""
+        return effective(_merged([*rules, *self._implied]), direction)
 
     def _still_open(self, changes: Sequence[Change], left: Sequence[Finding]) -> str:
         """What would be open after all, or newly."""
         acted = {(change.rule.rule_id, check_id) for change in changes for check_id in change.check_ids}
         for finding in left:
-            origin = finding.rule_id.removeprefix(_NEW)
+            origin = _origin(finding)
             known = self._before.get((origin, finding.check_id))
             if (
                 finding.status is not Status.open
@@ -111,9 +132,30 @@ def _new_id(rule: Rule) -> str:
     return _NEW + rule.rule_id
 
 
+def _origin(finding: Finding) -> str:
+    """The rule that a finding goes back to."""
+    return finding.rule_id.removeprefix(_NEW)
+
+
 def _told(what: str, packets: PacketSet) -> Iterator[str]:
     if not packets.is_empty:
         yield f"{what} {packets.describe(2)}"
+
+
+def _merged(rules: Iterable[Rule]) -> Iterator[Rule]:
+    """The same packets in fewer rules: what differs only in ports becomes one. A split makes dozens of those."""
+    alike: dict[tuple[object, ...], list[Rule]] = {}
+    for rule in rules:
+        if not rule.problems:
+            key = (rule.direction, rule.policy, rule.priority, rule.protocol, rule.source, rule.destination,
+                   rule.source_ports, rule.nic_type)  # fmt: skip
+            alike.setdefault(key, []).append(rule)
+    for same in alike.values():
+        yield (
+            same[0]
+            if len(same) == 1
+            else replace(same[0], ports=tuple([p for one in same for p in one.ports]))
+        )
 
 
 def _weight(rule: Rule) -> int:
