@@ -82,10 +82,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             if not entry.startswith("pl-"):
                 try:
                     parse_cidr(entry)
-                except ValueError as error:
-                    raise PolicyError(
-                        f"narrow_to: {error}; write a CIDR or the id of a prefix list"
-                    ) from None
+                except ValueError:
+                    advice = "write a CIDR or the id of a prefix list"
+                    raise PolicyError(f"narrow_to: {entry} is no block: {advice}") from None
 
 
 class Totals(msgspec.Struct, frozen=True, kw_only=True):

@@ -107,5 +107,5 @@ def test_marks_are_configurable_and_each_tool_is_told_once() -> None:
 
 def test_an_allow_list_entry_that_is_none_is_named() -> None:
     """Before anything is decided."""
-    with pytest.raises(PolicyError, match="narrow_to: '10\\.0\\.0/8 is no block"):
+    with pytest.raises(PolicyError, match="narrow_to: 10\\.0\\.0/8 is no block"):
         Settings(narrow_to=("10.0.0/8",))
