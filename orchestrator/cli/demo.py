@@ -13,7 +13,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -26,7 +26,7 @@ from orchestrator.cli.show import say, table
 MEMBERS, SEED, CLOSED = 40, 7, 3
 _EMULATE = (
     f"emulate --accounts {MEMBERS} --seed {SEED} --unreachable {CLOSED} --latency-ms 20 "
-    "--limit 40 --window-seconds 1 --hint retry-after"
+    "--limit 10 --window-seconds 1 --hint retry-after"
 )
 _CONFIG = (
     "# What the demo needs; see the reference config.toml for all there is.\n[limits]\nwindow_seconds = 1\n"
@@ -119,9 +119,8 @@ class Demo:
         command = [sys.executable, "-m", "orchestrator.cli", *_EMULATE.split()]
         clean = {k: v for k, v in os.environ.items() if not k.startswith(("ALIBABA_CLOUD_", "SGSWEEP_"))}
         clean["HOME"] = str(self.folder.resolve())  # so that no profile of the user's is found
-        with subprocess.Popen(
-            command, env=clean, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
-        ) as it:
+        pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL, "text": True}
+        with subprocess.Popen(command, env=clean, **pipes) as it:  # noqa: S603 (our own command)
             try:
                 self._environment = {**clean, **_exports(it.stdout or [])}
                 yield
@@ -202,7 +201,7 @@ class Demo:
 
 _NEW = frozenset({"SecurityGroupRuleId", "CreateTime"})  # a rule that was put back has new ones
 _NOTHING: dict[str, Any] = {"actions": [], "digest": "none"}
-_ROWS = (
+_ROWS: tuple[tuple[str, Callable[[dict[str, Any]], float]], ...] = (
     ("accounts reached", lambda s: s["accounts"]["reached"]),
     ("accounts unreachable", lambda s: s["accounts"]["unreachable"]),
     ("regions", lambda s: s["regions"]),
