@@ -133,7 +133,7 @@ def _one_target(settings: CloudSettings) -> Target:
             f"[cloud] endpoint {_shown(url)} is plain http to another machine: tokens could be read on the "
             "way; use https"
         )
-    return Target(url.scheme, url.authority, proxied=bool(settings.proxy) and not loopback)
+    return Target(url.scheme, url.host_port_subcomponent or "", proxied=bool(settings.proxy) and not loopback)
 
 
 def _parsed(text: str) -> URL:

@@ -17,12 +17,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 _SHORT = 1 / 20  # shut for less than this part of the window: a rate of refill, not a window
+_PHASE = 1 / 10  # how far, in windows, an opening may be off and still count as the next window's
 _GRAINS = 50  # calls within this part of a stretch count as one moment
 _SPREAD = 10  # a share of a window's quota goes out over so many parts of it
 _RISE = 0.05  # of the ceiling, per window, while below it
 _CREEP = 0.01  # the same beyond it: what was learned in a crowded minute heals, and the share still holds
-_PROBES = 1 / 120, 1 / 12  # first and longest wait without a hint, in windows
+_PROBES = 1 / 600, 1 / 12  # first and longest wait without a hint, in windows
 _TICK_SECONDS = 0.02  # at a high rate of refill, as many calls go at once as it gives in this time
+_FEW, _A_WHILE = 10, 1 / 6  # calls, in windows: most buckets send a few calls once and are not seen again
+_CALLS_BETWEEN_RISES = 30
 _EPSILON = 1e-6
 
 
@@ -42,11 +45,11 @@ class Rate:
 class _Admitted:
     """Counts what the server admitted in the last window, in constant space."""
 
-    __slots__ = ("_began_at", "_calls", "_calls_before", "_window")
+    __slots__ = ("_began_at", "_calls", "_calls_before", "_last_at", "_window")
 
     def __init__(self, window_seconds: float) -> None:
         self._window = window_seconds
-        self._began_at = -1.0
+        self._began_at = self._last_at = -1.0
         self._calls = self._calls_before = 0
 
     def restart(self, now: float) -> None:
@@ -58,6 +61,7 @@ class _Admitted:
         """Count one call."""
         self._turn(now)
         self._calls += 1
+        self._last_at = now
 
     def lately(self, now: float, at_most: float) -> float:
         """Return how many in the last window; at most so many of those before the current stretch's own."""
@@ -65,9 +69,10 @@ class _Admitted:
         past = 1 - (now - self._began_at) / self._window
         return max(self._calls, min(self._calls + self._calls_before * past, at_most))
 
-    def quiet(self, now: float) -> bool:
-        """Tell whether it has counted nothing in the last window."""
-        return self._began_at + 2 * self._window < now
+    def forgettable(self, now: float) -> bool:
+        """Tell whether next to nothing would be forgotten: no call for a window, or a few a while ago."""
+        few = self._calls + self._calls_before <= _FEW
+        return self._last_at + self._window * (_A_WHILE if few else 1) < now
 
     def _turn(self, now: float) -> None:
         passed = int((now - self._began_at) / self._window)
@@ -83,8 +88,9 @@ class Pace:
     """The state of one bucket. Times are the loop's seconds."""
 
     __slots__ = (
-        "_admitted", "_before_shut", "_ceiling", "_filled_at", "_limited", "_marks", "_probes", "_raised_at",
-        "_rate", "_share", "_shut_at", "_spans", "_window", "_windowed", "in_flight", "open_at", "shut",
+        "_admitted", "_before_shut", "_ceiling", "_confirmed", "_filled_at", "_filled_by_server", "_limited", "_marks",
+        "_probes", "_raised_at", "_rate", "_share", "_shut_at", "_spans", "_window", "_windowed", "in_flight",
+        "open_at", "shut",
     )  # fmt: skip
 
     def __init__(self, *, share: float, window_seconds: float, known: Rate | None = None) -> None:
@@ -96,11 +102,13 @@ class Pace:
         self._rate = 0.0  # calls a second we take; 0: not limited
         self._ceiling = 0.0  # the best rate that held
         self._windowed = True  # the server counts by windows; else it refills steadily
+        self._confirmed = False  # that it does, by two openings a window apart
         self._raised_at = 0.0
         self._limited = False  # somebody had to wait for quota since the last rise
         self._marks: list[list[float]] = []  # [latest, calls, earliest], oldest first; kept while limited
         self._admitted = _Admitted(window_seconds)
         self._filled_at = -1.0
+        self._filled_by_server = False  # else just by its first call
         self._shut_at = -1.0
         self._before_shut = 0.0  # admitted in the last window, or since the bucket was filled
         self._probes = 0
@@ -135,7 +143,7 @@ class Pace:
 
     def idle(self, now: float) -> bool:
         """Tell whether nothing would be lost by forgetting this bucket."""
-        return self._rate == 0 and not self.shut and self.in_flight == 0 and self._admitted.quiet(now)
+        return self._rate == 0 and not self.shut and self.in_flight == 0 and self._admitted.forgettable(now)
 
     def shut_seconds(self, now: float) -> float:
         """Return for how long nothing has been admitted since the server refused; 0 if open."""
@@ -180,16 +188,19 @@ class Pace:
     # how it learns
 
     def _own_wait(self, now: float) -> float:
-        """Without a hint: until the next window if its start is known, else ever longer."""
+        """Without a hint: until the next window if its start is known for sure, else ever longer."""
         self._probes += 1
-        if self._probes == 1 and self._rate and self._filled_at >= 0 and self._windowed:
+        if self._probes == 1 and self._confirmed:
             return self._window - (now - self._filled_at) % self._window
-        first, longest = _PROBES
-        return self._window * min(longest, first * 2.0 ** (self._probes - 1))
+        first, longest = (part * self._window for part in _PROBES)
+        if self._rate and not self._windowed:
+            first = max(first, 0.25 / self._rate)
+        return min(longest, first * 2.0 ** (self._probes - 1))
 
     def _reopened(self, now: float) -> None:
         """Take what the refusal taught, at the first admitted call after it."""
         self._windowed = self._is_windowed(now)
+        self._confirmed = self._windowed and self._filled_by_server
         if self._windowed:
             rate = self._share * max(self._before_shut - 1, 1.0) / self._window
             self._ceiling = max(rate, (self._ceiling + rate) / 2)
@@ -199,29 +210,34 @@ class Pace:
         self._rate = rate
         self._limited = self.shut = False
         self._raised_at = self._filled_at = now
+        self._filled_by_server = True
         self._admitted.restart(now)
 
     def _is_windowed(self, now: float) -> bool:
-        short = _SHORT * self._window
-        if now - self._shut_at >= short:
-            return True
-        phase = (now - self._filled_at) % self._window
-        return self._rate > 0 and self._windowed and min(phase, self._window - phase) < short
+        """Tell whether it opened as a window does: whole windows after it was filled, where that is known."""
+        if not self._filled_by_server:
+            return now - self._shut_at >= _SHORT * self._window
+        since = (now - self._filled_at) / self._window
+        return since > 0.5 and abs(since - round(since)) < _PHASE
 
     def _refill(self, now: float) -> float:
-        """Return calls a second: what came between refusals, over all of them but the first, of the last window."""
+        """Return calls a second: what came between refusals, over all of them but the first, and of late."""
         calls, seconds = self._before_shut, min(max(now - self._filled_at, _EPSILON), self._window)
         if self._spans is None:
             self._spans = 0.0, 0.0  # the first one includes what the bucket held when it was full
             return calls / seconds
         old_calls, old_seconds = self._spans
-        if old_seconds > self._window:
+        if old_seconds > self._window and old_calls > _CALLS_BETWEEN_RISES:
             old_calls, old_seconds = old_calls / 2, old_seconds / 2
         self._spans = calls + old_calls, seconds + old_seconds
         return self._spans[0] / self._spans[1]
 
     def _rise(self, now: float) -> None:
-        every = self._window / _SPREAD if self._share == 1 and not self._windowed else self._window
+        every = self._window
+        if (
+            self._share == 1 and not self._windowed
+        ):  # what is not taken of a refill is lost, so feel for more soon
+            every = max(every / _SPREAD, _CALLS_BETWEEN_RISES / self._rate)
         if now - self._raised_at < every:
             return
         self._raised_at = now
