@@ -8,13 +8,14 @@ from collections.abc import Callable
 from orchestrator.cli.show import say
 
 
-def confirming(*, yes: bool) -> Callable[[int, int], None]:
+def confirming(*, yes: bool) -> Callable[[int, int | None], None]:
     """Return what asks for the number of accounts to be typed, or, with `--yes`, only says what will be done."""
 
-    def confirm(accounts: int, rules: int) -> None:
+    def confirm(accounts: int, rules: int | None) -> None:
         from orchestrator.run import RefusedError, UsageError
 
-        say(f"{rules} rules in {accounts} accounts will be changed")
+        what = "what is found" if rules is None else f"{rules} rules"
+        say(f"{what} in {accounts} accounts will be changed")
         if yes:
             return
         if not sys.stdin.isatty():

@@ -206,6 +206,38 @@ def verify(
 
 
 @app.command()
+def close(
+    context: typer.Context,
+    ports: Annotated[
+        list[str], typer.Argument(metavar="PORT...", help="6379, udp/11211, …", show_default=False)
+    ],
+    incident: Annotated[str, typer.Option(metavar="NAME", help="The incident; it is in every record.")],
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", metavar="DIR", help="The run folder; default: named by the incident."),
+    ] = None,
+    yes: Yes = False,
+    account: Accounts = [],
+    exclude: Excluded = [],
+    folder: Folders = [],
+    tag: Tags = [],
+    region: Regions = [],
+    config: ConfigFile = None,
+) -> None:
+    """An incident: close the ports to the Internet, each account as soon as it is scanned."""
+    from orchestrator import run
+    from orchestrator.cli import show
+    from orchestrator.cli.asking import confirming
+
+    progress = run.Progress()
+    filters = _filters(account, exclude, folder, tag, region, ports)
+    target = out or Path(f"sgsweep-{_file_name(incident)}")
+    settings = _config(context, config)
+    work = run.close(settings, filters, target, incident, confirming(yes=yes), progress)
+    raise typer.Exit(show.closed(_wait(_shown(work, progress)), target))
+
+
+@app.command()
 def explain(
     folder: RunFolder,
     rule_id: Annotated[str, typer.Argument(metavar="RULE_ID", help="The rule, sgr-…", show_default=False)],
@@ -245,6 +277,14 @@ def report(
 
 app.command()(demo)
 app.command()(emulate)
+
+
+def _file_name(text: str) -> str:
+    """Return the text without what a file's name cannot hold everywhere."""
+    kept = "".join(char if char.isalnum() or char in "-_." else "-" for char in text).strip(".-")
+    if not kept:
+        raise typer.BadParameter(f"--incident {text!r} makes no folder name: give --out")
+    return kept
 
 
 def _given(path: Path | None) -> Path:

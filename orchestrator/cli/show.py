@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from orchestrator.policy import Check, Explanation
-    from orchestrator.run import AccountList, Changed, Planned, Summary, Verified
+    from orchestrator.run import AccountList, Changed, Closed, Planned, Summary, Verified
 
 _SHOWN = 20  # lines of one kind; the files of the run folder have all
 
@@ -100,6 +100,18 @@ def changed(result: Changed) -> int:
         say(f"STOPPED: {result.stopped}. Run the same command again to go on")
     elif result.outcomes:
         say(f"next: sgsweep verify {result.folder}; the way back: sgsweep rollback {result.folder}")
+    return result.exit_code
+
+
+def closed(result: Closed, folder: Path) -> int:
+    """Say what was found and closed, what stays open, and what is reachable still through another group."""
+    scan(result.summary, folder)
+    changed(result.changed)
+    for one in result.still_reachable[:_SHOWN]:
+        where = f"{one.account_id} {one.region_id} {one.security_group_id}"
+        say(f"STILL REACHABLE {where}: through {', '.join(one.via)} on the same network interface")
+    say(f"{result.left_open} findings stay open; {len(result.still_reachable)} groups are reachable still")
+    say("connections that are established now can live up to 910 seconds longer")
     return result.exit_code
 
 

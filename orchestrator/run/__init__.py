@@ -2,6 +2,7 @@
 
 from orchestrator.plan import describe as describe_plan
 from orchestrator.run.changing import Approval, Changed, apply, rollback
+from orchestrator.run.closing import Closed, close
 from orchestrator.run.filters import Filters
 from orchestrator.run.folder import Summary
 from orchestrator.run.hub import key_and_value
@@ -16,6 +17,7 @@ __all__ = [
     "AccountList",
     "Approval",
     "Changed",
+    "Closed",
     "Filters",
     "Planned",
     "Progress",
@@ -24,6 +26,7 @@ __all__ = [
     "UsageError",
     "Verified",
     "apply",
+    "close",
     "describe_plan",
     "explain_error",
     "explain_rule",

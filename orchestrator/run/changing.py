@@ -12,7 +12,7 @@ import msgspec
 from accounts import Account
 from orchestrator.audit import unsigned_by
 from orchestrator.config import Config, RemediationTable
-from orchestrator.journal import Journal, Outcome
+from orchestrator.journal import Journal, Outcome, Reader
 from orchestrator.plan import (
     Action,
     Plan,
@@ -48,8 +48,8 @@ from orchestrator.run.telling import write_report
 STOP = "STOP"
 _MIN_CHANGES = 5
 
-Confirm = Callable[[int, int], None]
-"""Is told how many accounts and rules will be changed; raises to refuse."""
+Confirm = Callable[[int, int | None], None]
+"""Is told in how many accounts how many rules will be changed (None: not known yet); raises to refuse."""
 
 
 class Changed(msgspec.Struct, frozen=True):
@@ -250,13 +250,18 @@ class Work:
 
     def result(self, stopped: str) -> Changed:
         """Return what the job has come to, over all its deliveries."""
-        count: dict[str, int] = {}
-        failed: list[Outcome] = []
-        for outcome in self.journal.outcomes(self.job):
-            count[outcome.outcome] = count.get(outcome.outcome, 0) + 1
-            if outcome.outcome == "failed":
-                failed.append(outcome)
-        return Changed(count, tuple(failed), stopped, self.journal.folder)
+        return changed_of(self.journal, self.job, stopped)
+
+
+def changed_of(reader: Reader, job: str | None, stopped: str) -> Changed:
+    """Return what a job, or all jobs of a run, have come to."""
+    count: dict[str, int] = {}
+    failed: list[Outcome] = []
+    for outcome in reader.outcomes(job):
+        count[outcome.outcome] = count.get(outcome.outcome, 0) + 1
+        if outcome.outcome == "failed":
+            failed.append(outcome)
+    return Changed(count, tuple(failed), stopped, reader.folder)
 
 
 def brake_of(folder: Path, rails: RemediationTable) -> Brake:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Coroutine
 from datetime import datetime
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 
@@ -38,17 +38,40 @@ class Judgement(msgspec.Struct, frozen=True):
     exposure: bool = True
 
 
+class Remedy(Protocol):
+    """What an incident does with an account around its scan."""
+
+    def begin(self, hub: Hub, journal: Journal, accounts: int) -> None:
+        """Be told where and with whom, once, before the first account; raise to refuse."""
+        ...
+
+    async def before(self, account: Account) -> None:
+        """Be told that the account is about to be scanned."""
+        ...
+
+    async def after(self, account: Account) -> None:
+        """Be told that the account was scanned; its findings are in the journal."""
+        ...
+
+
 class Sweep:
     """One run over its accounts, from whatever the journal says is still to be done."""
 
     def __init__(
-        self, hub: Hub, journal: Journal, judgement: Judgement, progress: Progress, now: datetime
+        self,
+        hub: Hub,
+        journal: Journal,
+        judgement: Judgement,
+        progress: Progress,
+        now: datetime,
+        remedy: Remedy | None = None,
     ) -> None:
         self.hub = hub
         self.journal = journal
         self.judgement = judgement
         self.progress = progress
         self.now = now
+        self._remedy = remedy
         limits = hub.config.limits
         self._accounts = asyncio.Semaphore(limits.max_accounts)
         # Reads waiting for the limiter cost memory, so no more are begun than could be in flight twice over.
@@ -71,7 +94,11 @@ class Sweep:
         claim = await self.journal.claim(account.account_id)
         if claim is not None:
             self.progress.enter(account.account_id, lambda: f"{account.account_id} {account.name}")
+            if self._remedy is not None:
+                await self._remedy.before(account)
             state = await _AccountSweep(self, account, claim).run()
+            if self._remedy is not None:
+                await self._remedy.after(account)
             await self.journal.finish(claim, state)
         self.progress.leave(account.account_id)
 

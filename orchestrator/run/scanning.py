@@ -23,7 +23,7 @@ from orchestrator.run.folder import Summary, count_calls, export, summarize
 from orchestrator.run.hub import Hub, endpoint_identity, opened
 from orchestrator.run.progress import Progress
 from orchestrator.run.refusals import RefusedError
-from orchestrator.run.scan import Judgement, Sweep
+from orchestrator.run.scan import Judgement, Remedy, Sweep
 from orchestrator.run.telling import write_report
 
 _CHECKED_AT_ONCE = 64
@@ -80,7 +80,12 @@ def _missing(error: CloudError, account: Account, role: str) -> Unreachable:
 
 
 async def scan(
-    config: Config, filters: Filters, out: Path, progress: Progress, *, incident: str = ""
+    config: Config,
+    filters: Filters,
+    out: Path,
+    progress: Progress,
+    remedy: Remedy | None = None,
+    incident: str = "",
 ) -> Summary:
     """Sweep the organization into a new run folder.
 
@@ -111,10 +116,19 @@ async def scan(
         )
         async with Journal.create(out, header) as journal:
             await journal.add_accounts(discovered.accounts, discovered.skipped)
-            return await _sweep(hub, journal, judgement, progress)
+            return await _sweep(hub, journal, judgement, progress, remedy)
 
 
-async def resume(config: Config, folder: Path, progress: Progress) -> Summary:
+async def scan_or_resume(
+    config: Config, filters: Filters, out: Path, progress: Progress, remedy: Remedy, incident: str
+) -> Summary:
+    """Begin a run in the folder, or go on with the one that is there: an incident's command is run again as it is."""
+    if (out / "journal.sqlite").exists():
+        return await resume(config, out, progress, remedy)
+    return await scan(config, filters, out, progress, remedy, incident)
+
+
+async def resume(config: Config, folder: Path, progress: Progress, remedy: Remedy | None = None) -> Summary:
     """Go on with a run where it stopped: finished accounts are not asked again.
 
     Raises:
@@ -123,7 +137,7 @@ async def resume(config: Config, folder: Path, progress: Progress) -> Summary:
     """
     async with Journal.open(folder) as journal, opened(config, journal.header.run_id) as hub:
         refuse_other_cloud(journal.header, config, hub)
-        return await _sweep(hub, journal, judgement_of(journal.header), progress)
+        return await _sweep(hub, journal, judgement_of(journal.header), progress, remedy)
 
 
 def refuse_other_cloud(header: RunHeader, config: Config, hub: Hub) -> None:
@@ -146,12 +160,16 @@ def judgement_of(header: RunHeader) -> Judgement:
     return msgspec.convert(header.settings["judgement"], Judgement)
 
 
-async def _sweep(hub: Hub, journal: Journal, judgement: Judgement, progress: Progress) -> Summary:
+async def _sweep(
+    hub: Hub, journal: Journal, judgement: Judgement, progress: Progress, remedy: Remedy | None
+) -> Summary:
     """Sweep, and write the run folder's files however it ends."""
+    if remedy is not None:
+        remedy.begin(hub, journal, sum(1 for _ in journal.accounts()))
     began = time.monotonic()
     hub.client.limiter.remember(learned_rates(journal))
     try:
-        await Sweep(hub, journal, judgement, progress, now()).run()
+        await Sweep(hub, journal, judgement, progress, now(), remedy).run()
     finally:
         await _remember(hub, journal, judgement, time.monotonic() - began)
         summary = conclude(journal, hub.config.accepted_unreachable)
