@@ -22,17 +22,15 @@ class CodeMark(msgspec.Struct, frozen=True, kw_only=True):
 
 
 DEFAULT_CODE_MARKS = (
-    CodeMark(tool="ROS", tag="acs:ros:*"),
-    CodeMark(tool="ROS", tag="ros-aliyun-*"),
-    CodeMark(tool="ACK", tag="ack.aliyun.com"),
-    CodeMark(tool="ACK", tag="ack.alibabacloud.com*"),
+    CodeMark(tool="ROS", tag="acs:ros:*"),  # the system tag acs:ros:stackId (ROS GetFeatureDetails)
+    CodeMark(tool="ACK", tag="ack.aliyun.com"),  # its value is the cluster's id
     CodeMark(tool="ACK", name="alicloud-cs-auto-created-security-group-*"),
     CodeMark(tool="Terraform", tag="*=terraform"),
     CodeMark(tool="Terraform", tag="terraform*"),
     CodeMark(tool="Terraform", name="tf-*"),
     CodeMark(tool="Terraform", name="terraform-*"),
 )
-"""ROS and ACK tag what they make; Terraform does not, so its marks are what people use for it."""
+"""ROS and ACK mark what they make; Terraform does not, so its marks are what people use for it."""
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
