@@ -1,0 +1,249 @@
+"""The three entry points, and what they share: an invocation with its time, its sessions and its end."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import msgspec
+
+from accounts import Unreachable
+from orchestrator import inventory
+from orchestrator.cloud.client import Client
+from orchestrator.cloud.errors import CloudError
+from orchestrator.handler import answering
+from orchestrator.handler.entering import Sessions, reason_of
+from orchestrator.handler.events import EventError, Question, Resource, parse, question
+from orchestrator.handler.remedy import Remedy, Result
+from orchestrator.handler.settings import Run, Settings, own_credentials, read_context, read_settings
+from orchestrator.handler.store import open_store
+from orchestrator.handler.telling import Voice
+from orchestrator.plan import Place
+from orchestrator.remediate import Brake
+from orchestrator.securitygroup import Placement
+
+_GROUPS_AT_ONCE = 8
+_BAD = ("failed", "left")
+
+
+class RemediationFailed(Exception):  # noqa: N818 - the platform shows the name
+    """Some groups could not be dealt with. Raised at the end, so that the platform sees it and delivers again."""
+
+
+class Invocation(msgspec.Struct, frozen=True):
+    """What one invocation works with."""
+
+    settings: Settings
+    run: Run
+    client: Client
+    sessions: Sessions
+    remedy: Remedy
+    brake: Brake
+    voice: Voice
+
+
+def handler(event: object, context: object = None) -> dict[str, Any]:
+    """Remedy the groups that Cloud Config (or EventBridge) names; the function's entry `index.handler`.
+
+    Raises:
+        RemediationFailed: some of the groups could not be dealt with; all others were.
+        EventError: the event is no JSON.
+        SettingsError: an SGSWEEP_ variable is wrong; nothing was done.
+    """
+    return asyncio.run(_invoke(context, lambda invocation: _remedy(invocation, event)))
+
+
+def on_event(event: object, context: object = None) -> dict[str, Any]:
+    """Judge the group that an ActionTrail event is about, and remedy it; the function's entry `index.on_event`.
+
+    Raises:
+        RemediationFailed, EventError, SettingsError: as `handler`.
+    """
+    return handler(event, context)
+
+
+def evaluate(event: object, context: object = None) -> dict[str, Any]:
+    """Answer a custom Cloud Config rule by our judgement; the function's entry `index.evaluate`. Changes nothing.
+
+    Raises:
+        RemediationFailed: a group could not be read, so there is no answer about it.
+        EventError: the event is no such question.
+        SettingsError: an SGSWEEP_ variable is wrong.
+    """
+    return asyncio.run(_invoke(context, lambda invocation: _answer(invocation, event), judging=True))
+
+
+async def _invoke(
+    context: object, work: Callable[[Invocation], Awaitable[dict[str, Any]]], *, judging: bool = False
+) -> dict[str, Any]:
+    run = read_context(context, os.environ)
+    voice = Voice(run.request_id)
+    try:
+        environment = {**os.environ, "SGSWEEP_MODE": "plan"} if judging else os.environ
+        settings = read_settings(environment)
+        async with _open(settings, run, context, voice) as invocation:
+            return await work(invocation)
+    except Exception as error:
+        voice.alarm("failed", error=type(error).__name__, reason=reason_of(error))
+        raise
+    finally:
+        voice.close()
+
+
+@asynccontextmanager
+async def _open(settings: Settings, run: Run, context: object, voice: Voice) -> AsyncIterator[Invocation]:
+    own = own_credentials(context, os.environ)
+    brake = Brake()
+    # Between two changes, not in the middle of one: what was begun is finished or stands in the ledger.
+    alarm = asyncio.get_running_loop().call_later(
+        run.seconds, brake.press, "the function's time is nearly over"
+    )
+    try:
+        async with Client(settings.cloud) as client:
+            sessions = Sessions(client, settings, run, own)
+            store = (
+                open_store(settings.ledger, client, run.region_id, own) if settings.mode == "apply" else None
+            )
+            remedy = Remedy(client, settings, sessions, store, brake, voice)
+            yield Invocation(settings, run, client, sessions, remedy, brake, voice)
+    finally:
+        alarm.cancel()
+
+
+# Remedying ------------------------------------------------------------------------------------------------
+
+
+async def _remedy(invocation: Invocation, event: object) -> dict[str, Any]:
+    resources, ignored = parse(event)
+    for one in ignored:
+        invocation.voice.tell("ignored", reason=one.reason, what=one.what)
+    results = await _all(invocation, resources)
+    changed = [result for result in results if result.state == "changed"]
+    await _evaluate_again(invocation, changed, resources)
+    counts: dict[str, int] = {}
+    for result in results:
+        counts[result.state] = counts.get(result.state, 0) + 1
+    bad = [result for result in results if result.state in _BAD]
+    invocation.voice.tell("done", mode=invocation.settings.mode, groups=counts, ignored=len(ignored))
+    if bad:
+        named = "; ".join(
+            f"{one.account_id}/{one.security_group_id} {one.state}: {one.reason}" for one in bad[:5]
+        )
+        raise RemediationFailed(f"{len(bad)} of {len(results)} groups: {named}")
+    return {"mode": invocation.settings.mode, "groups": counts, "results": msgspec.to_builtins(results)}
+
+
+async def _all(invocation: Invocation, resources: Iterable[Resource]) -> list[Result]:
+    """Work on the groups, a few at a time; whatever happens, return a result for each of them."""
+    gate = asyncio.Semaphore(_GROUPS_AT_ONCE)
+
+    async def one(resource: Resource) -> Result:
+        async with gate:
+            return await invocation.remedy.of(resource)
+
+    tasks = {asyncio.ensure_future(one(resource)): resource for resource in resources}
+    if not tasks:
+        return []
+    _, hanging = await asyncio.wait(tasks, timeout=invocation.run.limit_seconds)
+    for task in hanging:
+        task.cancel()
+    if hanging:
+        await asyncio.wait(hanging)
+    return [_result_of(invocation.voice, task, resource) for task, resource in tasks.items()]
+
+
+def _result_of(voice: Voice, task: asyncio.Future[Result], resource: Resource) -> Result:
+    error = None if task.cancelled() else task.exception()
+    if error is None and not task.cancelled():
+        return task.result()
+    reason = reason_of(error) if error else "the function's time was over while it was being worked on"
+    result = Result(
+        account_id=resource.account_id,
+        region_id=resource.region_id,
+        security_group_id=resource.security_group_id,
+        state="failed" if error else "left",
+        reason=reason,
+    )
+    voice.tell("group", **msgspec.to_builtins(result))
+    return result
+
+
+async def _evaluate_again(
+    invocation: Invocation, changed: list[Result], resources: Iterable[Resource]
+) -> None:
+    """Have the rules that named the changed groups looked at again. That it fails changes nothing about the fix."""
+    if not changed:
+        return
+    groups = {(one.account_id, one.region_id, one.security_group_id) for one in changed}
+    named = [
+        rule_id
+        for one in resources
+        if (one.account_id, one.region_id, one.security_group_id) in groups
+        for rule_id in one.config_rule_ids
+    ]
+    for rule_id in dict.fromkeys((*named, *invocation.settings.config_rule_ids)):
+        try:
+            await answering.evaluate_again(
+                invocation.sessions.own, rule_id, invocation.settings.aggregator_id
+            )
+        except CloudError as error:  # noqa: PERF203 - each rule may fail
+            invocation.voice.tell("not evaluated again", config_rule_id=rule_id, reason=reason_of(error))
+        else:
+            invocation.voice.tell("evaluated again", config_rule_id=rule_id)
+
+
+# Answering ------------------------------------------------------------------------------------------------
+
+
+async def _answer(invocation: Invocation, event: object) -> dict[str, Any]:
+    asked = question(event)
+    answers, unread = await (
+        _answer_one(invocation, asked) if asked.resource else _answer_all(invocation, asked)
+    )
+    own = invocation.sessions.own
+    await answering.put_evaluations(invocation.client, own, asked, answers)
+    counts: dict[str, int] = {}
+    for one in answers:
+        counts[one.compliance] = counts.get(one.compliance, 0) + 1
+    invocation.voice.tell("answered", account_id=asked.account_id, answers=counts, unread=len(unread))
+    if unread:
+        raise RemediationFailed(f"no answer about {len(unread)}: {'; '.join(unread[:5])}")
+    return {"answers": msgspec.to_builtins(answers)}
+
+
+_Answers = tuple[list[answering.Judged], list[str]]
+
+
+async def _answer_one(invocation: Invocation, asked: Question) -> _Answers:
+    resource = asked.resource
+    if resource is None:
+        raise EventError("the question is about no resource")
+    place = Place(resource.account_id, resource.region_id, resource.security_group_id)
+    found = await invocation.remedy.look(place)
+    if isinstance(found, Unreachable):
+        gone = answering.unseen(found, asked.resource_name)
+        return ([gone], []) if gone else ([], [f"{found.code}: {found.message}"])
+    return [answering.judged(found, invocation.remedy.judge(found))], []
+
+
+async def _answer_all(invocation: Invocation, asked: Question) -> _Answers:
+    """A scheduled run asks about an account: look at every group in every region, while there is time."""
+    session = await invocation.sessions.reader(asked.account_id)
+    answers: list[answering.Judged] = []
+    unread: list[str] = []
+    for region_id in await inventory.regions(session):
+        reader = inventory.RegionReader(session, Placement(asked.account_id), region_id)
+        try:
+            async for page in inventory.security_groups(session, region_id):
+                invocation.brake.check()
+                for found in await asyncio.gather(*(reader.read(listing) for listing in page)):
+                    if isinstance(found, Unreachable):
+                        unread.append(f"{found.security_group_id}: {found.code}")
+                    else:
+                        answers.append(answering.judged(found.group, invocation.remedy.judge(found.group)))
+        except Exception as error:  # noqa: BLE001 - the other regions are still answered about
+            unread.append(f"{region_id}: {reason_of(error)}")
+    return answers, unread
