@@ -43,6 +43,8 @@ class Simulation:
         added = self._added(changes)
         if unknown := next((problem for rule in added for problem in rule.problems), ""):
             return Verdicts(f"its replacement cannot be understood: {unknown}")
+        if reason := self._blind(changes):
+            return Verdicts(reason)
         after = [*self._remaining(changes), *added]
         packets = next(self._packets(changes, added, after), "")
         if packets:
@@ -51,9 +53,10 @@ class Simulation:
         failing = frozenset([(_origin(one), one.check_id) for one in left])
         return Verdicts(self._still_open(changes, left), failing)
 
-    def weight(self, changes: Sequence[Change]) -> int:
-        """How many rules the group holds at most while the changes are made, as the cloud counts them."""
-        return sum([_weight(rule) for rule in (*self._known.group.rules, *self._added(changes))])
+    def growth(self, changes: Sequence[Change]) -> tuple[int, int]:
+        """How many rules are added, and how many the group holds before others go, as the cloud counts them."""
+        added = sum([_weight(rule) for rule in self._added(changes)])
+        return added, added + sum([_weight(rule) for rule in self._known.group.rules])
 
     def _added(self, changes: Sequence[Change]) -> list[Rule]:
         """The rules that are new; the API adds none that is there, or twice. Their id names whose place they take."""
@@ -64,6 +67,15 @@ class Simulation:
                 if content not in self._known.contents and content not in found:
                     found[content] = self._known.rule(fields, _new_id(change.rule))
         return list(found.values())
+
+    def _blind(self, changes: Sequence[Change]) -> str:
+        """Why a change cannot be tried: a drop, or another priority, may hit what a rule nobody understood lets in."""
+        unknown = next((rule for rule in self._known.group.rules if rule.problems), None)
+        if unknown and any(one.kind == "block" or is_old_default(one.rule.raw) for one in changes):
+            return (
+                f"it may hit what rule {unknown.rule_id} lets in, which is not known ({unknown.problems[0]})"
+            )
+        return ""
 
     def _remaining(self, changes: Sequence[Change]) -> Iterator[Rule]:
         """The rules that stay, the modified ones as they will be."""
