@@ -62,6 +62,11 @@ class Change(NamedTuple):
         """Whether the rule itself goes."""
         return self.kind != "block" and self.modify is None
 
+    @property
+    def makes(self) -> tuple[Fields, ...]:
+        """The rules that there are then: those added, and the modified one."""
+        return self.adds if self.modify is None else (*self.adds, {**self.rule.raw, **self.modify})
+
 
 class Group(NamedTuple):
     """A group as the decisions need it: `contents` are the content digests of its rules."""
@@ -92,9 +97,13 @@ def known(group: SecurityGroup, settings: Settings) -> Group:
 
 
 def change_of(
-    known: Group, rule: Rule, acting: Sequence[Finding], settings: Settings, taken: AbstractSet[str]
+    known: Group,
+    rule: Rule,
+    acting: Sequence[Finding],
+    settings: Settings,
+    taken: AbstractSet[str] = frozenset(),
 ) -> Change:
-    """What is to happen to a rule because of these findings; `taken` are contents that others will write."""
+    """What is to happen to a rule because of these findings; `taken` are contents it must not be modified to."""
     mine = pieces_of(rule)
     gone = shared(mine, _pieces(acting, ACTING))
     if all(finding.action == "block" for finding in acting):
@@ -113,7 +122,7 @@ def change_of(
         ]
         kind: Kind = "narrow" if allowed else "split" if rest else "revoke"
         change = Change(rule, kind, tuple(adds), notes=_notes(rule, acting, rest))
-    for fields in (*change.adds, *([{**rule.raw, **change.modify}] if change.modify else [])):
+    for fields in change.makes:
         targets -= packets_of(known.rule(fields))
     return change._replace(check_ids=_ids(acting), targets=targets, closes=closes)
 

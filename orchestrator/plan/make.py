@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timezone
 from typing import NamedTuple, Protocol
@@ -130,14 +131,14 @@ def _weigh(
     returned: Mapping[str, int],
 ) -> tuple[dict[str, str], list[Action]]:
     """The changes that pass the simulation together, as actions; and why the others must not be made."""
-    changes: list[Change] = []
-    taken: set[str] = set()
-    for rule, mine in wanted:
-        change = change_of(group, rule, [one for one in mine if _acts(one)], settings, taken)
-        changes.append(change)
-        taken.update([content_digest(fields) for fields in change.adds])
-        if change.modify:
-            taken.add(content_digest({**rule.raw, **change.modify}))
+    acting = [(rule, [one for one in mine if _acts(one)]) for rule, mine in wanted]
+    draft = [change_of(group, rule, mine, settings) for rule, mine in acting]
+    # Two rules of the same meaning cannot be: what several changes come to, none reaches by modifying its rule.
+    count = Counter([content_digest(fields) for change in draft for fields in change.makes])
+    contested = frozenset([content for content, times in count.items() if times > 1])
+    changes = (
+        [change_of(group, rule, mine, settings, contested) for rule, mine in acting] if contested else draft
+    )
     simulation = Simulation(group, findings, judge)
     chosen, refused, left = _possible(simulation, changes, settings)
     code = managed_as_code(group.group, settings)
@@ -174,10 +175,10 @@ def _possible(
 
 
 def _try(simulation: Simulation, changes: Sequence[Change], settings: Settings) -> Verdicts:
-    weight = simulation.weight(changes)
-    if weight > settings.rules_per_group:
+    added, held = simulation.growth(changes)
+    if added and held > settings.rules_per_group:
         return Verdicts(
-            f"the group would hold {weight} rules for a moment, and {settings.rules_per_group} is the most: "
+            f"the group would hold {held} rules for a moment, and {settings.rules_per_group} is the most: "
             "delete rules, or let the check narrow or block"
         )
     return simulation.run(changes)

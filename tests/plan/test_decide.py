@@ -378,3 +378,42 @@ def test_the_same_input_makes_the_same_plan() -> None:
     one, two = group(permission(1)), group(permission(2), listing={"SecurityGroupId": "sg-2"})
     assert planned(one, two) == planned(two, one)
     assert planned(one).digest != planned(one, now=datetime.fromisoformat("2026-03-02T00:00:00+00:00")).digest
+
+
+def test_a_group_beyond_the_limit_may_still_lose_rules() -> None:
+    """A raised quota is no reason to keep a rule that only has to go."""
+    result = decided(group(permission(1), permission(2, "443/443")), rules_per_group=1)
+    assert [action.action for action in result.actions] == ["revoke"]
+
+
+def test_what_two_changes_come_to_is_not_reached_by_modifying() -> None:
+    """One rule would be narrowed in place to just what the other's replacement adds: both add it instead."""
+    telnet = Check(id="telnet", ports=(PortSpec.parse("23"),), action="split")
+    one = group(permission(1), permission(2, "22/23"))
+    actions = decided(one, NARROW, telnet, narrow_to=("10.0.0.0/8",)).actions
+    assert [(action.action, action.modify) for action in actions] == [("narrow", None), ("narrow", None)]
+    assert [ports_of(action) for action in actions] == [["TCP 22/22"], ["TCP 22/22"]]
+
+
+def test_block_is_refused_beside_a_rule_that_nobody_understood() -> None:
+    """An accept from a list that could not be read may be just what the drop would hit."""
+    unread = permission(2, source="pl-unread", Priority=50)
+    result = decided(group(permission(1), unread, InnerAccessPolicy="Drop"), BLOCK)
+    assert result.actions == ()
+    assert (
+        "it may hit what rule sgr-2 lets in" in {one.rule_id: one.reason for one in result.skipped}["sgr-1"]
+    )
+
+
+def test_a_split_does_not_mind_a_rule_that_nobody_understood() -> None:
+    """What it adds lies within what it removes, whatever else there is."""
+    result = decided(group(permission(1, "20/25"), permission(2, source="pl-unread")))
+    assert [action.action for action in result.actions] == ["split"]
+
+
+def test_rules_blamed_together_are_changed_where_that_is_asked_for() -> None:
+    """With an action in the check, as many go as bring the rest below the threshold; the others stay."""
+    asked = replace(SSH, action="revoke")
+    result = decided(group(*[permission(n, source=f"{20 + 2 * n}.0.0.0/9") for n in range(3)]), asked)
+    assert [action.rule_id for action in result.actions] == ["sgr-0", "sgr-1"]
+    assert [one.rule_id for one in result.skipped] == ["sgr-2"]
