@@ -1,11 +1,12 @@
 """All addresses on one line, IPv4 first, then IPv6: which are public, how many they are, their names."""
 
+from bisect import bisect_left
 from collections.abc import Iterable
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, summarize_address_range
 from typing import Literal, NamedTuple
 
-from orchestrator.exposure.intervals import NOTHING, Intervals, both, minus, normal
+from orchestrator.exposure.intervals import NOTHING, Intervals, both, minus, normal, size
 from orchestrator.securitygroup import Cidr, GroupRef, Source, parse_cidr
 
 IPV6_BASE = 1 << 32
@@ -57,16 +58,12 @@ class Count(NamedTuple):
 
 def count(addresses: Intervals) -> Count:
     """How many addresses of each family are in the set."""
-    ipv4 = ipv6 = 0
-    for first, last in addresses:
-        if last < IPV6_BASE:
-            ipv4 += last - first + 1
-        elif first >= IPV6_BASE:
-            ipv6 += last - first + 1
-        else:
-            ipv4 += IPV6_BASE - first
-            ipv6 += last - IPV6_BASE + 1
-    return Count(ipv4, ipv6)
+    border = bisect_left(addresses, (IPV6_BASE,))
+    total = size(addresses)
+    ipv4 = total if border == len(addresses) else size(addresses[:border])
+    if border and addresses[border - 1][1] >= IPV6_BASE:
+        ipv4 -= addresses[border - 1][1] - IPV6_BASE + 1
+    return Count(ipv4, total - ipv4)
 
 
 @lru_cache(maxsize=16384)
@@ -76,11 +73,16 @@ def addresses_of(source: Source) -> Intervals:
         return (line(source),)
     if isinstance(source, GroupRef):
         return EVERYWHERE
-    return normal([line(entry) for entry in source.entries or ()])
+    return normal(
+        [
+            (one.first, one.last) if one.family == 4 else (IPV6_BASE + one.first, IPV6_BASE + one.last)
+            for one in source.entries or ()
+        ]
+    )
 
 
 Zone = Literal["internet", "private", "any"]
-_ZONES: dict[Zone, Intervals] = {"internet": PUBLIC, "private": PRIVATE, "any": EVERYWHERE}
+ZONES: dict[Zone, Intervals] = {"internet": PUBLIC, "private": PRIVATE, "any": EVERYWHERE}
 
 
 class Reach(NamedTuple):
@@ -93,7 +95,7 @@ class Reach(NamedTuple):
 @lru_cache(maxsize=65536)
 def reach_of(source: Source, zone: Zone = "internet") -> Reach:
     """What a source reaches within a zone. A group's members come over the internal network: nothing."""
-    addresses = NOTHING if isinstance(source, GroupRef) else both(addresses_of(source), _ZONES[zone])
+    addresses = NOTHING if isinstance(source, GroupRef) else both(addresses_of(source), ZONES[zone])
     return Reach(addresses, count(addresses))
 
 

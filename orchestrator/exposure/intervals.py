@@ -43,38 +43,72 @@ def both(left: Intervals, right: Intervals) -> Intervals:
     if left is right or not left:
         return left
     found: list[Interval] = []
+    low, high = right[0] if right else (1, 0)
     for first, last in left:
-        at = _first_meeting(right, first)
-        while at < len(right) and right[at][0] <= last:
+        if low <= first and last <= high:  # often many lie in the same one
+            found.append((first, last))
+            continue
+        at = _first_meeting(right, first, 0)
+        end = bisect_left(right, (last + 1,), at)
+        if at < end:
             low, high = right[at]
-            found.append((max(first, low), min(last, high)))
-            at += 1
+            found.append((max(low, first), min(high, last)))
+        if at + 1 < end:
+            low, high = right[end - 1]
+            found += right[at + 1 : end - 1]
+            found.append((low, min(high, last)))
     return tuple(found)
 
 
 def minus(left: Intervals, right: Intervals) -> Intervals:
-    """What is in the first set and not in the second."""
+    """What is in the first set and not in the second.
+
+    Stretches that lose nothing are copied whole, so a small set is taken from a large one in a time that
+    hardly depends on the large one.
+    """
     if left is right:
         return NOTHING
     if not left or not right:
         return left
     rest: list[Interval] = []
-    for first, last in left:
-        low, at = first, _first_meeting(right, first)
-        while at < len(right) and right[at][0] <= last:
-            if right[at][0] > low:
-                rest.append((low, right[at][0] - 1))
-            low = right[at][1] + 1
-            at += 1
-        if low <= last:
-            rest.append((low, last))
+    at, begin = 0, left[0][0]  # what is left begins at `begin`, within the interval `at`
+    for first, last in right:
+        meeting = _first_meeting(left, first, at)
+        if meeting > at:
+            rest.append((begin, left[at][1]))
+            rest += left[at + 1 : meeting]
+            at = meeting
+            if at == len(left):
+                break
+            begin = left[at][0]
+        at, begin = _cut(left, at, begin, (first, last), rest)
+        if at == len(left):
+            break
+    if at < len(left):
+        rest.append((begin, left[at][1]))
+        rest += left[at + 1 :]
     return tuple(rest)
 
 
-def _first_meeting(numbers: Intervals, first: int) -> int:
-    """The place of the first interval that does not end before `first`."""
-    at = bisect_left(numbers, (first,))
-    return at - 1 if at and numbers[at - 1][1] >= first else at
+def _cut(left: Intervals, at: int, begin: int, hole: Interval, rest: list[Interval]) -> tuple[int, int]:
+    """Takes one interval away where it begins to matter: what lies before it is kept; where is to be gone on."""
+    first, last = hole
+    while begin <= last:
+        if begin < first:
+            rest.append((begin, first - 1))
+        if left[at][1] > last:
+            return at, last + 1
+        at += 1
+        if at == len(left):
+            break
+        begin = left[at][0]
+    return at, begin
+
+
+def _first_meeting(numbers: Intervals, first: int, start: int) -> int:
+    """The place, from `start` on, of the first interval that does not end before `first`."""
+    at = bisect_left(numbers, (first,), start)
+    return at - 1 if at > start and numbers[at - 1][1] >= first else at
 
 
 def size(numbers: Intervals) -> int:

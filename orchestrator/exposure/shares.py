@@ -3,10 +3,10 @@
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple, Protocol
 
-from orchestrator.exposure.addresses import Count, Zone, count, reach_of
-from orchestrator.exposure.intervals import NOTHING, Intervals, minus, union
+from orchestrator.exposure.addresses import ZONES, Count, Zone, count, reach_of
+from orchestrator.exposure.intervals import Intervals, both, minus
 from orchestrator.exposure.packets import far_addresses, from_far, packets_of, packets_to
-from orchestrator.securitygroup import ALL_PORTS, PROTOCOL_NAMES, PortRange, Rule
+from orchestrator.securitygroup import ALL_PORTS, PROTOCOL_NAMES, PortRange, Rule, Source
 
 _EVERY_PORT: tuple[PortRange, ...] = (ALL_PORTS,)
 _NO_PORT: tuple[PortRange, ...] = (PortRange(0, 0),)
@@ -62,8 +62,8 @@ def shares(rules: Sequence[Rule], protocol: int, port: int, zone: Zone = "intern
     address is out of a share when no packet from it is left.
     """
     found: list[Share] = []
-    dropped: Intervals = NOTHING
-    waiting: list[Intervals] = []
+    free = whole = ZONES[zone]
+    known: dict[Source, tuple[Intervals, Intervals, Count]] = {}
     partial: list[Rule] = []
     for rule in rules:
         if rule.peer is None:
@@ -72,14 +72,14 @@ def shares(rules: Sequence[Rule], protocol: int, port: int, zone: Zone = "intern
             if _is_partial(rule):
                 partial.append(rule)
             else:
-                waiting.append(reach_of(rule.peer, zone).addresses)
+                free = minus(free, reach_of(rule.peer, zone).addresses)
             continue
-        if waiting:
-            dropped, waiting = union(dropped, *waiting), []
         addresses, size = reach_of(rule.peer, zone)
-        if dropped and addresses:
-            addresses = minus(addresses, dropped)
-            size = count(addresses)
+        if free is not whole:
+            if rule.peer not in known or known[rule.peer][0] is not free:
+                addresses = both(addresses, free)
+                known[rule.peer] = free, addresses, count(addresses)
+            _, addresses, size = known[rule.peer]
         if partial and addresses:
             addresses = _past(partial, rule, protocol, port, addresses)
             size = count(addresses)

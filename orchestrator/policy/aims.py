@@ -33,6 +33,8 @@ class Aim:
     floor: Count
     wide: Count
     """From here on a source is worth a word though it does not fail."""
+    least: Count
+    """The lower of the two, for each family."""
     alone: bool
     """Each rule is judged by its own source; rules are not added up."""
     parts: tuple["Aim", ...] = ()
@@ -138,7 +140,8 @@ def _aim(check: Check, thresholds: Thresholds) -> Aim:
     if check.ports and check.zone == "internet" and check.direction == "ingress" and check.wider_than is None:
         wide = Count(1 << 32 - thresholds.wide_ipv4_prefix, 1 << 128 - thresholds.wide_ipv6_prefix)
     whole = check.all_ports or not (check.ports or check.except_ports or check.protocol or check.wider_than)
-    aim = Aim(check, _targets(check), floor, wide, check.wider_than is not None)
+    least = Count(min(floor.ipv4, wide.ipv4), min(floor.ipv6, wide.ipv6))
+    aim = Aim(check, _targets(check), floor, wide, least, check.wider_than is not None)
     return replace(aim, parts=tuple([replace(aim, targets=(one,)) for one in aim.targets])) if whole else aim
 
 
@@ -174,5 +177,4 @@ def _left(target: Target, taken: list[Target]) -> list[Target]:
 
 def _least(aims: list[Aim]) -> Count:
     """The lowest of all thresholds."""
-    ipv4 = min([min(aim.floor.ipv4, aim.wide.ipv4) for aim in aims])
-    return Count(ipv4, min([min(aim.floor.ipv6, aim.wide.ipv6) for aim in aims]))
+    return Count(min([aim.least.ipv4 for aim in aims]), min([aim.least.ipv6 for aim in aims]))

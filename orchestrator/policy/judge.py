@@ -25,6 +25,8 @@ from orchestrator.policy.aims import Aim, Target, View, covered, is_whole, touch
 from orchestrator.securitygroup import PROTOCOL_NAMES, Direction, PortRange, Rule
 
 _Kind = Literal["own", "together", "wide"]
+_Candidate = tuple[Rule, Count]
+"""An accepting rule and how many addresses of the zone its source reaches, drops aside."""
 _NONE = Count(0, 0)
 _WORST_FIRST: tuple[_Kind, ...] = ("own", "together", "wide")
 
@@ -57,7 +59,7 @@ def judge(view: View, rules: Sequence[Rule], *, classic: bool) -> list[Judgement
 
 def _judge_card(view: View, rules: Sequence[Rule], card: str) -> list[Judgement]:
     direction, zone = view.direction, view.zone
-    accepts: list[tuple[Rule, Count]] = []
+    accepts: list[_Candidate] = []
     ipv4 = ipv6 = 0
     for rule in rules:  # the hot loop: most rules of most groups end here
         peer = rule.source if direction == "ingress" else rule.destination
@@ -81,9 +83,9 @@ def _shields(rule: Rule, direction: Direction, card: str) -> bool:
     )
 
 
-def _judge_aims(view: View, accepts: list[tuple[Rule, Count]], drops: list[Rule]) -> list[Judgement]:
+def _judge_aims(view: View, accepts: list[_Candidate], drops: list[Rule]) -> list[Judgement]:
     """Each aim with only the rules that are about its targets."""
-    opening: dict[Aim, list[tuple[Rule, Count]]] = {aim: [] for aim in view.aims}
+    opening: dict[Aim, list[_Candidate]] = {aim: [] for aim in view.aims}
     closing: dict[Aim, list[Rule]] = {aim: [] for aim in view.aims}
     for pair in accepts:
         for aim in touched(view, pair[0].protocol, pair[0].ports):
@@ -94,17 +96,12 @@ def _judge_aims(view: View, accepts: list[tuple[Rule, Count]], drops: list[Rule]
     return [one for aim in view.aims for one in _judge_aim(view, aim, opening[aim], closing[aim])]
 
 
-def _judge_aim(
-    view: View, aim: Aim, candidates: list[tuple[Rule, Count]], drops: list[Rule]
-) -> list[Judgement]:
+def _judge_aim(view: View, aim: Aim, candidates: list[_Candidate], drops: list[Rule]) -> list[Judgement]:
     sizes = [reach for _, reach in candidates]
-    total = Count(sum([one.ipv4 for one in sizes]), sum([one.ipv6 for one in sizes]))
-    widest = Count(max([one.ipv4 for one in sizes], default=0), max([one.ipv6 for one in sizes], default=0))
-    if not _reaches(total, aim.floor) and not _reaches(widest, aim.wide):
+    if not _reaches(_total(sizes), aim.floor) and not any(_reaches(one, aim.wide) for one in sizes):
         return []
-    accepts = [rule for rule, _ in candidates]
     blame = _everything if aim.parts else _by_port
-    found = [entry.judgement(aim) for entry in blame(view, aim, accepts, drops)]
+    found = [entry.judgement(aim) for entry in blame(view, aim, candidates, drops)]
     failed = {id(one.rule) for one in found}
     might = [rule for rule, reach in candidates if id(rule) not in failed and _reaches(reach, aim.floor)]
     return found + _shadowed(aim, might, drops)
@@ -135,17 +132,34 @@ class _Entry:
         return Judgement(rule, aim, kind, self.kind == "together", tuple(self.targets), addresses, reach)
 
 
-def _by_port(view: View, aim: Aim, accepts: list[Rule], drops: list[Rule]) -> list[_Entry]:
-    """The rules to blame, port by port, and the wide ones; each rule once, with all its ports."""
+def _by_port(view: View, aim: Aim, candidates: list[_Candidate], drops: list[Rule]) -> list[_Entry]:
+    """The rules to blame, port by port, and the wide ones; each rule once, with all its ports.
+
+    Small sources, which most are, matter only if they may bring a union over the floor: at first they are left out.
+    """
+    small = [reach for _, reach in candidates if not _reaches(reach, aim.least)]
+    if small:
+        large = [rule for rule, reach in candidates if _reaches(reach, aim.least)]
+        found, rest = _blame_all(view, aim, large, drops)
+        if not _reaches(_total([rest, *small]), aim.floor):
+            return found
+    return _blame_all(view, aim, [rule for rule, _ in candidates], drops)[0]
+
+
+def _blame_all(view: View, aim: Aim, accepts: list[Rule], drops: list[Rule]) -> tuple[list[_Entry], Count]:
+    """The same for these accepts only, and the most that those not to blame by themselves add up to at any port."""
     found: dict[int, _Entry] = {}
-    known: dict[tuple[int, ...], list[tuple[_Kind, Share]]] = {}
+    known: dict[tuple[int, ...], tuple[list[tuple[_Kind, Share]], Count]] = {}
+    if not accepts:
+        return [], _NONE
     for target, rules in _pieces(aim, in_order([*accepts, *drops])):
         key = tuple([id(rule) for rule in rules])
         if key not in known:
             known[key] = _blame(shares(rules, target.protocol, target.first, view.zone), aim)
-        for kind, share in known[key]:
+        for kind, share in known[key][0]:
             found.setdefault(id(share.rule), _Entry(kind, share)).add(kind, share, target)
-    return list(found.values())
+    most = [rest for _, rest in known.values()]
+    return list(found.values()), Count(max([one.ipv4 for one in most]), max([one.ipv6 for one in most]))
 
 
 def _pieces(aim: Aim, ordered: list[Rule]) -> Iterator[tuple[Target, list[Rule]]]:
@@ -164,7 +178,7 @@ def _pieces(aim: Aim, ordered: list[Rule]) -> Iterator[tuple[Target, list[Rule]]
             yield Target(number, low, high), at
 
 
-def _everything(view: View, aim: Aim, accepts: list[Rule], drops: list[Rule]) -> list[_Entry]:
+def _everything(view: View, aim: Aim, candidates: list[_Candidate], drops: list[Rule]) -> list[_Entry]:
     """The rules to blame for every port of a protocol being open.
 
     These are the rules about every port that fail at any of them. Where there is none, but all rules together
@@ -172,27 +186,26 @@ def _everything(view: View, aim: Aim, accepts: list[Rule], drops: list[Rule]) ->
     """
     found: dict[int, _Entry] = {}
     for one in aim.parts:
-        whole = [rule for rule in accepts if is_whole(one, rule.protocol, rule.ports)]
-        blamed = _by_port(view, one, whole, drops) if whole else []
-        for entry in blamed or _widest(view, one, accepts, drops):
+        whole = [pair for pair in candidates if is_whole(one, pair[0].protocol, pair[0].ports)]
+        for entry in _by_port(view, one, whole, drops) or _widest(view, one, candidates, drops):
             known = found.setdefault(id(entry.share.rule), entry)
             if known is not entry:
                 known.targets += entry.targets
     return list(found.values())
 
 
-def _widest(view: View, aim: Aim, accepts: list[Rule], drops: list[Rule]) -> list[_Entry]:
+def _widest(view: View, aim: Aim, candidates: list[_Candidate], drops: list[Rule]) -> list[_Entry]:
     target = aim.targets[0]
     found: list[_Entry] = []
-    rest = accepts
-    while _open_ports([one for rule in rest for one in covered(aim, rule)]) == _only(target):
+    rest = candidates
+    while _open_ports([one for rule, _ in rest for one in covered(aim, rule)]) == _only(target):
         entries = _by_port(view, aim, rest, drops)
         if _open_ports([one for entry in entries for one in entry.targets]) != _only(target):
             break
         widest = max(entries, key=lambda entry: size(_open_ports(entry.targets)))
         widest.kind = "together"
         found.append(widest)
-        rest = [rule for rule in rest if rule is not widest.share.rule]
+        rest = [pair for pair in rest if pair[0] is not widest.share.rule]
     return found
 
 
@@ -204,8 +217,8 @@ def _only(target: Target) -> Intervals:
     return ((target.first, target.last),)
 
 
-def _blame(at: list[Share], aim: Aim) -> list[tuple[_Kind, Share]]:
-    """Who is to blame at one port, and who is wide there."""
+def _blame(at: list[Share], aim: Aim) -> tuple[list[tuple[_Kind, Share]], Count]:
+    """Who is to blame at one port, and who is wide there; and the sum of those not to blame by themselves."""
     kinds: dict[int, _Kind] = {}
     for number, share in enumerate(at):
         if _reaches(share.size, aim.floor):
@@ -217,7 +230,7 @@ def _blame(at: list[Share], aim: Aim) -> list[tuple[_Kind, Share]]:
     for number in rest:
         if number not in kinds and _reaches(at[number].size, aim.wide):
             kinds[number] = "wide"
-    return [(kind, at[number]) for number, kind in sorted(kinds.items())]
+    return [(kind, at[number]) for number, kind in sorted(kinds.items())], _total([at[n].size for n in rest])
 
 
 def _largest(at: list[Share], rest: list[int], family: int, floor: int) -> list[int]:
@@ -275,6 +288,10 @@ def watched(targets: tuple[Target, ...]) -> PacketSet:
     for protocol, first, last in targets:
         packets |= packets_to(PROTOCOL_NAMES[protocol], (PortRange(first, last),) if first else ())
     return packets
+
+
+def _total(sizes: list[Count]) -> Count:
+    return Count(sum([one.ipv4 for one in sizes]), sum([one.ipv6 for one in sizes]))
 
 
 def _reaches(reach: Count, floor: Count) -> bool:

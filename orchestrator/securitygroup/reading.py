@@ -61,16 +61,16 @@ def parse_rule(raw: Mapping[str, object], lists: Lists = NO_LISTS, *, classic: b
         peer_problems = (f"{far.v4}: missing, and nothing else is given instead",)
     if type(own) is GroupRef:
         own_problems = (f"{near.group}: a group cannot stand on the rule's own side",)
-    problems = shape.problems + peer_problems + own_problems
-    ports = shape.ports
-    if shape.port_list:
-        ports, list_problems = _port_list(shape.port_list, lists)
+    direction, policy, priority, protocol, ports, port_list, source_ports, nic_type, problems = shape
+    if peer_problems or own_problems:
+        problems += peer_problems + own_problems
+    if port_list:
+        ports, list_problems = _port_list(port_list, lists)
         problems += list_problems
     source, destination = (peer, own) if far is _SOURCE else (own, peer)
     return Rule(
-        _text(get("SecurityGroupRuleId")), shape.direction, shape.policy, shape.priority,
-        shape.protocol, ports, source, destination, shape.source_ports, shape.nic_type,
-        _text(get("Description")), problems,
+        _text(get("SecurityGroupRuleId")), direction, policy, priority, protocol, ports, source, destination,
+        source_ports, nic_type, _text(get("Description")), problems,
         raw if type(raw) is dict else dict(raw),
     )  # fmt: skip
 

@@ -3,8 +3,9 @@
 The same few texts come back in every group of every account, so what was understood once is remembered.
 """
 
+import re
 from functools import lru_cache
-from ipaddress import AddressValueError, IPv6Address
+from ipaddress import AddressValueError, IPv4Address, IPv6Address
 
 from orchestrator.securitygroup.values import ALL_PORTS, MAX_PORT, Cidr, PortRange
 
@@ -47,18 +48,46 @@ def means_every_port(text: str) -> bool:
     return not text or text.strip() in _ALL_PORT_TEXTS
 
 
+# "010" is 8 to some readers and 10 to others, so no octet may begin with a zero: whoever wrote it must say which.
+_OCTET = "(0|[1-9][0-9]{0,2})"
+_IPV4 = re.compile(rf"{_OCTET}\.{_OCTET}\.{_OCTET}\.{_OCTET}(?:/([0-9]{{1,2}}))?")
+
+
 @lru_cache(maxsize=65536)
 def parse_cidr(text: str) -> Cidr:
     """An IPv4 or IPv6 block in any spelling; host bits are cleared, a lone address is a block of one."""
-    address, slash, length = text.strip().partition("/")
-    width, base = (128, _ipv6(address)) if ":" in address else (32, _ipv4(address))
-    prefix = _number(length) if slash else width
-    if prefix > width:
+    text = text.strip()
+    if ":" in text:
+        return _parse_ipv6(text)
+    match = _IPV4.fullmatch(text)
+    if not match:
+        raise ValueError(f"{text[:40]!r} is no IPv4 address")
+    a, b, c, d, length = match.groups()
+    octets = (int(a), int(b), int(c), int(d))
+    prefix = 32 if length is None else int(length)
+    if max(octets) > 255:
+        raise ValueError(f"{text!r} is no IPv4 address")
+    if prefix > 32:
         raise ValueError(f"{text!r} has a prefix longer than its address")
-    hosts = (1 << (width - prefix)) - 1
+    base = octets[0] << 24 | octets[1] << 16 | octets[2] << 8 | octets[3]
+    hosts = (1 << (32 - prefix)) - 1
     first = base & ~hosts
-    name = str(IPv6Address(first)) if width == 128 else _dotted(first)
-    return Cidr(6 if width == 128 else 4, first, first | hosts, f"{name}/{prefix}")
+    return Cidr(
+        4,
+        first,
+        first | hosts,
+        f"{IPv4Address(first)}/{prefix}" if base & hosts else f"{a}.{b}.{c}.{d}/{prefix}",
+    )
+
+
+def _parse_ipv6(text: str) -> Cidr:
+    address, slash, length = text.partition("/")
+    prefix = _number(length) if slash else 128
+    if prefix > 128:
+        raise ValueError(f"{text[:60]!r} has a prefix longer than its address")
+    hosts = (1 << (128 - prefix)) - 1
+    first = _ipv6(address) & ~hosts
+    return Cidr(6, first, first | hosts, f"{IPv6Address(first)}/{prefix}")
 
 
 @lru_cache(maxsize=4096)
@@ -89,22 +118,6 @@ def _number(text: str) -> int:
     return int(text)
 
 
-def _ipv4(text: str) -> int:
-    parts = text.split(".")
-    if len(parts) != 4:
-        raise ValueError(f"{text[:40]!r} is no IPv4 address")
-    value = 0
-    for part in parts:
-        # "010" is 8 to some readers and 10 to others: whoever wrote it must say which.
-        if not (part.isascii() and part.isdigit()) or len(part) > 3 or (part[0] == "0" and len(part) > 1):
-            raise ValueError(f"{text[:40]!r} is no IPv4 address")
-        octet = int(part)
-        if octet > 255:
-            raise ValueError(f"{text[:40]!r} is no IPv4 address")
-        value = value << 8 | octet
-    return value
-
-
 def _ipv6(text: str) -> int:
     if "%" in text:
         raise ValueError(f"{text[:40]!r} has a zone: no block of addresses has one")
@@ -112,7 +125,3 @@ def _ipv6(text: str) -> int:
         return int(IPv6Address(text))
     except AddressValueError:
         raise ValueError(f"{text[:60]!r} is no IPv6 address") from None
-
-
-def _dotted(value: int) -> str:
-    return f"{value >> 24}.{value >> 16 & 255}.{value >> 8 & 255}.{value & 255}"

@@ -1,4 +1,7 @@
-"""What a security group says, as values: frozen, hashable where they are shared, made only by reading."""
+"""What a security group says, as values: frozen, hashable where they are shared, made only by reading.
+
+They hold nothing that could hold them, so the garbage collector need not look at them (`gc=False`).
+"""
 
 from typing import Literal, Union
 
@@ -24,7 +27,7 @@ class Placement(msgspec.Struct, frozen=True):
     tags: tuple[tuple[str, str], ...] = ()
 
 
-class PortRange(msgspec.Struct, frozen=True, cache_hash=True):
+class PortRange(msgspec.Struct, frozen=True, cache_hash=True, gc=False):
     """Ports from `first` to `last`, both included."""
 
     first: int
@@ -37,7 +40,7 @@ class PortRange(msgspec.Struct, frozen=True, cache_hash=True):
 ALL_PORTS = PortRange(1, MAX_PORT)
 
 
-class Cidr(msgspec.Struct, frozen=True, cache_hash=True):
+class Cidr(msgspec.Struct, frozen=True, cache_hash=True, gc=False):
     """An address block: `first` and `last` are numbers within the family (4 or 6), `text` its network."""
 
     family: int
@@ -55,7 +58,7 @@ class Cidr(msgspec.Struct, frozen=True, cache_hash=True):
         return width - (self.last - self.first).bit_length()
 
 
-class GroupRef(msgspec.Struct, frozen=True, cache_hash=True):
+class GroupRef(msgspec.Struct, frozen=True, cache_hash=True, gc=False):
     """Another security group as a source: the instances in it, over the internal network only."""
 
     security_group_id: str
@@ -65,7 +68,7 @@ class GroupRef(msgspec.Struct, frozen=True, cache_hash=True):
         return self.security_group_id
 
 
-class PrefixList(msgspec.Struct, frozen=True, cache_hash=True):
+class PrefixList(msgspec.Struct, frozen=True, cache_hash=True, gc=False):
     """A prefix list as a source. `entries` is None where the list could not be read or understood."""
 
     prefix_list_id: str
@@ -98,7 +101,7 @@ class Lists(msgspec.Struct, frozen=True):
 NO_LISTS = Lists()
 
 
-class Rule(msgspec.Struct, frozen=True):
+class Rule(msgspec.Struct, frozen=True, gc=False):
     """One Permission of DescribeSecurityGroupAttribute, understood.
 
     protocol: "tcp", "udp", "icmp", "icmpv6", "gre", "all", or an IANA number as text.
