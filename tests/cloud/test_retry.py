@@ -113,6 +113,7 @@ class Clock:
         self.now = 1000.0
 
     def __call__(self) -> float:
+        """The time it was set to."""
         return self.now
 
 
