@@ -12,7 +12,7 @@ from orchestrator.plan import Action, Place
 from orchestrator.remediate.targets import Removal, Target
 
 _POLICY_LIMIT = 2048  # characters (STS AssumeRole)
-_READS = ("ecs:DescribeSecurityGroupAttribute",)
+_READS = ("ecs:DescribeSecurityGroupAttribute", "ecs:DescribeSecurityGroups")
 
 
 class SessionPart(msgspec.Struct, frozen=True):

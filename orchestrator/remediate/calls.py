@@ -63,20 +63,36 @@ class GroupCalls:
         while True:
             asked = {"Direction": "all", "MaxResults": _RULES_PER_PAGE, "NextToken": token or None}
             answer = await self._call("DescribeSecurityGroupAttribute", asked, mutating=False)
-            permissions += self._items(answer)
+            permissions += self._items(answer, "Permissions", "Permission")
             token = str(answer.get("NextToken") or "")
-            if not token:
-                return Rules(permissions)
             if token in seen:
                 raise self._malformed("the page token repeats", answer)
             seen.add(token)
+            if not token:
+                break
+        if not permissions:
+            await self._check_empty()
+        return Rules(permissions)
 
-    def _items(self, answer: Mapping[str, Any]) -> list[dict[str, Any]]:
-        """Return the page's rules; a page without a list of rules is an error, never an empty group."""
-        found = answer.get("Permissions")
-        items = found.get("Permission") if isinstance(found, dict) else None
+    async def _check_empty(self) -> None:
+        """Make sure that the group has no rule: some answers are empty where they should be refused.
+
+        Raises:
+            CloudError: the group's listing counts rules, or cannot be read.
+        """
+        answer = await self._call("DescribeSecurityGroups", {"MaxResults": 10}, mutating=False)
+        mine = self._place.security_group_id
+        for listing in self._items(answer, "SecurityGroups", "SecurityGroup"):
+            if listing.get("SecurityGroupId") == mine and listing.get("RuleCount") in {0, "0", None}:
+                return
+        raise self._malformed("the group's rules came back empty, but it is not known to be empty", answer)
+
+    def _items(self, answer: Mapping[str, Any], outer: str, inner: str) -> list[dict[str, Any]]:
+        """Return the page's items; a page without a list is an error, never an empty one."""
+        found = answer.get(outer)
+        items = found.get(inner) if isinstance(found, dict) else None
         if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
-            raise self._malformed("the answer has no list Permissions.Permission", answer)
+            raise self._malformed(f"the answer has no list {outer}.{inner}", answer)
         return items
 
     def _malformed(self, message: str, answer: Mapping[str, Any]) -> Unavailable:

@@ -106,7 +106,7 @@ class GroupWork:
     async def _converge(self, targets: Sequence[Target]) -> None:
         """Do what is missing and look, until nothing is missing or trying again makes no sense."""
         for _ in range(self._settings.rounds):
-            todos = [todo for todo in self._todos(targets) if self._may_try(todo.key)]
+            todos = [todo for todo in self._todos(targets, self._rules) if self._may_try(todo.key)]
             if not todos:
                 return
             await self._intend(todos)
@@ -118,10 +118,8 @@ class GroupWork:
                 self._errors.update((todo.key, error) for todo in todos)
                 return
 
-    def _todos(self, targets: Iterable[Target]) -> list[_Todo]:
-        verdicts = [
-            (target, target.judge(self._rules, begun=key_of(target) in self._begun)) for target in targets
-        ]
+    def _todos(self, targets: Iterable[Target], rules: Rules) -> list[_Todo]:
+        verdicts = [(target, target.judge(rules, begun=key_of(target) in self._begun)) for target in targets]
         return [_Todo(target, verdict) for target, verdict in verdicts if isinstance(verdict, Need)]
 
     def _may_try(self, key: str) -> bool:
@@ -167,17 +165,26 @@ class GroupWork:
 
     async def _confirm(self, todos: Sequence[_Todo]) -> None:
         """Look before anything is revoked; who lacks its additions waits for the next round."""
-        if not todos:
+        added = [todo for todo in todos if todo.key not in self._errors]
+        if not added:
             return
         try:
-            rules = await self._calls.read()
+            rules = await self._read_until(lambda now: not any(now.missing(todo.need.add) for todo in added))
         except CloudError as error:
-            self._errors.update((todo.key, error) for todo in todos)
+            self._errors.update((todo.key, error) for todo in added)
             return
-        for todo in todos:
+        for todo in added:
             if rules.missing(todo.need.add):
-                unseen = Unavailable(code="NotShown", message="the rules that were added do not show")
-                self._errors.setdefault(todo.key, unseen)
+                self._errors[todo.key] = self._not_shown()
+
+    def _not_shown(self) -> Unavailable:
+        return Unavailable(
+            code="NotShown",
+            message="what was added does not show, so nothing was revoked",
+            action="AuthorizeSecurityGroup",
+            account_id=self._place.account_id,
+            region_id=self._place.region_id,
+        )
 
     async def _modify(self, todo: _Todo) -> None:
         if todo.need.modify is not None:
@@ -212,15 +219,23 @@ class GroupWork:
 
     async def _reread(self, targets: Sequence[Target]) -> None:
         """Read until all shows that was answered with success, or the wait is over."""
+
+        def is_shown(rules: Rules) -> bool:
+            return all(todo.key in self._errors for todo in self._todos(targets, rules))
+
+        self._rules = await self._read_until(is_shown)
+
+    async def _read_until(self, is_shown: Callable[[Rules], bool]) -> Rules:
         waited, pause = 0.0, self._settings.first_wait_seconds
         while True:
-            self._rules = await self._calls.read()
-            unseen = [todo for todo in self._todos(targets) if todo.key not in self._errors]
-            if not unseen or waited >= self._settings.wait_seconds:
-                return
+            rules = await self._calls.read()
+            left = self._settings.wait_seconds - waited
+            if is_shown(rules) or left <= 0:
+                return rules
+            pause = min(pause, left)
             await asyncio.sleep(pause)
             waited += pause
-            pause = min(2 * pause, max(self._settings.wait_seconds - waited, 0.1))
+            pause *= 2
 
     # How it ended -----------------------------------------------------------------------------------------
 

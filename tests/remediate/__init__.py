@@ -1,0 +1,1 @@
+"""Changes carried out against the emulator, over sockets, and judged by its own record alone."""
