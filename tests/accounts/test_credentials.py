@@ -121,7 +121,7 @@ async def test_a_failure_reaches_all_who_wait_and_is_no_lasting_one(world: World
         results = await asyncio.gather(*(role.credentials() for _ in range(10)), return_exceptions=True)
         assert all(isinstance(result, Denied) for result in results)
         assert hub.actions() == ["AssumeRole"]
-        assert await role.credentials()
+        assert (await role.credentials()).security_token
 
 
 async def test_the_session_carries_the_run_the_external_id_and_the_source_identity() -> None:
@@ -261,7 +261,7 @@ def test_the_standard_variables(environment: dict[str, str], found: Credentials 
 
 def chain(tmp_path: Path, script: str, **environment: str) -> str:
     """What a fresh interpreter prints: the library reads its environment at import."""
-    done = subprocess.run(
+    done = subprocess.run(  # noqa: S603 - this interpreter
         [sys.executable, "-c", textwrap.dedent(script)],
         env={
             "HOME": str(tmp_path),

@@ -197,7 +197,7 @@ async def test_an_account_outside_any_directory_is_told_so() -> None:
     """What GetResourceDirectory refuses reaches the caller with its code."""
 
     class NoDirectory:
-        async def call_api_async(self, params: Any, request: Any, runtime: Any) -> dict[str, Any]:
+        async def call_api_async(self, params: Any, *_: Any) -> dict[str, Any]:
             raise NotFound(code="ResourceDirectoryNotInUse", message="no directory", action=params.action)
 
     with pytest.raises(NotFound, match="ResourceDirectoryNotInUse"):
