@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given, seed, settings
 from hypothesis import strategies as st
 
-from orchestrator.exposure import PacketSet, effective, packets_of
-from orchestrator.policy import Check, PortSpec, Severity, Thresholds, evaluate
+from orchestrator.exposure import PacketSet, blocks, effective, from_far, packets_of, packets_to
+from orchestrator.policy import Check, PortSpec, Severity, Status, Thresholds, evaluate
 from orchestrator.policy.aims import views_of
 from orchestrator.policy.judge import watched
-from orchestrator.securitygroup import PROTOCOL_NUMBERS, parse_rule
+from orchestrator.securitygroup import PROTOCOL_NUMBERS, PortRange, parse_rule
 from tests.oracle import PACKETS, Oracle, Packet
 from tests.rulebook import (
     NOW,
@@ -40,6 +40,13 @@ SERVICES = {
     "range": [("tcp", 22), ("tcp", 23), ("udp", 22)],
     "icmp": [("icmp", 0), ("icmpv6", 0)],
 }
+EVERY_KIND = (
+    *CHECKS,
+    Check(id="everything", all_ports=True),
+    Check(id="others", except_ports=(PortSpec("tcp", 22, 22),)),
+    Check(id="lateral", ports=(PortSpec("tcp", 22, 23),), zone="private", wider_than=32),
+    Check(id="wide", ports=(PortSpec("udp", 22, 22),), zone="any", wider_than=30),
+)
 Verdicts = dict[tuple[str, str], tuple[str, bool, frozenset[str]]]
 
 fields = {
@@ -212,6 +219,25 @@ def test_removing_the_blamed_changes_no_other_packet(raws: list[Raw]) -> None:
             lost = effective(rules) - effective([rule for rule in rules if rule is not mine])
             assert lost <= packets_of(mine)
             assert not one.only_risky or lost <= watched(aims[one.check_id].targets)
+
+
+@settings(max_examples=300, deadline=None)
+@given(groups)
+def test_every_witness_gets_in(raws: list[Raw]) -> None:
+    """With every kind of check: a failing rule's witness is a packet that no drop takes; a shadowed rule has none."""
+    found = evaluate(group(*raws, lists=SMALL_WORLD, number=False), EVERY_KIND, NOW, (), SMALL)
+    rules = {raw["SecurityGroupRuleId"]: parse_rule(raw, SMALL_WORLD) for raw in raws}
+    drops = [rule for rule in rules.values() if rule.policy == "drop"]
+    for one in found:
+        if one.status is Status.shadowed:
+            assert one.witness is None
+            continue
+        assert one.witness is not None
+        rule = rules[one.rule_id]
+        mine = effective([rule, *drops])
+        ports = (PortRange(one.witness.port, one.witness.port),) if one.witness.port else ()
+        at = packets_to(one.witness.protocol, ports)
+        assert not from_far(mine & at, blocks([one.witness.source])).is_empty
 
 
 @pytest.mark.soak

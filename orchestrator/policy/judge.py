@@ -151,15 +151,14 @@ def _blame_all(view: View, aim: Aim, accepts: list[Rule], drops: list[Rule]) -> 
     found: dict[int, _Entry] = {}
     known: dict[tuple[int, ...], tuple[list[tuple[_Kind, Share]], Count]] = {}
     if not accepts:
-        return [], _NONE
+        return [], _NONE  # drops alone open nothing
     for target, rules in _pieces(aim, in_order([*accepts, *drops])):
         key = tuple([id(rule) for rule in rules])
         if key not in known:
             known[key] = _blame(shares(rules, target.protocol, target.first, view.zone), aim)
         for kind, share in known[key][0]:
             found.setdefault(id(share.rule), _Entry(kind, share)).add(kind, share, target)
-    most = [rest for _, rest in known.values()]
-    return list(found.values()), Count(max([one.ipv4 for one in most]), max([one.ipv6 for one in most]))
+    return list(found.values()), _most([rest for _, rest in known.values()])
 
 
 def _pieces(aim: Aim, ordered: list[Rule]) -> Iterator[tuple[Target, list[Rule]]]:
@@ -292,6 +291,10 @@ def watched(targets: tuple[Target, ...]) -> PacketSet:
 
 def _total(sizes: list[Count]) -> Count:
     return Count(sum([one.ipv4 for one in sizes]), sum([one.ipv6 for one in sizes]))
+
+
+def _most(sizes: list[Count]) -> Count:
+    return Count(max([one.ipv4 for one in sizes], default=0), max([one.ipv6 for one in sizes], default=0))
 
 
 def _reaches(reach: Count, floor: Count) -> bool:
