@@ -43,7 +43,7 @@ class Simulation:
         added = self._added(changes)
         if unknown := next((problem for rule in added for problem in rule.problems), ""):
             return Verdicts(f"its replacement cannot be understood: {unknown}")
-        if reason := self._blind(changes):
+        if reason := self._blind(changes) or self._in_vain(changes):
             return Verdicts(reason)
         after = [*self._remaining(changes), *added]
         packets = next(self._packets(changes, added, after), "")
@@ -77,6 +77,14 @@ class Simulation:
             )
         return ""
 
+    def _in_vain(self, changes: Sequence[Change]) -> str:
+        """Why a change closes nothing: a normal group lets everything out by itself, so that only a drop helps."""
+        outward = [one for one in changes if one.rule.direction == "egress" and one.kind != "block"]
+        implied = effective(self._implied, "egress") if outward else NO_PACKETS
+        if any(one.targets <= implied for one in outward):
+            return "the group lets that out by itself, with or without the rule: only a drop (action block) closes it"
+        return ""
+
     def _remaining(self, changes: Sequence[Change]) -> Iterator[Rule]:
         """The rules that stay, the modified ones as they will be."""
         by_id = {change.rule.rule_id: change for change in changes}
@@ -96,7 +104,7 @@ class Simulation:
             if not any(change.rule.direction == direction for change in changes):
                 continue
             before, then = self._passing(rules, direction), self._passing(after, direction)
-            others = self._passing([rule for rule in rules if rule.rule_id not in acted], direction)
+            others = self._others([rule for rule in rules if rule.rule_id not in acted], direction)
             between = self._passing([*rules, *added], direction)
             yield from _told("it would open", (then | between) - before)
             yield from _told("it would also close", (before - PacketSet(targets)) - then)
@@ -104,6 +112,12 @@ class Simulation:
             yield from _told(
                 "a rollback could not give back exactly", self._not_restored(changes, before, direction)
             )
+
+    def _others(self, rules: Iterable[Rule], direction: Direction) -> PacketSet:
+        """What others than the changed rules answer for; that everything goes out of a group, nobody wrote."""
+        if direction == "egress":
+            return effective(_merged(rules), direction)
+        return self._passing(rules, direction)
 
     def _not_restored(self, changes: Sequence[Change], before: PacketSet, direction: Direction) -> PacketSet:
         """What a rollback would open or leave closed: a rule of priority 110 comes back with 100."""

@@ -347,6 +347,11 @@ def test_an_egress_check_with_an_action_is_carried_out_on_egress_rules() -> None
     assert action.direction == "egress"
     assert action.closes == "tcp/22 towards 0.0.0.0/0"
     assert action.adds[0]["DestCidrIp"] == "0.0.0.0/0"
+    in_vain = decided(group(rule), check)
+    assert in_vain.actions == ()
+    assert "the group lets that out by itself" in in_vain.skipped[0].reason
+    blocked = only(decided(group(rule), replace(check, action="block")).actions)
+    assert blocked.adds[0]["Policy"] == "Drop"
 
 
 @pytest.mark.parametrize(("count", "acts"), [(0, True), (1, True), (2, False), (5, False)])

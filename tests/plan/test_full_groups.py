@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from functools import partial
 
 from orchestrator.plan import Settings, decide
@@ -22,7 +22,7 @@ def test_a_rule_can_go_from_a_group_over_the_limit() -> None:
     group = parse_group(
         Placement("1"), "cn-hangzhou", {"SecurityGroupId": "sg-1", "VpcId": "vpc-1"}, {}, rules, NO_LISTS
     )
-    judge = partial(evaluate, checks=default_checks(), now=datetime.now(timezone.utc))
+    judge = partial(evaluate, checks=default_checks(), now=datetime(2026, 3, 1, tzinfo=UTC))
     decision = decide(group, judge(group), judge=judge, settings=Settings())
     assert [(one.rule_id, one.action) for one in decision.actions] == [("sgr-0", "revoke")]
     assert any(one.rule_id == "sgr-1" and "200 is the most" in one.reason for one in decision.skipped)
