@@ -5,7 +5,16 @@ from __future__ import annotations
 from importlib import import_module
 from typing import Final
 
-MODULES: Final = ("sts", "directory", "ecs_groups", "ecs_rules", "ecs_lists", "ecs_attachments")
+MODULES: Final = (
+    "sts",
+    "directory",
+    "ecs_groups",
+    "ecs_rules",
+    "ecs_lists",
+    "ecs_attachments",
+    "config",
+    "config_rules",
+)
 
 
 def load() -> None:
