@@ -48,8 +48,10 @@ class View:
     direction: Direction
     zone: Zone
     aims: tuple[Aim, ...]
+    floor: Count
+    """Fewer addresses than this, in all of a group's rules together, fail none of the aims."""
     least: Count
-    """Fewer addresses than this, in all of a group's rules together, matter to none of the aims."""
+    """A source of fewer addresses than this is neither wide nor a failure for any of the aims."""
 
     def cards(self, *, classic: bool) -> tuple[str, ...]:
         """The network cards whose rules are to be judged apart; "" is the only one of a VPC."""
@@ -66,13 +68,13 @@ def views_of(checks: tuple[Check, ...], thresholds: Thresholds) -> tuple[View, .
     grouped: dict[tuple[Direction, Zone], list[Aim]] = {}
     for check in checks:
         grouped.setdefault((check.direction, check.zone), []).append(_aim(check, thresholds))
-    return tuple([View(*key, tuple(aims), _least(aims)) for key, aims in grouped.items()])
+    return tuple([_view(*key, tuple(aims)) for key, aims in grouped.items()])
 
 
-@lru_cache(maxsize=65536)
-def touched(view: View, protocol: str, ports: tuple[PortRange, ...]) -> tuple[Aim, ...]:
-    """The aims with a target that a rule of this protocol and these ports is about."""
-    return tuple([aim for aim in view.aims if within(aim, protocol, ports)])
+def _view(direction: Direction, zone: Zone, aims: tuple[Aim, ...]) -> View:
+    return View(
+        direction, zone, aims, _lowest([aim.floor for aim in aims]), _lowest([aim.least for aim in aims])
+    )
 
 
 def covered(aim: Aim, rule: Rule) -> tuple[Target, ...]:
@@ -140,7 +142,7 @@ def _aim(check: Check, thresholds: Thresholds) -> Aim:
     if check.ports and check.zone == "internet" and check.direction == "ingress" and check.wider_than is None:
         wide = Count(1 << 32 - thresholds.wide_ipv4_prefix, 1 << 128 - thresholds.wide_ipv6_prefix)
     whole = check.all_ports or not (check.ports or check.except_ports or check.protocol or check.wider_than)
-    least = Count(min(floor.ipv4, wide.ipv4), min(floor.ipv6, wide.ipv6))
+    least = _lowest([floor, wide])
     aim = Aim(check, _targets(check), floor, wide, least, check.wider_than is not None)
     return replace(aim, parts=tuple([replace(aim, targets=(one,)) for one in aim.targets])) if whole else aim
 
@@ -175,6 +177,6 @@ def _left(target: Target, taken: list[Target]) -> list[Target]:
     return [Target(target.protocol, *pair) for pair in minus(((target.first, target.last),), gone)]
 
 
-def _least(aims: list[Aim]) -> Count:
-    """The lowest of all thresholds."""
-    return Count(min([aim.least.ipv4 for aim in aims]), min([aim.least.ipv6 for aim in aims]))
+def _lowest(counts: list[Count]) -> Count:
+    """The lowest for each family."""
+    return Count(min([one.ipv4 for one in counts]), min([one.ipv6 for one in counts]))

@@ -21,13 +21,23 @@ from orchestrator.exposure import (
     size,
     union,
 )
-from orchestrator.policy.aims import Aim, Target, View, covered, is_whole, touched, within
-from orchestrator.securitygroup import PROTOCOL_NAMES, Direction, PortRange, Rule
+from orchestrator.policy.aims import Aim, Target, View, covered, is_whole, within
+from orchestrator.securitygroup import PROTOCOL_NAMES, PortRange, Rule
 
 _Kind = Literal["own", "together", "wide"]
 _Candidate = tuple[Rule, Count]
 """An accepting rule and how many addresses of the zone its source reaches, drops aside."""
 _NONE = Count(0, 0)
+
+
+class _Aside(NamedTuple):
+    """Candidates too small to fail, and too small together: looked at only beside larger ones."""
+
+    candidates: list[_Candidate]
+    total: Count
+
+
+_NOBODY = _Aside([], _NONE)
 _WORST_FIRST: tuple[_Kind, ...] = ("own", "together", "wide")
 
 
@@ -58,50 +68,60 @@ def judge(view: View, rules: Sequence[Rule], *, classic: bool) -> list[Judgement
 
 
 def _judge_card(view: View, rules: Sequence[Rule], card: str) -> list[Judgement]:
-    direction, zone = view.direction, view.zone
-    accepts: list[_Candidate] = []
-    ipv4 = ipv6 = 0
+    direction, zone, least = view.direction, view.zone, view.least
+    large: list[_Candidate] = []
+    small: list[_Candidate] = []
+    drops: list[Rule] = []
     for rule in rules:  # the hot loop: most rules of most groups end here
         peer = rule.source if direction == "ingress" else rule.destination
-        if rule.direction != direction or rule.policy != "accept" or rule.problems or peer is None:
+        if rule.direction != direction or rule.problems or rule.nic_type != card or peer is None:
+            continue
+        if rule.policy == "drop":
+            drops.append(rule)
             continue
         addresses, reach = reach_of(peer, zone)
-        if addresses and rule.nic_type == card:
-            accepts.append((rule, reach))
-            ipv4 += reach.ipv4
-            ipv6 += reach.ipv6
-    if ipv4 < view.least.ipv4 and ipv6 < view.least.ipv6:
-        return []
-    found = _judge_aims(view, accepts, [rule for rule in rules if _shields(rule, direction, card)])
+        if reach.ipv4 >= least.ipv4 or reach.ipv6 >= least.ipv6:
+            large.append((rule, reach))
+        elif addresses:
+            small.append((rule, reach))
+    found = _judge_aims(view, large, small, drops)
     failed = {id(one.rule) for one in found if one.kind == "fail"}
     return [one for one in found if one.kind != "wide" or id(one.rule) not in failed]
 
 
-def _shields(rule: Rule, direction: Direction, card: str) -> bool:
-    return (
-        rule.policy == "drop" and not rule.problems and rule.direction == direction and rule.nic_type == card
-    )
+def _judge_aims(
+    view: View, large: list[_Candidate], small: list[_Candidate], drops: list[Rule]
+) -> list[Judgement]:
+    """Each aim with only the rules that are about its targets.
+
+    Small sources, which most are, matter only where they may bring a union over the floor; they are set aside.
+    """
+    aside = _Aside(small, _total([reach for _, reach in small]))
+    found: list[Judgement] = []
+    for aim in view.aims if large or _reaches(aside.total, view.floor) else ():
+        candidates = _about(aim, large)
+        if _reaches(aside.total, aim.floor):
+            found += _judge_aim(view, aim, candidates + _about(aim, small), _NOBODY, drops)
+        elif candidates:
+            found += _judge_aim(view, aim, candidates, aside, drops)
+    return found
 
 
-def _judge_aims(view: View, accepts: list[_Candidate], drops: list[Rule]) -> list[Judgement]:
-    """Each aim with only the rules that are about its targets."""
-    opening: dict[Aim, list[_Candidate]] = {aim: [] for aim in view.aims}
-    closing: dict[Aim, list[Rule]] = {aim: [] for aim in view.aims}
-    for pair in accepts:
-        for aim in touched(view, pair[0].protocol, pair[0].ports):
-            opening[aim].append(pair)
-    for rule in drops:
-        for aim in touched(view, rule.protocol, rule.ports):
-            closing[aim].append(rule)
-    return [one for aim in view.aims for one in _judge_aim(view, aim, opening[aim], closing[aim])]
+def _about(aim: Aim, candidates: list[_Candidate]) -> list[_Candidate]:
+    return [pair for pair in candidates if within(aim, pair[0].protocol, pair[0].ports)]
 
 
-def _judge_aim(view: View, aim: Aim, candidates: list[_Candidate], drops: list[Rule]) -> list[Judgement]:
+def _judge_aim(
+    view: View, aim: Aim, candidates: list[_Candidate], aside: _Aside, drops: list[Rule]
+) -> list[Judgement]:
     sizes = [reach for _, reach in candidates]
-    if not _reaches(_total(sizes), aim.floor) and not any(_reaches(one, aim.wide) for one in sizes):
+    if not _reaches(_total([aside.total, *sizes]), aim.floor) and not any(
+        _reaches(one, aim.wide) for one in sizes
+    ):
         return []
+    drops = [rule for rule in drops if within(aim, rule.protocol, rule.ports)]
     blame = _everything if aim.parts else _by_port
-    found = [entry.judgement(aim) for entry in blame(view, aim, candidates, drops)]
+    found = [entry.judgement(aim) for entry in blame(view, aim, candidates, aside, drops)]
     failed = {id(one.rule) for one in found}
     might = [rule for rule, reach in candidates if id(rule) not in failed and _reaches(reach, aim.floor)]
     return found + _shadowed(aim, might, drops)
@@ -132,27 +152,23 @@ class _Entry:
         return Judgement(rule, aim, kind, self.kind == "together", tuple(self.targets), addresses, reach)
 
 
-def _by_port(view: View, aim: Aim, candidates: list[_Candidate], drops: list[Rule]) -> list[_Entry]:
-    """The rules to blame, port by port, and the wide ones; each rule once, with all its ports.
-
-    Small sources, which most are, matter only if they may bring a union over the floor: at first they are left out.
-    """
-    small = [reach for _, reach in candidates if not _reaches(reach, aim.least)]
-    if small:
-        large = [rule for rule, reach in candidates if _reaches(reach, aim.least)]
-        found, rest = _blame_all(view, aim, large, drops)
-        if not _reaches(_total([rest, *small]), aim.floor):
-            return found
-    return _blame_all(view, aim, [rule for rule, _ in candidates], drops)[0]
+def _by_port(
+    view: View, aim: Aim, candidates: list[_Candidate], aside: _Aside, drops: list[Rule]
+) -> list[_Entry]:
+    """The rules to blame, port by port, and the wide ones; each rule once, with all its ports."""
+    found, rest = _blame_all(view, aim, candidates, drops)
+    if not aside.candidates or not _reaches(_total([rest, aside.total]), aim.floor):
+        return found
+    return _blame_all(view, aim, candidates + _about(aim, aside.candidates), drops)[0]
 
 
-def _blame_all(view: View, aim: Aim, accepts: list[Rule], drops: list[Rule]) -> tuple[list[_Entry], Count]:
-    """The same for these accepts only, and the most that those not to blame by themselves add up to at any port."""
+def _blame_all(
+    view: View, aim: Aim, candidates: list[_Candidate], drops: list[Rule]
+) -> tuple[list[_Entry], Count]:
+    """The same for these only, and the most that those not to blame by themselves add up to at any port."""
     found: dict[int, _Entry] = {}
     known: dict[tuple[int, ...], tuple[list[tuple[_Kind, Share]], Count]] = {}
-    if not accepts:
-        return [], _NONE  # drops alone open nothing
-    for target, rules in _pieces(aim, in_order([*accepts, *drops])):
+    for target, rules in _pieces(aim, in_order([*[rule for rule, _ in candidates], *drops])):
         key = tuple([id(rule) for rule in rules])
         if key not in known:
             known[key] = _blame(shares(rules, target.protocol, target.first, view.zone), aim)
@@ -177,7 +193,9 @@ def _pieces(aim: Aim, ordered: list[Rule]) -> Iterator[tuple[Target, list[Rule]]
             yield Target(number, low, high), at
 
 
-def _everything(view: View, aim: Aim, candidates: list[_Candidate], drops: list[Rule]) -> list[_Entry]:
+def _everything(
+    view: View, aim: Aim, candidates: list[_Candidate], aside: _Aside, drops: list[Rule]
+) -> list[_Entry]:
     """The rules to blame for every port of a protocol being open.
 
     These are the rules about every port that fail at any of them. Where there is none, but all rules together
@@ -186,19 +204,25 @@ def _everything(view: View, aim: Aim, candidates: list[_Candidate], drops: list[
     found: dict[int, _Entry] = {}
     for one in aim.parts:
         whole = [pair for pair in candidates if is_whole(one, pair[0].protocol, pair[0].ports)]
-        for entry in _by_port(view, one, whole, drops) or _widest(view, one, candidates, drops):
+        blamed: list[_Entry] = []
+        if whole:
+            others = [pair for pair in aside.candidates if is_whole(one, pair[0].protocol, pair[0].ports)]
+            blamed = _by_port(view, one, whole, aside._replace(candidates=others), drops)
+        for entry in blamed or _widest(view, one, candidates, aside, drops):
             known = found.setdefault(id(entry.share.rule), entry)
             if known is not entry:
                 known.targets += entry.targets
     return list(found.values())
 
 
-def _widest(view: View, aim: Aim, candidates: list[_Candidate], drops: list[Rule]) -> list[_Entry]:
+def _widest(
+    view: View, aim: Aim, candidates: list[_Candidate], aside: _Aside, drops: list[Rule]
+) -> list[_Entry]:
     target = aim.targets[0]
     found: list[_Entry] = []
     rest = candidates
     while _open_ports([one for rule, _ in rest for one in covered(aim, rule)]) == _only(target):
-        entries = _by_port(view, aim, rest, drops)
+        entries = _by_port(view, aim, rest, aside, drops)
         if _open_ports([one for entry in entries for one in entry.targets]) != _only(target):
             break
         widest = max(entries, key=lambda entry: size(_open_ports(entry.targets)))
