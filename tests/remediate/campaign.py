@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 
 from orchestrator.emulator import Fault, Kind
-from orchestrator.journal import Journal, RunHeader, check_folder
+from orchestrator.journal import Journal, check_folder
 from orchestrator.plan import Action
 from orchestrator.remediate import (
     Brake,
@@ -23,11 +23,8 @@ from orchestrator.remediate import (
     undos,
 )
 from tests.remediate.crash import Crash, Fuse, MortalLedger, MortalSession
-from tests.remediate.kit import Cloud, History, order, planned, random_group
+from tests.remediate.kit import HEADER, Cloud, History, order, planned, random_group
 
-HEADER = RunHeader(
-    run_id="run-1", created_at="", hub_account_id="1", hub_arn="", endpoint="emulator", settings={}
-)
 CALLS = "*SecurityGroup*"
 # What only costs time is left out here: it would be waited for. REPEATED_TOKEN needs a second page.
 KINDS = tuple(kind for kind in Kind if kind not in {Kind.HANG, Kind.SLOW, Kind.REPEATED_TOKEN})

@@ -16,9 +16,10 @@ from accounts.credentials import AssumedRole, Credentials, Session, StaticCreden
 from orchestrator.cloud.client import AccountSession, Client, CloudSettings, Limits
 from orchestrator.emulator import Emulator, Group, Options, Rule, World
 from orchestrator.exposure import PacketSet, effective, packets_to
+from orchestrator.journal import Journal, Outcome, RunHeader
 from orchestrator.plan import Action, Settings, decide
 from orchestrator.policy import Check, PortSpec, evaluate
-from orchestrator.remediate import Order
+from orchestrator.remediate import Brake, Order, remediate_account
 from orchestrator.remediate import Settings as Patience
 from orchestrator.securitygroup import Placement, PortRange, SecurityGroup, parse_group, parse_rule
 
@@ -31,6 +32,9 @@ CHECKS = (
 RISKY = packets_to("tcp", (PortRange(22, 22), PortRange(6379, 6379)))
 # Protocol ALL cannot be written again but for these (design): the others may go with it.
 WRITABLE = packets_to("tcp") | packets_to("udp") | packets_to("icmp") | packets_to("gre")
+HEADER = RunHeader(
+    run_id="run-1", created_at="", hub_account_id="1", hub_arn="", endpoint="emulator", settings={}
+)
 HASTE = Patience(wait_seconds=0.2, first_wait_seconds=0.02, rounds=8)
 
 
@@ -134,6 +138,26 @@ def order(job: str = "apply:1") -> Order:
     )
 
 
+async def apply(
+    there: Cloud, journal: Journal, actions: Sequence[Action], job: str = "apply:1"
+) -> list[Outcome]:
+    """Carry out the actions, which were not carried out before."""
+    ended = await remediate_account(there.enter, journal, actions, order(job), Brake(), HASTE)
+    assert ended is not None
+    return ended
+
+
+def words(outcomes: Iterable[Outcome] | None) -> dict[str, str]:
+    """The outcome of each rule."""
+    return {outcome.rule_id: outcome.outcome for outcome in outcomes or ()}
+
+
+def rules_of(there: Cloud, group: Group) -> dict[str, Rule]:
+    """The group's rules now, by id."""
+    found = there.emulator.world.estate(there.account_id, REGION).groups[group.security_group_id].rules
+    return {one.security_group_rule_id: one for one in found}
+
+
 class History:
     """The emulator's record of changes, folded over the groups as they were."""
 
@@ -180,12 +204,16 @@ class History:
             lost = legitimate[group_id] - packets(rules)
             assert lost.is_empty, f"{group_id} lost {lost.describe()}"
 
-    def check_closed(self, actions: Iterable[Action], world: World, account_id: str) -> None:
+    def check_closed(
+        self, actions: Iterable[Action], world: World, account_id: str, only: Sequence[Group] = ()
+    ) -> None:
         """What the planned rules opened to risky ports is closed, and no other packet is lost or gained."""
+        looked_at = {group.security_group_id for group in only} or self.before.keys()
         by_group: dict[str, list[Action]] = {}
         for action in actions:
             by_group.setdefault(action.security_group_id, []).append(action)
-        for group_id, rules in self.before.items():
+        for group_id in looked_at:
+            rules = self.before[group_id]
             now = packets(world.estate(account_id, REGION).groups[group_id].rules)
             gone = {action.rule_id for action in by_group.get(group_id, ())}
             left = [rule for rule in rules if rule.security_group_rule_id not in gone]

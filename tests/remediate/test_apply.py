@@ -1,46 +1,28 @@
-"""Carrying out a plan: exactly what it says, in the fewest calls, whatever the cloud answers."""
+"""Carrying out a plan: exactly what it says, in the fewest calls, and nothing that changed since."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from pathlib import Path
+from msgspec.structs import replace
 
-import pytest
-
-from orchestrator.journal import Journal, Outcome, RunHeader
-from orchestrator.plan import Action
+from orchestrator.journal import Journal
+from orchestrator.policy import Check, PortSpec, Status, evaluate
 from orchestrator.remediate import Brake, remediate_account
-from tests.remediate.kit import CHECKS, HASTE, Cloud, History, cloud, order, planned, rule
-
-HEADER = RunHeader(
-    run_id="run-1", created_at="", hub_account_id="1", hub_arn="", endpoint="emulator", settings={}
+from tests.remediate.kit import (
+    CHECKS,
+    HASTE,
+    NOW,
+    REGION,
+    Cloud,
+    History,
+    apply,
+    order,
+    planned,
+    raw_of,
+    rule,
+    rules_of,
+    seen,
+    words,
 )
-
-
-@pytest.fixture
-async def there() -> AsyncIterator[Cloud]:
-    """A cloud without a fault."""
-    async with cloud() as found:
-        yield found
-
-
-@pytest.fixture
-async def journal(tmp_path: Path) -> AsyncIterator[Journal]:
-    """A new run's journal."""
-    async with Journal.create(tmp_path / "run", HEADER) as journal:
-        yield journal
-
-
-async def apply(there: Cloud, journal: Journal, actions: list[Action]) -> list[Outcome]:
-    """Carry out the actions."""
-    ended = await remediate_account(there.enter, journal, actions, order(), Brake(), HASTE)
-    assert ended is not None
-    return ended
-
-
-def words(outcomes: list[Outcome]) -> dict[str, str]:
-    """The outcome of each rule."""
-    return {outcome.rule_id: outcome.outcome for outcome in outcomes}
 
 
 async def test_a_group_takes_three_calls_or_four(there: Cloud, journal: Journal) -> None:
@@ -97,3 +79,92 @@ async def test_each_kind_of_change_closes_what_is_risky_and_nothing_else(
     assert all(outcome.request_id and outcome.effective_after == "2026-11-01T12:15:10Z" for outcome in ended)
     history.check_nothing_else_was_touched(actions)
     history.check_legitimate_packets_always_passed()
+    history.check_closed(
+        [action for action in actions if action.action in {"revoke", "split"}],
+        there.emulator.world,
+        there.account_id,
+        only=[groups[0], groups[1]],
+    )
+    for group in groups[2:]:
+        now = there.emulator.world.estate(there.account_id, REGION).groups[group.security_group_id]
+        left = evaluate(seen(now, there.account_id), CHECKS, NOW)
+        assert not [finding for finding in left if finding.status is Status.open]
+
+
+async def test_the_records_say_who_what_and_why(there: Cloud, journal: Journal) -> None:
+    """An audit record names the caller, the rule as it was, what stands now, the checks, the plan and the call."""
+    actions = planned([there.put(rule(1, "20/30"))], there.account_id)
+    (outcome,) = await apply(there, journal, actions)
+    before, after = journal.audit_records()
+    assert before.who == order().who
+    assert before.before is not None
+    assert before.before["SecurityGroupRuleId"] == "sgr-1"
+    assert [one["PortRange"] for one in before.after] == ["20/21", "23/30"]
+    assert all(str(one["SecurityGroupRuleId"]).startswith("sgr-bp1") for one in after.after)
+    assert (after.check_ids, after.plan_digest, after.incident) == (("ssh",), "d" * 64, "INC-1")
+    revoke = there.emulator.calls.of("RevokeSecurityGroup")[0]
+    assert after.request_id == outcome.request_id == revoke.request_id
+    assert revoke.parameters["ClientToken"].isalnum()
+
+
+async def test_a_rule_that_changed_since_the_plan_is_left_alone(there: Cloud, journal: Journal) -> None:
+    """Drift is said and not touched, while the group's other rules are closed."""
+    group = there.put(rule(1), rule(2, "6379/6379"), rule(3, "20/80", priority=2))
+    actions = planned([group], there.account_id)
+    there.put(
+        rule(1, source="10.0.0.0/8"),
+        rule(2, "6379/6379"),
+        rule(3, "20/81", priority=2),
+        group_id=group.security_group_id,
+    )
+    ended = words(await apply(there, journal, actions))
+    assert ended == {"sgr-1": "drifted", "sgr-2": "revoked", "sgr-3": "drifted"}
+    left = rules_of(there, group).values()
+    assert [(one.security_group_rule_id, one.port_range) for one in left] == [
+        ("sgr-1", "22/22"),
+        ("sgr-3", "20/81"),
+    ]
+
+
+async def test_a_new_description_is_no_drift(there: Cloud, journal: Journal) -> None:
+    """What does not change what a rule means does not keep it open."""
+    group = there.put(rule(1))
+    actions = planned([group], there.account_id)
+    there.put(rule(1, description="changed"), group_id=group.security_group_id)
+    assert words(await apply(there, journal, actions)) == {"sgr-1": "revoked"}
+
+
+async def test_what_is_gone_already_is_said_to_be(there: Cloud, journal: Journal) -> None:
+    """A rule, and a whole group, that somebody else has removed: nothing is changed, nothing is claimed."""
+    group, other = there.put(rule(1), rule(9, "443/443")), there.put(rule(2))
+    actions = planned([group, other], there.account_id)
+    there.put(rule(9, "443/443"), group_id=group.security_group_id)
+    del there.emulator.world.estate(there.account_id, REGION).groups[other.security_group_id]
+    assert words(await apply(there, journal, actions)) == {
+        "sgr-1": "already_absent",
+        "sgr-2": "already_absent",
+    }
+    assert not History(there.emulator, []).changes()
+
+
+async def test_more_rules_than_a_call_takes_go_in_batches(there: Cloud, journal: Journal) -> None:
+    """150 rules of a group take two calls to revoke; both directions are told apart."""
+    group = there.put(
+        *(
+            rule(n, source=f"{n}.0.0.0/7" if n % 2 == 0 else "0.0.0.0/0", priority=n % 100 + 1)
+            for n in range(2, 152)
+        )
+    )
+    everyone = [Check(id="ssh", ports=(PortSpec.parse("tcp/22"),))]
+    actions = planned([group], there.account_id, everyone)
+    assert len(actions) > 0
+    actions = [
+        replace(actions[0], rule_id=one.security_group_rule_id, before=raw_of(one)) for one in group.rules
+    ]
+    ended = words(await apply(there, journal, actions))
+    assert list(ended.values()) == ["revoked"] * 150
+    sizes = [
+        sum(key.startswith("SecurityGroupRuleId.") for key in call.parameters)
+        for call in there.emulator.calls.of("RevokeSecurityGroup")
+    ]
+    assert sizes == [100, 50]

@@ -1,0 +1,210 @@
+"""Carrying out a plan in a cloud that refuses, loses answers, lies, or cannot be read."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+
+from orchestrator.cloud.errors import Denied
+from orchestrator.emulator import Fault, Kind
+from orchestrator.journal import Journal, JournalFull
+from orchestrator.remediate import Brake, remediate_account
+from tests.remediate.crash import Fuse, MortalSession
+from tests.remediate.kit import (
+    HASTE,
+    REGION,
+    Cloud,
+    History,
+    apply,
+    order,
+    planned,
+    rule,
+    rules_of,
+    words,
+)
+
+
+async def test_a_rule_removed_between_reading_and_revoking_does_not_stop_the_others(
+    there: Cloud, journal: Journal
+) -> None:
+    """One id that is gone makes the whole batch fail (API reference 1.4): what is left of it is sent again."""
+    group = there.put(*(rule(n, priority=n) for n in range(1, 5)))
+    actions = planned([group], there.account_id)
+
+    class Rival(MortalSession):
+        async def call(self, action: str, *rest: Any, **more: Any) -> dict[str, Any]:
+            if action == "RevokeSecurityGroup" and len(there.emulator.calls.of(action)) == 0:
+                there.put(*group.rules[1:], group_id=group.security_group_id)
+            return await super().call(action, *rest, **more)
+
+    ended = await remediate_account(
+        lambda policy: Rival(there.enter(policy), Fuse()), journal, actions, order(), Brake(), HASTE
+    )
+    assert set(words(ended).values()) == {"revoked"}
+    assert not rules_of(there, group)
+
+
+async def test_a_refused_change_is_failed_and_tried_again_by_the_next_delivery(
+    there: Cloud, journal: Journal
+) -> None:
+    """Denied is not retried at once; once the right is given, the same command finishes the account."""
+    actions = planned([there.put(rule(1, "20/30"))], there.account_id)
+    there.emulator.set_faults(Fault(kind=Kind.DENIED, action="AuthorizeSecurityGroup"))
+    (outcome,) = await apply(there, journal, actions)
+    assert (outcome.outcome, outcome.effective_after) == ("failed", "")
+    assert "Forbidden.RAM" in outcome.reason
+    assert outcome.request_id
+    assert not there.calls()["RevokeSecurityGroup"]
+    assert there.calls()["AuthorizeSecurityGroup"] == 1
+    there.emulator.set_faults()
+    assert words(await apply(there, journal, actions)) == {"sgr-1": "split"}
+
+
+async def test_a_group_without_room_keeps_its_rule(there: Cloud, journal: Journal) -> None:
+    """Where the replacement does not fit, the rule that is to be replaced stays, and so does its traffic."""
+    group = there.put(rule(1, "20/30"), *(rule(n, f"{n}/{n}", priority=5) for n in range(1000, 1199)))
+    actions = planned([group], there.account_id, rules_per_group=300)
+    assert [action.action for action in actions] == ["split"]
+    (outcome,) = await apply(there, journal, actions)
+    assert outcome.outcome == "failed"
+    assert "AuthorizationLimitExceed" in outcome.reason
+    assert not History(there.emulator, []).changes()
+
+
+@pytest.mark.parametrize("kind", [Kind.ERROR_AFTER, Kind.RESET_AFTER, Kind.TRUNCATED, Kind.CUT])
+@pytest.mark.parametrize("action", ["AuthorizeSecurityGroup", "RevokeSecurityGroup"])
+async def test_a_lost_answer_is_looked_up(there: Cloud, journal: Journal, kind: Kind, action: str) -> None:
+    """A change whose answer was lost is found made by reading, and is not made twice."""
+    group = there.put(rule(1, "20/30"))
+    history = History(there.emulator, [group])
+    actions = planned([group], there.account_id)
+    there.emulator.set_faults(Fault(kind=kind, action=action, count=1))
+    assert words(await apply(there, journal, actions)) == {"sgr-1": "split"}
+    assert len(history.changes()) == 3
+    assert there.calls()[action] == 1
+    history.check_legitimate_packets_always_passed()
+
+
+async def test_a_change_that_does_not_take_is_failed_not_assumed(there: Cloud, journal: Journal) -> None:
+    """An answer of success that changed nothing is found out by the re-read, tried again, and then called failed."""
+    actions = planned([there.put(rule(1))], there.account_id)
+    there.emulator.set_faults(Fault(kind=Kind.IGNORED, action="RevokeSecurityGroup"))
+    (outcome,) = await apply(there, journal, actions)
+    assert outcome.outcome == "failed"
+    assert "does not show" in outcome.reason
+    assert there.calls()["RevokeSecurityGroup"] == HASTE.rounds
+
+
+async def test_a_liar_loses_no_packet_of_those_who_look(there: Cloud, journal: Journal) -> None:
+    """With `confirm_adds` nothing is revoked before its replacement was seen."""
+    group = there.put(rule(1, "20/30"))
+    history = History(there.emulator, [group])
+    actions = planned([group], there.account_id)
+    there.emulator.set_faults(Fault(kind=Kind.IGNORED, action="AuthorizeSecurityGroup", count=2))
+    patience = replace(HASTE, confirm_adds=True)
+    ended = await remediate_account(there.enter, journal, actions, order(), Brake(), patience)
+    assert words(ended) == {"sgr-1": "split"}
+    history.check_legitimate_packets_always_passed()
+
+
+async def test_what_cannot_be_read_again_is_not_known(there: Cloud, journal: Journal) -> None:
+    """If the group cannot be read after the change, the outcome says so; the next delivery finds out."""
+    actions = planned([there.put(rule(1))], there.account_id)
+    there.emulator.set_faults(Fault(kind=Kind.UNAVAILABLE, action="DescribeSecurityGroupAttribute", skip=1))
+    (outcome,) = await apply(there, journal, actions)
+    assert outcome.outcome == "failed"
+    assert "not known" in outcome.reason
+    there.emulator.set_faults()
+    assert words(await apply(there, journal, actions)) == {"sgr-1": "revoked"}
+    assert there.calls()["RevokeSecurityGroup"] == 1
+
+
+async def test_a_group_that_cannot_be_read_is_not_touched(there: Cloud, journal: Journal) -> None:
+    """No reading, no change; a page without its list counts as no reading."""
+    actions = planned([there.put(rule(1))], there.account_id)
+    for kind in (Kind.UNAVAILABLE, Kind.TRUNCATED, Kind.EMPTY, Kind.DENIED):
+        there.emulator.set_faults(Fault(kind=kind, action="DescribeSecurityGroupAttribute"))
+        assert words(await apply(there, journal, actions)) == {"sgr-1": "failed"}
+    assert not there.calls()["RevokeSecurityGroup"]
+
+
+async def test_an_account_that_cannot_be_entered_is_asked_once(there: Cloud, journal: Journal) -> None:
+    """Where the role is refused, every change of the account is failed with the reason, after one attempt."""
+    actions = planned([there.put(rule(n)) for n in range(1, 6)], there.account_id)
+    there.emulator.set_faults(Fault(kind=Kind.DENIED, action="AssumeRole"))
+    ended = await apply(there, journal, actions)
+    assert list(words(ended).values()) == ["failed"] * 5
+    assert len(there.emulator.calls.of("AssumeRole")) == 1
+    there.emulator.set_faults()
+    assert set(words(await apply(there, journal, actions)).values()) == {"revoked"}
+
+
+async def test_a_session_may_do_no_more_than_its_part_of_the_plan(there: Cloud, journal: Journal) -> None:
+    """Inside a session made for the plan, code that tries another group, or an addition, is refused by the cloud."""
+    mine, other = there.put(rule(1)), there.put(rule(2))
+    actions = planned([mine], there.account_id)
+
+    class Greedy(MortalSession):
+        async def call(self, action: str, *rest: Any, **more: Any) -> dict[str, Any]:
+            answer = await super().call(action, *rest, **more)
+            if action == "RevokeSecurityGroup":
+                where = {"RegionId": REGION, "SecurityGroupId": other.security_group_id}
+                opened = {
+                    **where,
+                    "Permissions.1.IpProtocol": "TCP",
+                    "Permissions.1.PortRange": "1/1",
+                    "Permissions.1.SourceCidrIp": "0.0.0.0/0",
+                }
+                with pytest.raises(Denied):
+                    await self._session.call(
+                        action, REGION, {**where, "SecurityGroupRuleId": ["sgr-2"]}, mutating=True
+                    )
+                with pytest.raises(Denied):
+                    await self._session.call("AuthorizeSecurityGroup", REGION, opened, mutating=True)
+            return answer
+
+    ended = await remediate_account(
+        lambda policy: Greedy(there.enter(policy), Fuse()), journal, actions, order(), Brake(), HASTE
+    )
+    assert words(ended) == {"sgr-1": "revoked"}
+    assert (
+        other.rules
+        == there.emulator.world.estate(there.account_id, REGION).groups[other.security_group_id].rules
+    )
+
+
+async def test_a_full_disk_stops_before_the_change(there: Cloud, journal: Journal) -> None:
+    """An intent that cannot be written down is not acted on."""
+    actions = planned([there.put(rule(1))], there.account_id)
+    pages = journal._db.execute("PRAGMA page_count").fetchone()[0]
+    journal._db.execute(f"PRAGMA max_page_count={pages}")
+
+    async def fill() -> None:
+        for n in range(1000):
+            await journal.set_fact(f"filler-{n}", "x" * 500)
+
+    with pytest.raises(JournalFull):
+        await fill()
+    big = [replace(action, notes=("x" * 10_000,)) for action in actions]
+    with pytest.raises(JournalFull):
+        await apply(there, journal, big)
+    assert not there.calls()["RevokeSecurityGroup"]
+
+
+async def test_no_secret_reaches_the_run_folder(there: Cloud, journal: Journal) -> None:
+    """Keys and tokens used on the way are in no file of the run, whatever errors echo."""
+    actions = planned([there.put(rule(1)), there.put(rule(2))], there.account_id)
+    there.emulator.set_faults(
+        Fault(kind=Kind.EXPIRED, action="Describe*", count=1),
+        Fault(kind=Kind.DENIED, action="Revoke*", count=1),
+    )
+    await apply(there, journal, actions)
+    await journal.close()
+    content = b"".join(path.read_bytes() for path in journal.folder.iterdir())
+    keys = there.emulator.hub_credentials
+    assert keys.access_key_secret.encode() not in content
+    assert keys.access_key_id.encode() not in content
+    assert b"SecurityToken" not in content
+    assert b"STS." not in content
