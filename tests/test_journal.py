@@ -3,115 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import sqlite3
 import stat
-import subprocess
-import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-import msgspec
 import pytest
 
 from accounts import Account, Skipped, Unreachable
-from orchestrator.audit import AuditRecord, Phase
 from orchestrator.journal import (
     Claim,
     Fenced,
-    Intent,
     Journal,
-    JournalCorrupt,
-    JournalError,
-    JournalExists,
-    JournalFull,
-    JournalMissing,
-    Observed,
-    Outcome,
     Reader,
-    RunHeader,
-    RunInUse,
-    Settled,
-    TrailBroken,
     check_folder,
     listing_digest,
 )
-from orchestrator.securitygroup import Lists, Placement, Unreadable
-
-HEADER = RunHeader(
-    run_id="run-1",
-    created_at="2026-11-01T00:00:00Z",
-    hub_account_id="1000",
-    hub_arn="acs:ram::1000:root",
-    endpoint="alibaba-cloud/china",
-    settings={"checks": [{"id": "ssh"}]},
-)
-
-
-class Found(msgspec.Struct, frozen=True):
-    """A finding, as little of one as the journal asks for."""
-
-    rule_id: str
-    reason: str = ""
-
-
-def observed(group_id: str = "sg-1", region_id: str = "cn-hangzhou", rules: int = 1) -> Observed:
-    """A group as inventory reads it."""
-    permissions = tuple(
-        {"SecurityGroupRuleId": f"sgr-{n}", "PortRange": "22/22", "Policy": "Accept"} for n in range(rules)
-    )
-    return Observed(
-        placement=Placement("1001", "web", "Root/Prod"),
-        region_id=region_id,
-        listing={"SecurityGroupId": group_id, "SecurityGroupName": "web", "RuleCount": rules},
-        attribute={"InnerAccessPolicy": "Accept"},
-        permissions=permissions,
-        lists=Lists(prefix_lists={"pl-1": ("10.0.0.0/8",), "pl-2": Unreadable("Forbidden.RAM")}),
-    )
-
-
-def record(rule_id: str, phase: Phase = Phase.intent, **more: object) -> AuditRecord:
-    """An audit record of a change in account 1001."""
-    plain = AuditRecord(
-        at="2026-11-01T00:00:00Z",
-        phase=phase,
-        who="acs:ram::1000:root",
-        account_id="1001",
-        region_id="cn-hangzhou",
-        security_group_id="sg-1",
-        rule_id=rule_id,
-        action="revoke",
-    )
-    return msgspec.structs.replace(plain, **more)
-
-
-def intent(rule_id: str) -> Intent:
-    """The intent to revoke a rule."""
-    return Intent(key=rule_id, record=record(rule_id), body={"rule": {"SecurityGroupRuleId": rule_id}})
-
-
-def settled(rule_id: str, outcome: str = "revoked", reason: str = "") -> Settled:
-    """How a rule's revocation ended."""
-    return Settled(
-        key=rule_id,
-        outcome=Outcome(
-            account_id="1001",
-            region_id="cn-hangzhou",
-            security_group_id="sg-1",
-            rule_id=rule_id,
-            action="revoke",
-            outcome=outcome,
-            reason=reason,
-        ),
-        record=record(rule_id, Phase.outcome, outcome=outcome, reason=reason),
-    )
-
-
-async def claimed(journal: Journal, account_id: str = "1001", job: str = "scan") -> Claim:
-    """A claim that is known to be granted."""
-    claim = await journal.claim(account_id, job)
-    assert claim is not None
-    return claim
+from tests.journal_kit import HEADER, Found, claimed, intent, observed, settled
 
 
 @pytest.fixture
@@ -329,172 +236,6 @@ async def test_without_a_thread_writes_are_just_as_durable(tmp_path: Path) -> No
         with pytest.raises(Fenced):
             await journal.intend(Claim("apply:1", "1001", 99), [intent("sgr-1")])
     assert check_folder(tmp_path) == []
-
-
-async def test_a_second_process_is_refused_by_number(journal: Journal) -> None:
-    """Two processes never write one run: the second is told which one holds it. Reading is free."""
-    with pytest.raises(RunInUse, match=f"process {os.getpid()}") as caught:
-        Journal.open(journal.folder)
-    assert caught.value.pid == os.getpid()
-    with Reader(journal.folder) as reader:
-        assert reader.header.run_id == "run-1"
-    code = "import sys, pathlib; from orchestrator.journal import *; Journal.open(pathlib.Path(sys.argv[1]))"
-    other = await asyncio.to_thread(
-        subprocess.run, [sys.executable, "-c", code, str(journal.folder)], capture_output=True, check=False
-    )
-    assert b"RunInUse" in other.stderr
-
-
-async def test_a_closed_journal_refuses_writes_and_lets_the_folder_go(tmp_path: Path) -> None:
-    """After closing, writing is an error and the next process may open the run."""
-    journal = Journal.create(tmp_path, HEADER)
-    await journal.close()
-    await journal.close()
-    with pytest.raises(JournalError, match="closed"):
-        await journal.set_fact("x", 1)
-    async with Journal.open(tmp_path) as again:
-        assert again.header == HEADER
-    assert sorted(os.listdir(tmp_path)) == [  # noqa: PTH208 - one blocking call is as good as another
-        "audit.jsonl",
-        "journal.lock",
-        "journal.sqlite",
-        "manifest.json",
-    ]
-
-
-async def test_a_folder_that_holds_a_run_is_not_overwritten(tmp_path: Path) -> None:
-    """A new run in the folder of another is refused, and the text says what to do."""
-    async with Journal.create(tmp_path, HEADER):
-        pass
-    with pytest.raises(JournalExists, match=r"scan --resume"):
-        Journal.create(tmp_path, HEADER)
-    async with Journal.open(tmp_path):
-        pass
-
-
-def test_a_folder_without_a_run_is_said_to_be_none(tmp_path: Path) -> None:
-    """Opening, reading and checking what is no run folder names it, and leaves nothing in it."""
-    for use in (Journal.open, Reader, check_folder):
-        with pytest.raises(JournalMissing, match="no run folder"):
-            use(tmp_path)
-    assert list(tmp_path.iterdir()) == []
-
-
-@pytest.mark.parametrize(
-    "content", [b"", b"not a database at all, but long enough" * 40, b"SQLite format 3\0"]
-)
-def test_a_file_that_is_no_journal_is_refused(tmp_path: Path, content: bytes) -> None:
-    """An empty, foreign or torn file in the journal's place is an error that says so."""
-    (tmp_path / "journal.sqlite").write_bytes(content)
-    for use in (Journal.open, Reader):
-        with pytest.raises(JournalCorrupt, match=r"journal\.sqlite"):
-            use(tmp_path)
-
-
-def test_another_programs_database_and_another_format_are_refused(tmp_path: Path) -> None:
-    """An SQLite file of something else is not taken for a journal, nor is a journal of a later format."""
-    for pragma, words in (("user_version=1", "not a journal"), ("application_id=1397183319", "format 0")):
-        path = tmp_path / "journal.sqlite"
-        path.unlink(missing_ok=True)
-        with sqlite3.connect(path) as db:
-            db.executescript(f"CREATE TABLE fact (x); PRAGMA {pragma}")
-        db.close()
-        with pytest.raises(JournalCorrupt, match=words):
-            Journal.open(tmp_path)
-
-
-async def test_damage_inside_the_file_is_an_error_not_a_wrong_answer(tmp_path: Path) -> None:
-    """Pages overwritten with junk raise JournalCorrupt when they are met."""
-    async with Journal.create(tmp_path, HEADER) as journal:
-        claim = await claimed(journal)
-        for n in range(50):
-            await journal.record_group(claim, observed(f"sg-{n}", rules=20), [Found("sgr-0")])
-    path = tmp_path / "journal.sqlite"
-    data = bytearray(path.read_bytes())
-    data[4096 * 6 :] = b"\xa5" * (len(data) - 4096 * 6)
-    path.write_bytes(data)
-    with Reader(tmp_path) as reader, pytest.raises(JournalCorrupt):
-        list(reader.observed(Found))
-
-
-async def test_a_full_disk_refuses_the_write_and_keeps_what_was_acknowledged(tmp_path: Path) -> None:
-    """With no space left a write raises JournalFull; once there is space, the journal goes on."""
-    async with Journal.create(tmp_path, HEADER) as journal:
-        claim = await claimed(journal, job="apply:1")
-        await journal.intend(claim, [intent("sgr-0")])
-        pages = journal._db.execute("PRAGMA page_count").fetchone()[0]
-        journal._db.execute(f"PRAGMA max_page_count={pages}")
-        with pytest.raises(JournalFull, match="no space left"):
-            await journal.intend(claim, [intent(f"sgr-{n}") for n in range(1, 100)])
-        journal._db.execute("PRAGMA max_page_count=1000000")
-        await journal.intend(claim, [intent("sgr-last")])
-        assert [e.key for e in journal.all_effects()] == ["sgr-0", "sgr-last"]
-    assert check_folder(tmp_path) == []
-
-
-async def test_the_audit_file_is_completed_from_the_journal(tmp_path: Path) -> None:
-    """A crash may leave the file behind, its last line torn: opening the run completes it."""
-    async with Journal.create(tmp_path, HEADER) as journal:
-        claim = await claimed(journal, job="apply:1")
-        await journal.intend(claim, [intent(f"sgr-{n}") for n in range(5)])
-    whole = (tmp_path / "audit.jsonl").read_bytes()
-    for size in (len(whole) - 1, len(whole) - 700, 40, 0):
-        (tmp_path / "audit.jsonl").write_bytes(whole[:size])
-        assert check_folder(tmp_path)
-        async with Journal.open(tmp_path):
-            pass
-        assert (tmp_path / "audit.jsonl").read_bytes() == whole
-        assert check_folder(tmp_path) == []
-
-
-async def test_a_changed_trail_stops_every_write(tmp_path: Path) -> None:
-    """A run whose audit file or manifest was changed is not gone on with; the evidence stays."""
-    async with Journal.create(tmp_path, HEADER) as journal:
-        claim = await claimed(journal, job="apply:1")
-        await journal.intend(claim, [intent(f"sgr-{n}") for n in range(5)])
-    audit, manifest = tmp_path / "audit.jsonl", tmp_path / "manifest.json"
-    whole, sealed = audit.read_bytes(), manifest.read_bytes()
-    lines = whole.splitlines(keepends=True)
-    other = b"".join([*lines[:1], *lines[2:]])
-    for name, content in (
-        (audit, whole.replace(b"sgr-3", b"sgr-4")),
-        (audit, other),
-        (audit, whole + lines[0]),
-        (manifest, sealed.replace(b'"count":5', b'"count":6')),
-        (manifest, b"{}"),
-    ):
-        audit.write_bytes(whole)
-        manifest.write_bytes(sealed)
-        name.write_bytes(content)
-        with pytest.raises(TrailBroken, match="audit trail is broken"):
-            Journal.open(tmp_path)
-        assert name.read_bytes() == content
-        assert check_folder(tmp_path)
-    audit.write_bytes(whole)
-    manifest.unlink()
-    with pytest.raises(TrailBroken, match="is gone"):
-        Journal.open(tmp_path)
-
-
-async def test_trail_and_manifest_replaced_by_older_ones_are_found(tmp_path: Path) -> None:
-    """An older file with the manifest that fits it is intact by itself; the journal knows better."""
-    async with Journal.create(tmp_path, HEADER) as journal:
-        older = [(p, p.read_bytes()) for p in (tmp_path / "audit.jsonl", tmp_path / "manifest.json")]
-        claim = await claimed(journal, job="apply:1")
-        await journal.intend(claim, [intent("sgr-0")])
-    for path, content in older:
-        path.write_bytes(content)
-    (problem,) = check_folder(tmp_path)
-    assert (problem.kind, problem.line, problem.account_id) == ("truncated", 1, "1001")
-    (tmp_path / "audit.jsonl").unlink()
-    assert check_folder(tmp_path)[0].text == "audit.jsonl is gone"
-
-
-async def test_a_folder_whose_making_was_interrupted_can_be_used(tmp_path: Path) -> None:
-    """A file that holds nothing yet, left by a crash at the start, does not stand in the way."""
-    (tmp_path / "journal.sqlite").touch(mode=0o600)
-    async with Journal.create(tmp_path, HEADER) as journal:
-        assert journal.header == HEADER
 
 
 async def test_reading_does_not_disturb_writing(journal: Journal) -> None:
