@@ -127,7 +127,7 @@ def write(target: Path, files: Files) -> None:
             info = zipfile.ZipInfo(name, _DATE)
             info.external_attr = 0o100644 << 16
             info.compress_type = zipfile.ZIP_DEFLATED
-            archive.writestr(info, files[name], compresslevel=9)
+            archive.writestr(info, files[name], compresslevel=6)
     unfinished.replace(target)
 
 

@@ -86,7 +86,9 @@ def invoke(function: Function, name: str, event: bytes) -> Invoked:
     handler = f"{function.module}.{name}"
     try:
         done = subprocess.run(  # noqa: S603 - the interpreter the function was deployed with
-            [function.python, "-I", "-c", _RUNNER] if function.folder else [function.python, "-c", _RUNNER],
+            [function.python, "-I", "-S", "-c", _RUNNER]
+            if function.folder
+            else [function.python, "-c", _RUNNER],
             input=json.dumps(_asked(function, handler)).encode() + b"\n" + event,
             env=_environment(function),
             cwd=function.folder,
