@@ -83,9 +83,21 @@ class GroupCalls:
         answer = await self._call("DescribeSecurityGroups", {"MaxResults": 10}, mutating=False)
         mine = self._place.security_group_id
         for listing in self._items(answer, "SecurityGroups", "SecurityGroup"):
-            if listing.get("SecurityGroupId") == mine and listing.get("RuleCount") in {0, "0", None}:
+            if listing.get("SecurityGroupId") == mine and await self._accounts_for(listing):
                 return
         raise self._malformed("the group's rules came back empty, but it is not known to be empty", answer)
+
+    async def _accounts_for(self, listing: Mapping[str, Any]) -> bool:
+        """Tell whether no rule is missing: none is counted, or all that are counted are of the other card.
+
+        A classic group counts the rules of both its cards, and reads as those of the Internet one.
+        """
+        count = listing.get("RuleCount")
+        if count in {0, "0", None} or listing.get("VpcId"):
+            return count in {0, "0", None}
+        asked = {"Direction": "all", "MaxResults": _RULES_PER_PAGE, "NicType": "intranet"}
+        answer = await self._call("DescribeSecurityGroupAttribute", asked, mutating=False)
+        return len(self._items(answer, "Permissions", "Permission")) >= int(str(count))
 
     def _items(self, answer: Mapping[str, Any], outer: str, inner: str) -> list[dict[str, Any]]:
         """Return the page's items; a page without a list is an error, never an empty one."""
