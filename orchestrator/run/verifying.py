@@ -65,7 +65,10 @@ def verify_offline(folder: Path) -> Verified:
     """
     problems = tuple(check_folder(folder))
     audit = folder / "audit.jsonl"
-    return Verified(problems=problems, records=sum(1 for _ in audit.open("rb")) if audit.exists() else 0)
+    if not audit.exists():
+        return Verified(problems=problems)
+    with audit.open("rb") as lines:
+        return Verified(problems=problems, records=sum(1 for _ in lines))
 
 
 async def verify(folder: Path, config: Config, progress: Progress) -> Verified:
