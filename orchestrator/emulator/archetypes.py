@@ -363,12 +363,12 @@ def classic_open(site: Site) -> Group:
 
 
 def large(site: Site) -> Group:
-    """More rules than one page holds, one of them dangerous, at the end."""
+    """More rules than one page holds, under a raised quota; one of them dangerous, at the end."""
     rules = [
         site.allow(f"{8000 + n}/{8000 + n}", f"203.{n // 250}.{n % 250}.0/24", priority=1 + n % 100)
         for n in range(site.rng.randint(510, 640))
     ]
-    return site.group("partners", *rules, site.allow("22/22", ANYONE))
+    return site.group("partners", *rules, site.allow("22/22", ANYONE), rules_allowed=1000)
 
 
 Weighted: TypeAlias = tuple[tuple[int, Archetype], ...]

@@ -166,7 +166,8 @@ def _add(context: Context, group: Group, asked: list[Rule]) -> None:
     ]
     if not new:
         return
-    if sum(_weight(context, rule) for rule in (*group.rules, *new)) > context.state.quirks.rules_per_group:
+    allowed = group.rules_allowed or context.state.quirks.rules_per_group
+    if sum(_weight(context, rule) for rule in (*group.rules, *new)) > allowed:
         raise context.state.quirks.authorization_limit.error()
     _set_rules(context, group, (*group.rules, *new))
     for rule in new:

@@ -49,7 +49,10 @@ class Tag(Struct, frozen=True, gc=False):
 
 
 class Group(Struct, gc=False, omit_defaults=True):
-    """A security group. `rules` is replaced as a whole on change, in the order of creation."""
+    """A security group. `rules` is replaced as a whole on change, in the order of creation.
+
+    `rules_allowed` is a quota raised for it; 0 means the usual one.
+    """
 
     security_group_id: str
     name: str = ""
@@ -63,6 +66,7 @@ class Group(Struct, gc=False, omit_defaults=True):
     inner_access_policy: str = "Accept"
     tags: tuple[Tag, ...] = ()
     rules: tuple[Rule, ...] = ()
+    rules_allowed: int = 0
 
 
 class PrefixList(Struct, frozen=True, omit_defaults=True):

@@ -40,13 +40,13 @@ class Desk:
         text = (self.folder / name / file).read_bytes()
         return [msgspec.json.decode(line) for line in text.splitlines()]
 
-    def changed(self, **changes: object) -> Config:
+    def changed(self, **changes: Any) -> Config:
         """Return the configuration with other tables: `limits={"share": 1}`."""
         config = self.config
-        for table, values in changes.items():
-            if isinstance(values, dict):
-                values = msgspec.structs.replace(getattr(config, table), **values)
-            config = msgspec.structs.replace(config, **{table: values})
+        for table, given in changes.items():
+            is_part = isinstance(given, dict)
+            value = msgspec.structs.replace(getattr(config, table), **given) if is_part else given
+            config = msgspec.structs.replace(config, **{table: value})
         return config
 
 

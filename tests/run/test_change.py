@@ -1,0 +1,360 @@
+"""Plan, apply, verify and roll back over real sockets, judged by the emulator's own record and world."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from orchestrator import run
+from orchestrator.audit import AuditError
+from orchestrator.emulator import Fault, Kind, Options, World
+from orchestrator.emulator.foretold import Foretold
+from orchestrator.emulator.model import Rule
+from orchestrator.journal import RunInUse
+from orchestrator.plan import DigestMismatch, PlanError, UnsafePlan
+from orchestrator.run import Approval, Changed, Filters, Progress, RefusedError, UsageError
+from orchestrator.run.changing import STOP
+from tests.run.conftest import Desk, MakeDesk
+
+Said = dict[str, Counter[tuple[object, ...]]]
+
+
+def said(world: World) -> Said:
+    """Return what the rules of each group say, without ids and times: what a rollback must restore."""
+    found: Said = {}
+    for _, _, group in world.groups():
+        found[group.security_group_id] = Counter(map(_content, group.rules))
+    return found
+
+
+def _content(rule: Rule) -> tuple[object, ...]:
+    fields = {name: getattr(rule, name) for name in rule.__struct_fields__}
+    fields["priority"] = min(
+        int(fields["priority"]), 100
+    )  # 110 cannot be made again (ECS AuthorizeSecurityGroup)
+    return tuple(
+        value for name, value in fields.items() if name not in {"security_group_rule_id", "create_time"}
+    )
+
+
+def apply(desk: Desk, digest: str, name: str = "first", **changes: object) -> Changed:
+    """Apply the plan of a run without being asked."""
+    path = desk.folder / name / "plan.json"
+    work = run.apply(path, Approval(digest), desk.changed(**changes), lambda *_: None, Progress())
+    return asyncio.run(work)
+
+
+def rollback(desk: Desk, **selection: str) -> Changed:
+    """Roll a run back without being asked."""
+    work = run.rollback(desk.folder / "first", selection, desk.config, lambda *_: None, Progress())
+    return asyncio.run(work)
+
+
+def verify(desk: Desk, name: str = "first") -> run.Verified:
+    """Verify a run against the cloud."""
+    return asyncio.run(run.verify(desk.folder / name, desk.config, Progress()))
+
+
+def planned(desk: Desk) -> run.Planned:
+    """Scan and plan."""
+    desk.scan()
+    return run.plan(desk.folder / "first", desk.config)
+
+
+def test_apply_closes_what_it_may_and_touches_nothing_else(desk: Desk) -> None:
+    """Every risky group is closed; every change in the emulator's record is of a rule in the plan."""
+    made = planned(desk)
+    assert apply(desk, made.plan.digest).exit_code == 0
+    rules = {action.rule_id for action in made.plan.actions}
+    revoked = {
+        value
+        for call in desk.emulator.calls.of("RevokeSecurityGroup")
+        for key, value in call.parameters.items()
+        if key.startswith("SecurityGroupRuleId")
+    }
+    assert revoked
+    assert revoked <= rules
+    assert desk.scan("second").exit_code in {0, 1}
+    foretold = Foretold.of(desk.emulator.world)
+    still = {
+        one["security_group_id"] for one in desk.lines("findings.jsonl", "second") if one["status"] == "open"
+    }
+    assert not still & foretold.risky
+    assert verify(desk).exit_code in {0, 1}
+    assert not verify(desk).differences
+
+
+def test_at_most_four_calls_a_group(desk: Desk) -> None:
+    """Read, add, revoke by batch, read; and, of a classic group left empty, its other card."""
+    made = planned(desk)
+    desk.emulator.calls.clear()
+    apply(desk, made.plan.digest)
+    groups = {action.security_group_id for action in made.plan.actions}
+    groups -= {group.security_group_id for _, _, group in desk.emulator.world.groups() if not group.vpc_id}
+    per_group = Counter(
+        call.parameters["SecurityGroupId"]
+        for call in desk.emulator.calls
+        if call.parameters.get("SecurityGroupId") in groups
+    )
+    assert set(per_group) == groups
+    assert max(per_group.values()) <= 4
+
+
+def test_a_rollback_restores_every_rule(desk: Desk) -> None:
+    """After apply and rollback the rules of all groups say what they said; a second rollback changes nothing."""
+    before = said(desk.emulator.world)
+    made = planned(desk)
+    apply(desk, made.plan.digest)
+    assert said(desk.emulator.world) != before
+    assert rollback(desk).exit_code == 0
+    assert said(desk.emulator.world) == before
+    desk.emulator.calls.clear()
+    assert rollback(desk).exit_code == 0
+    assert not [call for call in desk.emulator.calls if call.changes and call.action != "AssumeRole"]
+    assert not verify(desk).differences
+
+
+def test_one_group_is_rolled_back_alone(desk: Desk) -> None:
+    """A selection undoes that group and leaves the others closed; one that names nothing is an error."""
+    before = said(desk.emulator.world)
+    made = planned(desk)
+    apply(desk, made.plan.digest)
+    after = said(desk.emulator.world)
+    group = made.plan.actions[0].security_group_id
+    rollback(desk, security_group_id=group)
+    now = said(desk.emulator.world)
+    assert now[group] == before[group]
+    assert {one for one in now if now[one] != after[one]} == {group}
+    with pytest.raises(UsageError, match="nothing that fits"):
+        rollback(desk, security_group_id="sg-misspelled")
+
+
+def test_a_second_apply_finds_nothing_to_do(desk: Desk) -> None:
+    """Run again after it ended, the same plan changes nothing and ends the same."""
+    made = planned(desk)
+    first = apply(desk, made.plan.digest)
+    desk.emulator.calls.clear()
+    assert apply(desk, made.plan.digest).outcomes == first.outcomes
+    assert not [call for call in desk.emulator.calls if call.changes and call.action != "AssumeRole"]
+
+
+@pytest.mark.parametrize("given", ["", "0" * 64, "abc", "F" * 64])
+def test_a_wrong_digest_is_refused(desk: Desk, given: str) -> None:
+    """Missing, misspelled or another plan's: nothing is asked of the cloud."""
+    planned(desk)
+    desk.emulator.calls.clear()
+    with pytest.raises(DigestMismatch):
+        apply(desk, given)
+    assert not list(desk.emulator.calls)
+
+
+def test_a_plan_edited_by_one_byte_is_refused(desk: Desk) -> None:
+    """Whatever byte is changed, the plan is not carried out."""
+    made = planned(desk)
+    path = desk.folder / "first" / "plan.json"
+    data = path.read_bytes()
+    for place in range(10, len(data) - 1, len(data) // 40):
+        path.write_bytes(data[:place] + bytes([data[place] ^ 1]) + data[place + 1 :])
+        with pytest.raises(PlanError):
+            apply(desk, made.plan.digest)
+
+
+def test_a_plan_of_another_cloud_or_run_is_refused(desk_at: MakeDesk, tmp_path: Path) -> None:
+    """A demo's plan never meets another endpoint; a plan never meets another run's folder."""
+    world = World.generate(11, 2, region_ids=2)
+    desk = desk_at(world)
+    made = planned(desk)
+    desk.scan("second")
+    (desk.folder / "second" / "plan.json").write_bytes((desk.folder / "first" / "plan.json").read_bytes())
+    with pytest.raises(RefusedError, match="is of run"):
+        apply(desk, made.plan.digest, "second")
+    desk_at(world)
+    with pytest.raises((PlanError, RefusedError), match="against"):
+        apply(desk, made.plan.digest, cloud={"endpoint": desk_at(world).emulator.http_url})
+
+
+def test_an_old_plan_is_refused(desk: Desk) -> None:
+    """A plan ages; `max_age_hours` says how long it may be carried out."""
+    made = planned(desk)
+    with pytest.raises(PlanError, match="hours old"):
+        apply(desk, made.plan.digest, remediation={"max_age_hours": 1e-9})
+
+
+def test_limits_refuse_a_plan_that_is_too_large(desk: Desk) -> None:
+    """A plan over a limit is not even written."""
+    desk.scan()
+    with pytest.raises(UnsafePlan, match="max_rules is 1"):
+        run.plan(desk.folder / "first", desk.changed(remediation={"max_rules": 1}))
+    assert not (desk.folder / "first" / "plan.json").exists()
+
+
+def test_a_role_that_could_not_undo_is_refused_before_the_first_change(desk_at: MakeDesk) -> None:
+    """Where the remediation role may revoke but not authorize, nothing is revoked anywhere."""
+    world = World.generate(11, 3, region_ids=2)
+    fault = Fault(kind=Kind.DENIED, action="AuthorizeSecurityGroup", account=world.account_ids[0])
+    desk = desk_at(world, Options(faults=(fault,)))
+    made = planned(desk)
+    with pytest.raises(RefusedError, match="could not be put back"):
+        apply(desk, made.plan.digest)
+    assert not [call for call in desk.emulator.calls if call.changes and call.action != "AssumeRole"]
+
+
+def test_a_rule_that_changed_since_the_plan_is_left_alone(desk: Desk) -> None:
+    """What drifted is skipped, named, and exits 1."""
+    made = planned(desk)
+    action = next(one for one in made.plan.actions if one.action == "revoke")
+    world = desk.emulator.world
+    group = world.estate(action.account_id, action.region_id).groups[action.security_group_id]
+    changed = tuple(
+        msgspec.structs.replace(rule, source_cidr_ip="203.0.113.0/24")
+        if rule.security_group_rule_id == action.rule_id
+        else rule
+        for rule in group.rules
+    )
+    world.put(action.account_id, action.region_id, msgspec.structs.replace(group, rules=changed))
+    result = apply(desk, made.plan.digest)
+    assert result.outcomes["drifted"] == 1
+    assert result.exit_code == 1
+    now = world.estate(action.account_id, action.region_id).groups[action.security_group_id]
+    assert action.rule_id in {rule.security_group_rule_id for rule in now.rules}
+
+
+def test_the_stop_file_stops_and_the_same_command_goes_on(desk: Desk) -> None:
+    """With STOP in the folder nothing more is changed; without it the same command finishes."""
+    made = planned(desk)
+    stop = desk.folder / "first" / STOP
+    stop.touch()
+    stopped = apply(desk, made.plan.digest)
+    assert stopped.exit_code == 3
+    assert "STOP" in stopped.stopped
+    assert not [call for call in desk.emulator.calls if call.changes and call.action != "AssumeRole"]
+    stop.unlink()
+    assert apply(desk, made.plan.digest).exit_code == 0
+
+
+def test_waves_wait_for_each_other(desk: Desk) -> None:
+    """The first wave is one account; the others begin when its changes are done."""
+    made = planned(desk)
+    apply(desk, made.plan.digest, remediation={"waves": ("1 account", "100%")})
+    first = made.plan.actions[0].account_id
+    order = [
+        call.account_id for call in desk.emulator.calls if call.changes and call.action.startswith("Revoke")
+    ]
+    assert order[: order.count(first)] == [first] * order.count(first)
+
+
+def test_a_signed_plan_is_required(desk: Desk, tmp_path: Path) -> None:
+    """Every key that is required must have signed; a key that is none is said to be none."""
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey  # noqa: PLC0415 (only here)
+    from cryptography.hazmat.primitives.serialization import (  # noqa: PLC0415 (the same)
+        Encoding,
+        NoEncryption,
+        PrivateFormat,
+        PublicFormat,
+    )
+
+    key = Ed25519PrivateKey.generate()
+    private, public, other = tmp_path / "key.pem", tmp_path / "key.pub", tmp_path / "other.pub"
+    private.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    spki = (Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+    public.write_bytes(key.public_key().public_bytes(*spki))
+    other.write_bytes(Ed25519PrivateKey.generate().public_key().public_bytes(*spki))
+    desk.scan()
+    made = run.plan(desk.folder / "first", desk.config, [private])
+    path = desk.folder / "first" / "plan.json"
+
+    def apply_with(*keys: Path) -> Changed:
+        work = run.apply(path, Approval(made.plan.digest, keys), desk.config, lambda *_: None, Progress())
+        return asyncio.run(work)
+
+    with pytest.raises(RefusedError, match="not signed"):
+        apply_with(public, other)
+    with pytest.raises(AuditError):
+        apply_with(private)
+    assert apply_with(public).exit_code == 0
+
+
+def test_a_folder_is_used_by_one_process_at_a_time(desk: Desk) -> None:
+    """While somebody works in the run folder, apply is refused by name."""
+    from orchestrator.journal import Journal  # noqa: PLC0415 (only here)
+
+    made = planned(desk)
+
+    async def both() -> None:
+        async with Journal.open(desk.folder / "first"):
+            work = run.apply(
+                desk.folder / "first" / "plan.json",
+                Approval(made.plan.digest),
+                desk.config,
+                lambda *_: None,
+                Progress(),
+            )
+            await work
+
+    with pytest.raises(RunInUse):
+        asyncio.run(both())
+
+
+@pytest.mark.parametrize("kind", [Kind.ERROR_AFTER, Kind.RESET_AFTER, Kind.UNAVAILABLE, Kind.ERROR_BEFORE])
+def test_lost_answers_lose_nothing(desk_at: MakeDesk, kind: Kind) -> None:
+    """Answers lost before or after the change was made: the end is the same, and nothing is revoked twice."""
+    world = World.generate(11, 5, region_ids=3, groups_per_account=12)
+    desk = desk_at(world, Options(faults=(Fault(kind=kind, rate=0.3, action="*SecurityGroup"),), seed=2))
+    made = planned(desk)
+    result = apply(desk, made.plan.digest)
+    while result.exit_code == 5:
+        result = apply(desk, made.plan.digest)
+    assert result.exit_code == 0
+    revoked = Counter(
+        rule
+        for call in desk.emulator.calls
+        if call.action == "RevokeSecurityGroup" and call.changes
+        for rule in (value for key, value in call.parameters.items() if key.startswith("SecurityGroupRuleId"))
+    )
+    assert max(revoked.values()) == 1
+    assert set(revoked) == {action.rule_id for action in made.plan.actions if action.revokes}
+    desk.emulator.set_faults()
+    assert not verify(desk).differences
+
+
+def test_an_incident_is_closed_in_one_stream(desk: Desk) -> None:
+    """Scan, plan and change account by account; the incident is in every record, the plan of each account kept."""
+    result = asyncio.run(
+        run.close(
+            desk.config,
+            Filters(ports=("22", "6379")),
+            desk.folder / "inc",
+            "INC-42",
+            lambda *_: None,
+            Progress(),
+        )
+    )
+    assert result.exit_code in {0, 1}
+    assert not result.changed.failed
+    records = desk.lines("audit.jsonl", "inc")
+    assert records
+    assert {record["incident"] for record in records} == {"INC-42"}
+    plans = {path.stem for path in (desk.folder / "inc" / "plans").iterdir()}
+    assert plans == {record["account_id"] for record in records}
+    again = desk.scan("second", Filters(ports=("22", "6379")))
+    foretold = Foretold.of(desk.emulator.world)
+    still = {
+        one["security_group_id"] for one in desk.lines("findings.jsonl", "second") if one["status"] == "open"
+    }
+    assert not still & foretold.risky
+    assert again.complete
+
+
+def test_explain_says_why(desk: Desk) -> None:
+    """The rules that decide, in order, with the rule in question among them."""
+    desk.scan()
+    finding = desk.lines("findings.jsonl")[0]
+    found = run.explain_rule(desk.folder / "first", finding["rule_id"])
+    assert finding["rule_id"] in {step.rule_id for step in found.steps}
+    assert found.findings
+    with pytest.raises(UsageError, match="sgr-none"):
+        run.explain_rule(desk.folder / "first", "sgr-none")
