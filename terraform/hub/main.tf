@@ -13,7 +13,6 @@ locals {
     Action = [
       "resourcemanager:GetResourceDirectory",
       "resourcemanager:ListAccounts",
-      "resourcemanager:ListAccountsForParent",
       "resourcemanager:ListFoldersForParent",
     ]
     Resource = ["*"]

@@ -4,6 +4,7 @@
 
 module "policies" {
   source = "./policies"
+  egress = var.egress
 }
 
 locals {

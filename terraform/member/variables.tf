@@ -23,6 +23,12 @@ variable "external_id" {
   }
 }
 
+variable "egress" {
+  description = "Whether sgsweep may change egress rules as well; needed only where a check of yours looks at egress."
+  type        = bool
+  default     = false
+}
+
 variable "prefix" {
   description = "Names begin with it. The hub may assume only roles named \"sgsweep-…\", so it begins with sgsweep."
   type        = string

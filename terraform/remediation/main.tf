@@ -9,6 +9,7 @@ locals {
   queue      = "acs:mns:${var.region_id}:${local.account_id}:/queues/${alicloud_message_service_queue.dead_letter.queue_name}"
   judging = {
     SGSWEEP_PORTS            = var.ports
+    SGSWEEP_EXEMPTIONS       = length(var.exemptions) == 0 ? "" : jsonencode(var.exemptions)
     SGSWEEP_SITE             = var.site
     SGSWEEP_REMEDIATION_ROLE = local.member.member_role
     SGSWEEP_EXTERNAL_ID      = var.external_id

@@ -63,7 +63,7 @@ locals {
   around = { function = jsonencode({ Version = "1", Statement = local.own }) }
   # as JSON texts, because statements of different shapes are different types
   groups = merge(
-    var.organization == null ? { groups = module.policies.remediate } : {},
+    var.organization == null ? { groups = module.policies.function } : {},
     # a role given by the hub module may enter the members already
     var.organization != null && var.function_role == null ? { groups = jsonencode({ Version = "1", Statement = local.assume }) } : {},
   )

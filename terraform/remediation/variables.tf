@@ -39,6 +39,12 @@ variable "ports" {
   }
 }
 
+variable "exemptions" {
+  description = "Exemptions, as [[exemptions]] in config.toml has them: a list of objects with owner, reason and expires."
+  type        = any
+  default     = []
+}
+
 variable "exclude_resource_ids" {
   description = "Ids of security groups that the Config rules leave out."
   type        = list(string)

@@ -7,7 +7,11 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+from tests.terraform.rights import PLATFORM, change_actions, directory_actions, function_actions, read_actions
+
 Values = dict[str, Any]
+# the function does not look at what stands behind a group
+WEIGHING = {"ecs:DescribeNetworkInterfaces", "ecs:DescribeInstances"}
 
 REFUSED = "terraform refuses it"
 # the actions for which RAM has no resource-level authorization: they match only Resource "*"
@@ -15,6 +19,8 @@ ONLY_ON_EVERYTHING = {
     "ecs:DescribeRegions",
     "ecs:DescribePrefixListAttributes",
     "ecs:DescribePortRangeListEntries",
+    "ecs:DescribeNetworkInterfaces",
+    "ecs:DescribeInstances",
     "ecs:AuthorizeSecurityGroup",
     "ecs:ModifySecurityGroupRule",
     "config:PutEvaluations",
@@ -22,7 +28,6 @@ ONLY_ON_EVERYTHING = {
     "config:StartAggregateConfigRuleEvaluation",
     "resourcemanager:GetResourceDirectory",
     "resourcemanager:ListAccounts",
-    "resourcemanager:ListAccountsForParent",
     "resourcemanager:ListFoldersForParent",
 }
 # only sgsweep's own roles are entered; only the ledger is written, not the code beside it
@@ -62,7 +67,12 @@ def problems(resources: list[Values]) -> list[str]:
     """Return what is wrong with what an example makes with its defaults; [] if it is as it must be."""
     if not resources:
         return [REFUSED]
-    found = [*_of_policies(resources), *_of_trusts(resources), *_of_functions(resources)]
+    found = [
+        *_of_policies(resources),
+        *_of_rights(resources),
+        *_of_trusts(resources),
+        *_of_functions(resources),
+    ]
     return [*found, *_of_rules(resources), *_of_storage(resources), *_of_rollout(resources)]
 
 
@@ -81,6 +91,25 @@ def _of_policies(resources: list[Values]) -> Iterator[str]:
                     yield f"{name}: {action} is allowed on {where}"
                 if action in LIMITED and not all(LIMITED[action] in one for one in where):
                     yield f"{name}: {action} is allowed beyond {LIMITED[action]}"
+
+
+def _of_rights(resources: list[Values]) -> Iterator[str]:
+    """Compare what each policy allows with what the code calls: not an action less, not one more."""
+    many = any(one["type"] == "alicloud_config_aggregator" for one in resources)
+    ingress = {action for action in change_actions() if "Egress" not in action}
+    around = {action for action in function_actions() if not action.startswith("config:Start")}
+    again = "config:StartAggregateConfigRuleEvaluation" if many else "config:StartConfigRuleEvaluation"
+    wanted = {
+        "sgsweep-read": read_actions(),
+        "sgsweep-remediate": read_actions() | ingress,
+        "sgsweep-command-hub": directory_actions() | {"sts:AssumeRole"},
+        "sgsweep-function-hub": {"sts:AssumeRole"},
+        "sgsweep-function-function": around | PLATFORM | {again},
+        "sgsweep-function-groups": (read_actions() | ingress) - WEIGHING - {"ecs:ModifySecurityGroupRule"},
+    }
+    for name, document in documents(resources):
+        differing = actions(document) ^ wanted[name.removeprefix("stack group ")]
+        yield from (f"{name}: {action} is called or allowed, but not both" for action in sorted(differing))
 
 
 def _of_trusts(resources: list[Values]) -> Iterator[str]:

@@ -106,14 +106,23 @@ MUTATIONS = (
     Mutation(
         "revoke on everything",
         "member/policies/main.tf",
-        '["ecs:RevokeSecurityGroup"]\n      Resource = local.groups',
-        '["ecs:RevokeSecurityGroup"]\n      Resource = ["*"]',
+        'var.egress ? ["ecs:RevokeSecurityGroupEgress"] : [])\n      Resource = local.groups',
+        "[])\n      Resource = local.anywhere",
     ),
     Mutation(
         "authorize on groups, which never matches",
         "member/policies/main.tf",
-        'Rule"]\n      Resource = ["*"]',
-        'Rule"]\n      Resource = local.groups',
+        'var.egress ? ["ecs:AuthorizeSecurityGroupEgress"] : [])\n      Resource = local.anywhere',
+        "[])\n      Resource = local.groups",
+    ),
+    Mutation(
+        "a right that is never used",
+        "member/policies/main.tf",
+        '"ecs:DescribeRegions", ',
+        '"ecs:DescribeRegions", "ecs:DescribeDisks", ',
+    ),
+    Mutation(
+        "a right that is missing", "member/policies/main.tf", '"ecs:DescribePrefixListAttributes", ', ""
     ),
     Mutation("any role assumed", "hub/main.tf", "role/sgsweep-*", "role/*", "organization"),
     Mutation(

@@ -6,9 +6,16 @@
 # put them all on securitygroup/* would let a rule be revoked and refuse the replacement that keeps the rest open.
 # The account in the resource is "*" because a role can act in its own account only.
 
+variable "egress" {
+  description = "Whether egress rules may be changed as well; needed only where a check of yours looks at egress."
+  type        = bool
+  default     = false
+}
+
 locals {
-  groups = ["acs:ecs:*:*:securitygroup/*"]
-  read = [
+  groups   = ["acs:ecs:*:*:securitygroup/*"]
+  anywhere = ["*"]
+  judge = [
     {
       Effect   = "Allow"
       Action   = ["ecs:DescribeSecurityGroups", "ecs:DescribeSecurityGroupAttribute"]
@@ -17,21 +24,34 @@ locals {
     {
       Effect   = "Allow"
       Action   = ["ecs:DescribeRegions", "ecs:DescribePrefixListAttributes", "ecs:DescribePortRangeListEntries"]
-      Resource = ["*"]
+      Resource = local.anywhere
     },
   ]
-  change = [
+  # what stands behind a group: whether a public address does
+  weigh = [{
+    Effect   = "Allow"
+    Action   = ["ecs:DescribeNetworkInterfaces", "ecs:DescribeInstances"]
+    Resource = local.anywhere
+  }]
+  close = [
     {
       Effect   = "Allow"
-      Action   = ["ecs:RevokeSecurityGroup"]
+      Action   = concat(["ecs:RevokeSecurityGroup"], var.egress ? ["ecs:RevokeSecurityGroupEgress"] : [])
       Resource = local.groups
     },
     {
       Effect   = "Allow"
-      Action   = ["ecs:AuthorizeSecurityGroup", "ecs:ModifySecurityGroupRule"]
-      Resource = ["*"]
+      Action   = concat(["ecs:AuthorizeSecurityGroup"], var.egress ? ["ecs:AuthorizeSecurityGroupEgress"] : [])
+      Resource = local.anywhere
     },
   ]
+  narrow = [{
+    Effect   = "Allow"
+    Action   = concat(["ecs:ModifySecurityGroupRule"], var.egress ? ["ecs:ModifySecurityGroupEgressRule"] : [])
+    Resource = local.anywhere
+  }]
+  read      = concat(local.judge, local.weigh)
+  remediate = concat(local.judge, local.weigh, local.close, local.narrow)
 }
 
 output "read_statements" {
@@ -41,7 +61,7 @@ output "read_statements" {
 
 output "remediate_statements" {
   description = "The statements of the remediating role: all of reading, and the changes."
-  value       = concat(local.read, local.change)
+  value       = local.remediate
 }
 
 output "read" {
@@ -51,5 +71,10 @@ output "read" {
 
 output "remediate" {
   description = "The remediating role's policy document, JSON."
-  value       = jsonencode({ Version = "1", Statement = concat(local.read, local.change) })
+  value       = jsonencode({ Version = "1", Statement = local.remediate })
+}
+
+output "function" {
+  description = "What the function needs where it works in its own account: it weighs nothing and narrows nothing."
+  value       = jsonencode({ Version = "1", Statement = concat(local.judge, local.close) })
 }

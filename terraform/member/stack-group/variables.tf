@@ -19,6 +19,12 @@ variable "external_id" {
   }
 }
 
+variable "egress" {
+  description = "Whether sgsweep may change egress rules as well; needed only where a check of yours looks at egress."
+  type        = bool
+  default     = false
+}
+
 variable "prefix" {
   description = "Names begin with it; it begins with sgsweep."
   type        = string
