@@ -9,5 +9,5 @@ import pytest
 
 @pytest.fixture(scope="session", autouse=True)
 def no_stray_loop() -> None:
-    """looptime asks for a loop before each sync test too; unset, so that none is made and left unclosed."""
+    """Leave no loop unclosed: looptime asks for one before each sync test too, and would make it."""
     asyncio.set_event_loop(None)
