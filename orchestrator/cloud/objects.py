@@ -54,7 +54,7 @@ class Objects:
             only_new: leave it as it is if there is one (`x-oss-forbid-overwrite`; no versioned bucket does this).
 
         Returns:
-            Whether it was written. An object of the same content that an unanswered attempt has written counts.
+            Whether the object is this one: an earlier attempt, whose answer was lost, may have written it.
 
         Raises:
             CloudError: it is not known to be written.
@@ -62,14 +62,13 @@ class Objects:
         headers = {"content-type": "application/json"}
         if only_new:
             headers["x-oss-forbid-overwrite"] = "true"
-        unsure = False
         for attempt in range(_ATTEMPTS):
             try:
                 await self._once("PUT", key, {}, headers, data)
             except CloudError as error:  # noqa: PERF203 - each attempt may fail
                 if error.code == "FileAlreadyExists":
-                    return unsure and await self.get(key) == data
-                unsure = unsure or (isinstance(error, Unavailable) and error.sent)
+                    # an attempt whose answer was lost may have written it; aiohttp, too, repeats a PUT by itself
+                    return await self.get(key) == data
                 await self._pause_or_raise(error, attempt)
             else:
                 return True

@@ -1,0 +1,137 @@
+"""The ledger: written once, in a folder and in OSS alike; counts what came back; brakes across invocations."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from accounts.credentials import Credentials, StaticCredentials
+from orchestrator.cloud.client import Client, CloudSettings
+from orchestrator.emulator import Emulator, Fault, Kind, World
+from orchestrator.emulator.oss import buckets
+from orchestrator.handler.ledger import Counter, GroupLedger
+from orchestrator.handler.store import LedgerError, Store, open_store
+from orchestrator.plan import Place
+
+NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
+
+
+@pytest.fixture
+def cloud() -> Iterator[Emulator]:
+    """A cloud with nothing in it but OSS."""
+    with Emulator(World.generate(1, 1, region_ids=1, groups_per_account=1)) as emulator:
+        yield emulator
+
+
+@pytest.fixture(params=["folder", "bucket"])
+def ledger(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """SGSWEEP_LEDGER of both kinds."""
+    return f"file://{tmp_path}/ledger" if request.param == "folder" else "oss://ledger/some/prefix"
+
+
+@asynccontextmanager
+async def opened(cloud: Emulator, ledger: str) -> AsyncIterator[Store]:
+    """The store behind a ledger's name."""
+    keys = cloud.hub_credentials
+    own = StaticCredentials(Credentials(keys.access_key_id, keys.access_key_secret, keys.security_token))
+    async with Client(CloudSettings(endpoint=cloud.http_url)) as client:
+        yield open_store(ledger, client, "cn-hangzhou", own)
+
+
+async def test_an_object_is_written_once(cloud: Emulator, ledger: str) -> None:
+    """Of many who write the same name at the same time, exactly one is told that it did."""
+    async with opened(cloud, ledger) as store:
+        told = await asyncio.gather(*(store.put("a/b c", b"%d" % n, only_new=True) for n in range(20)))
+        assert sum(told) == 1
+        assert await store.get("a/b c") == b"%d" % told.index(True)
+        assert await store.get("a/other") is None
+        assert await store.put("a/b c", b"new")
+        assert await store.get("a/b c") == b"new"
+
+
+async def test_names_are_listed_in_order(cloud: Emulator, ledger: str) -> None:
+    """Every name that begins so and comes after is listed, in order, over pages too."""
+    names = [f"x/{number:04}" for number in range(1003 if ledger.startswith("oss") else 203)]
+    async with opened(cloud, ledger) as store:
+        assert await store.keys("x/") == []
+        bucket = buckets(cloud.state).get("ledger")
+        await store.put("y/1", b"")
+        for name in names if bucket is None and ledger.startswith("file") else ():
+            await store.put(name, b"")
+        if ledger.startswith("oss"):
+            buckets(cloud.state)["ledger"].objects.update({f"some/prefix/{name}": b"" for name in names})
+        assert await store.keys("x/") == names
+        assert await store.keys("x/", names[-3]) == names[-2:]
+
+
+async def test_a_lost_answer_is_not_taken_for_a_rival(cloud: Emulator) -> None:
+    """A put whose answer was lost is known by its content; somebody else's object is not ours."""
+    async with opened(cloud, "oss://ledger/p") as store:
+        cloud.set_faults(Fault(kind=Kind.RESET_AFTER, action="PutObject", count=1))
+        assert await store.put("mine", b"mine", only_new=True)
+        assert not await store.put("mine", b"other", only_new=True)
+
+
+async def test_a_versioned_bucket_would_be_fatal(cloud: Emulator) -> None:
+    """Why the bucket must not be versioned: two writers would both be told that they were first."""
+    async with opened(cloud, "oss://ledger/p") as store:
+        await store.put("x", b"")
+        buckets(cloud.state)["ledger"].versioned = True
+        assert [await store.put("a", b"1", only_new=True), await store.put("a", b"2", only_new=True)] == [
+            True,
+            True,
+        ]
+
+
+@pytest.mark.parametrize("text", ["", "s3://b/p", "file://", "file://host/x", "oss://", "oss:///x"])
+async def test_other_names_are_refused(cloud: Emulator, text: str) -> None:
+    """A ledger that is none is refused with what to write."""
+    with pytest.raises(LedgerError, match="oss://bucket/prefix"):
+        async with opened(cloud, text):
+            pass
+
+
+async def test_the_brake(cloud: Emulator, ledger: str) -> None:
+    """So many changes in ten minutes and no more, counted over invocations; ten calm minutes release it."""
+    clock = [NOW]
+    async with opened(cloud, ledger) as store:
+        counter = Counter(store, 3, lambda: clock[0])
+        assert await counter.ask("1", 2) == ""
+        clock[0] += timedelta(minutes=4)
+        assert await Counter(store, 3, lambda: clock[0]).ask("2", 1) == ""
+        clock[0] += timedelta(minutes=4)
+        assert "4 changes" in await counter.ask("1", 1)
+        clock[0] += timedelta(minutes=11)
+        assert await counter.ask("1", 3) == ""
+
+
+async def test_rivals_at_the_brake(cloud: Emulator, ledger: str) -> None:
+    """However many ask at once, no more changes are allowed than the limit."""
+    async with opened(cloud, ledger) as store:
+        said = await asyncio.gather(*(Counter(store, 5, lambda: NOW).ask("1", 1) for _ in range(12)))
+        assert sum(not one for one in said) == 5
+
+
+async def test_what_came_back_is_counted(cloud: Emulator, ledger: str) -> None:
+    """Only intents about rules that are gone count, by their content."""
+    place = Place("1", "cn-hangzhou", "sg-1")
+    async with opened(cloud, ledger) as store:
+        folder = "intents/1/cn-hangzhou/sg-1"
+        for name in ("abc/sgr-1", "abc/sgr-2", "abc/sgr-3", "def/sgr-4"):
+            await store.put(f"{folder}/{name}.intent.json", b"{}")
+        await store.put(f"{folder}/abc/sgr-1.outcome.json", b"{}")
+        found = await GroupLedger(store, place, lambda _: None).returned(["sgr-3"])
+        assert found == {"1/cn-hangzhou/sg-1/abc": 2, "1/cn-hangzhou/sg-1/def": 1}
+
+
+async def test_a_ledger_that_fails_says_so(cloud: Emulator) -> None:
+    """A refused bucket is the ledger's error, not the group's."""
+    cloud.set_faults(Fault(kind=Kind.ERROR_BEFORE, action="ListObjects"))
+    async with opened(cloud, "oss://ledger/p") as store:
+        with pytest.raises(LedgerError, match="cannot be read"):
+            await GroupLedger(store, Place("1", "r", "g"), lambda _: None).returned([])
