@@ -16,7 +16,7 @@ def make_certificate(certificate: Path, key: Path) -> None:
     """Write a self-signed certificate for 127.0.0.1 and its key, PEM."""
     private = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "sgsweep bench")])
-    now = datetime.datetime.now(datetime.timezone.utc)
+    now = datetime.datetime.now(datetime.UTC)
     made = (
         x509.CertificateBuilder()
         .subject_name(name)

@@ -1,0 +1,256 @@
+"""Virtual time: the real run loop over a cloud in the same process, where an hour of quotas passes in seconds.
+
+Only the wire is replaced. Requests are limited, signed, answered by the emulator (or by another function), classified
+and retried as ever, and written into a real journal; `asyncio.sleep` and every timer cost nothing but their order.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import selectors
+import sqlite3
+import time
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Self, TypeVar
+
+import msgspec
+
+from accounts.credentials import Credentials, StaticCredentials
+from accounts.entry import identify
+from orchestrator.cloud.client import AccountSession, Client, CloudSettings
+from orchestrator.cloud.endpoints import Target
+from orchestrator.cloud.limiter import Learned
+from orchestrator.cloud.transport import Answer, Transport
+from orchestrator.cloud.wire import Wire
+from orchestrator.config import Config, defaults
+from orchestrator.emulator import Keys, Options, Quirks, Throttle, World
+from orchestrator.emulator.gateway import Gateway
+from orchestrator.emulator.signature import WireRequest
+from orchestrator.emulator.state import State
+from orchestrator.journal import Journal, RunHeader
+from orchestrator.journal.store import Lock
+from orchestrator.journal.writer import Writer
+from orchestrator.run import Filters, Progress
+from orchestrator.run.hub import Hub, cloud_settings
+from orchestrator.run.scan import Judgement, Sweep
+
+T = TypeVar("T")
+ENDPOINT = "http://127.0.0.1:9"  # never connected to
+
+
+class VirtualLoop(asyncio.SelectorEventLoop):
+    """When nothing is left to do, its clock leaps to the next timer; but not while the journal's thread works."""
+
+    def __init__(self, start: float = 0.0) -> None:
+        self.now = start
+        self.busy = 0  # operations that a thread has not answered yet
+        super().__init__(_Leaping(self))
+
+    def time(self) -> float:
+        """Return the virtual time, seconds."""
+        return self.now
+
+
+class _Leaping(selectors.SelectSelector):
+    def __init__(self, loop: VirtualLoop) -> None:
+        super().__init__()
+        self._loop = loop
+
+    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+        ready = super().select(0)
+        if ready or timeout == 0:
+            return ready
+        if timeout is None or self._loop.busy:
+            return super().select(None)
+        self._loop.now += timeout
+        return []
+
+
+def run(work: Coroutine[Any, Any, T], start: float = 0.0) -> T:
+    """Run on virtual time that begins at `start`, seconds."""
+    with asyncio.Runner(loop_factory=lambda: VirtualLoop(start)) as runner:
+        return runner.run(work)
+
+
+class _WaitedWriter:
+    """Tells the loop that it must not leap while the journal's thread works."""
+
+    def __init__(self, writer: Writer, loop: VirtualLoop) -> None:
+        self._writer = writer
+        self._loop = loop
+        self.close = writer.close
+
+    async def run(self, operation: Callable[[sqlite3.Connection], T]) -> T:
+        self._loop.busy += 1
+        try:
+            return await self._writer.run(operation)
+        finally:
+            self._loop.busy -= 1
+
+
+class WaitedJournal(Journal):
+    """The journal with its thread, for a virtual loop."""
+
+    def __init__(self, folder: Path, lock: Lock, *, threaded: bool = True) -> None:
+        super().__init__(folder, lock, threaded=threaded)
+        loop = asyncio.get_running_loop()
+        assert isinstance(loop, VirtualLoop)
+        self._writer = _WaitedWriter(self._writer, loop)  # type: ignore[assignment]  # all that the journal uses of it
+
+
+Serve = Callable[[str, str, Mapping[str, str], bytes], Answer]
+"""A cloud: method, query, headers and body of a request in, its answer out."""
+
+
+class _Wireless(Transport):
+    """Hands requests to a function in this process, with the latency of a network."""
+
+    def __init__(self, serve: Serve, latency_seconds: float) -> None:
+        self._serve = serve
+        self._half = latency_seconds / 2
+
+    async def close(self) -> None:
+        """There is nothing to close."""
+
+    async def exchange(
+        self,
+        method: str,
+        target: Target,  # noqa: ARG002 - there is one server
+        query: str,
+        headers: dict[str, str],
+        body: bytes,
+        *,
+        path: str = "/",  # noqa: ARG002 - the same
+    ) -> Answer:
+        """Return the answer, after the way there and back."""
+        await asyncio.sleep(self._half)
+        answer = self._serve(method, query, headers, body)
+        await asyncio.sleep(self._half)
+        return answer
+
+
+class VirtualClient(Client):
+    """The client over such a wire."""
+
+    def __init__(self, settings: CloudSettings, serve: Serve, latency_seconds: float) -> None:
+        super().__init__(settings)
+        self._wireless = _Wireless(serve, latency_seconds)
+
+    async def __aenter__(self) -> Self:
+        await super().__aenter__()
+        await self._transport.close()
+        self._transport = self._wireless
+        self._wire = Wire(
+            endpoints=self.endpoints,
+            limiter=self.limiter,
+            circuits=self.circuits,
+            transport=self._wireless,
+            stats=self.stats,
+            observers=(),
+        )
+        return self
+
+
+class Cloud:
+    """The emulator without sockets, on the loop's time."""
+
+    def __init__(self, world: World, throttle: Throttle, latency_seconds: float) -> None:
+        epoch = time.time()
+        self.latency_seconds = latency_seconds
+        self.state = State(
+            world,
+            Options(
+                throttle=throttle,
+                quirks=Quirks(skew_seconds=1e9),  # requests carry the real date
+                # whole minutes, so that the loop's time says where in a window it is
+                clock=lambda: epoch // 3600 * 3600 + asyncio.get_running_loop().time(),
+            ),
+        )
+        self._gateway = Gateway(self.state)
+
+    @property
+    def keys(self) -> Keys:
+        """The hub's keys."""
+        return self.state.hub.keys
+
+    def serve(self, method: str, query: str, headers: Mapping[str, str], body: bytes) -> Answer:
+        """Answer a request."""
+        lower = {name.lower(): value for name, value in headers.items()}
+        reply = self._gateway.answer(WireRequest(method, "/", query, lower, body))
+        given = {name.lower(): value for name, value in reply.headers.items()}
+        return Answer(reply.status, {**given, "content-type": reply.content_type}, reply.body)
+
+
+def configured(**limits: object) -> Config:
+    """Return the default configuration with other limits."""
+    config = defaults()
+    return msgspec.structs.replace(
+        config,
+        cloud=msgspec.structs.replace(config.cloud, endpoint=ENDPOINT),
+        limits=msgspec.structs.replace(config.limits, **limits),
+    )
+
+
+@asynccontextmanager
+async def hub_at(config: Config, keys: Keys, serve: Serve, latency_seconds: float) -> AsyncIterator[Hub]:
+    """Open a hub over such a cloud."""
+    own = StaticCredentials(Credentials(keys.access_key_id, keys.access_key_secret, keys.security_token))
+    async with VirtualClient(cloud_settings(config), serve, latency_seconds) as client:
+        identity = await identify(AccountSession(client, "", own))
+        yield Hub(config, "bench", client, own, identity)
+
+
+@dataclass(frozen=True)
+class Swept:
+    """What a sweep came to.
+
+    Attributes:
+        seconds: virtual, from the first account to the last.
+        security_groups: read and judged.
+        unseen: regions and groups that could not be read.
+        calls: sent.
+        throttled: of these.
+        learned: quotas found out.
+    """
+
+    seconds: float
+    security_groups: int
+    unseen: int
+    calls: int
+    throttled: int
+    learned: tuple[Learned, ...]
+
+
+async def sweep(hub: Hub, folder: Path, learned: Iterable[Learned] = (), *, exposure: bool = True) -> Swept:
+    """Sweep all accounts by the real run loop into a real run folder."""
+    loop = asyncio.get_running_loop()
+    discovered = await hub.discover(Filters())
+    stats = hub.client.stats
+    before = stats.calls
+    header = RunHeader(
+        run_id="bench",
+        created_at=datetime.now(UTC).isoformat(),
+        hub_account_id=hub.identity.account_id,
+        hub_arn=hub.identity.arn,
+        endpoint=ENDPOINT,
+        settings={},
+    )
+    journal: Journal = WaitedJournal.create(folder, header)
+    async with journal:
+        await journal.add_accounts(discovered.accounts, discovered.skipped)
+        hub.client.limiter.remember(learned)
+        began = loop.time()
+        judgement = Judgement(hub.config.checks, exposure=exposure)
+        await Sweep(hub, journal, judgement, Progress(), datetime.now(UTC)).run()
+        return Swept(
+            loop.time() - began,
+            journal.totals().get("security_groups", 0),
+            sum(1 for _ in journal.unreachables()),
+            stats.calls - before,
+            stats.throttled,
+            hub.client.limiter.learned(),
+        )
