@@ -1,0 +1,251 @@
+"""Mutation run over the pure rooms: are the tests hurt by every small change of the code? Run by `make mutate`.
+
+Each mutant is one change of one node of the syntax tree: a comparison, an operator, a number, a text, a condition.
+A mutant is killed when the fast tests fail (or hang); what survives them meets the oracle and the proof. The parent
+has imported all but the rooms, so that a forked child needs only what the tests need. Not mutated: docstrings,
+annotations, decorators, class options, what is raised, and defaults.py (held word for word by the packs in TOML).
+"""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import importlib.abc
+import importlib.util
+import os
+import resource
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from importlib.machinery import ModuleSpec
+from pathlib import Path
+from types import ModuleType
+from typing import NamedTuple
+
+import hypothesis
+import msgspec  # noqa: F401  (children need it imported)
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+ROOMS = ("securitygroup", "exposure", "policy")
+SKIPPED = {"__init__.py", "defaults.py"}
+FAST = ("tests/test_securitygroup.py", "tests/test_exposure.py", "tests/test_policy_cases.py",
+        "tests/test_policy_checks.py", "tests/test_policy_explain.py")  # fmt: skip
+SLOW = (
+    "tests/test_exposure_proof.py",
+    "tests/test_policy_oracle.py",
+    "-k",
+    "not groups[1] and not groups[2] and not groups[3]",
+)
+CPU_SECONDS = 40
+MEMORY_BYTES = 3 << 30  # a mutant that never ends also never stops growing
+WANTED = 0.95
+
+COMPARISONS: dict[type[ast.cmpop], type[ast.cmpop]] = {
+    ast.Lt: ast.LtE, ast.LtE: ast.Lt, ast.Gt: ast.GtE, ast.GtE: ast.Gt, ast.Eq: ast.NotEq, ast.NotEq: ast.Eq,
+    ast.In: ast.NotIn, ast.NotIn: ast.In, ast.Is: ast.IsNot, ast.IsNot: ast.Is,
+}  # fmt: skip
+OPERATORS: dict[type[ast.operator], type[ast.operator]] = {
+    ast.Add: ast.Sub, ast.Sub: ast.Add, ast.Mult: ast.Add, ast.LShift: ast.RShift, ast.RShift: ast.LShift,
+    ast.BitOr: ast.BitAnd, ast.BitAnd: ast.BitOr, ast.FloorDiv: ast.Mult,
+}  # fmt: skip
+
+
+class Mutant(NamedTuple):
+    """One change: where, and what it makes of the expression there."""
+
+    module: str
+    path: Path
+    line: int
+    before: str
+    after: str
+    tree: ast.Module
+
+    def __str__(self) -> str:
+        return f"{self.path.relative_to(ROOT)}:{self.line}: {self.before}  ->  {self.after}"
+
+
+class Changes(ast.NodeVisitor):
+    """Collects every change that can be made of a tree, each as a node and a function that makes it."""
+
+    def __init__(self, tree: ast.Module) -> None:
+        self.found: list[tuple[ast.AST, Callable[[], None]]] = []
+        self.visit(tree)
+
+    def add(self, node: ast.AST, name: str, value: object) -> None:
+        """One change: another value of one field."""
+        self.found.append((node, lambda: setattr(node, name, value)))
+
+    def visit_Compare(self, node: ast.Compare) -> None:
+        """Another comparison, one at a time."""
+        for at, operator in enumerate(node.ops):
+            self.add(node, "ops", [*node.ops[:at], COMPARISONS[type(operator)](), *node.ops[at + 1 :]])
+        self.generic_visit(node)
+
+    def visit_BinOp(self, node: ast.BinOp) -> None:
+        """Another operator."""
+        if type(node.op) in OPERATORS:
+            self.add(node, "op", OPERATORS[type(node.op)]())
+        self.generic_visit(node)
+
+    def visit_BoolOp(self, node: ast.BoolOp) -> None:
+        """`or` for `and`, and the other way."""
+        self.add(node, "op", ast.Or() if isinstance(node.op, ast.And) else ast.And())
+        self.generic_visit(node)
+
+    def visit_UnaryOp(self, node: ast.UnaryOp) -> None:
+        """No `not`; the other sign."""
+        if isinstance(node.op, ast.USub):
+            self.add(node, "op", ast.UAdd())
+        self.generic_visit(node)
+
+    def visit_Constant(self, node: ast.Constant) -> None:
+        """Another number, the other truth, another text."""
+        if isinstance(node.value, bool):
+            self.add(node, "value", not node.value)
+        elif isinstance(node.value, int):
+            self.add(node, "value", node.value + 1)
+        elif isinstance(node.value, str) and node.value:
+            self.add(node, "value", f"XX{node.value}")
+
+    def visit_If(self, node: ast.If | ast.While | ast.IfExp) -> None:
+        """The condition turned round."""
+        self.add(node, "test", ast.UnaryOp(ast.Not(), node.test))
+        self.generic_visit(node)
+
+    visit_While = visit_If  # noqa: N815  (the visitor's names)
+    visit_IfExp = visit_If  # noqa: N815  (the same)
+
+    def visit_comprehension(self, node: ast.comprehension) -> None:
+        """Each condition turned round."""
+        for at, test in enumerate(node.ifs):
+            self.add(node, "ifs", [*node.ifs[:at], ast.UnaryOp(ast.Not(), test), *node.ifs[at + 1 :]])
+        self.generic_visit(node)
+
+    def visit_FunctionDef(self, node: ast.FunctionDef) -> None:
+        """The body and the defaults, not the annotations and decorators."""
+        self.visit_all([*node.args.defaults, *[one for one in node.args.kw_defaults if one], *node.body])
+
+    def visit_ClassDef(self, node: ast.ClassDef) -> None:
+        """The body."""
+        self.visit_all(node.body)
+
+    def visit_AnnAssign(self, node: ast.AnnAssign) -> None:
+        """The value, not the annotation."""
+        self.visit_all([node.value] if node.value else [])
+
+    def visit_Expr(self, node: ast.Expr) -> None:
+        """Not a text that stands alone: it is a docstring."""
+        if not isinstance(node.value, ast.Constant):
+            self.generic_visit(node)
+
+    def visit_Raise(self, node: ast.Raise) -> None:
+        """Not the words of an error."""
+
+    def visit_all(self, nodes: Iterable[ast.AST]) -> None:
+        """Each of them."""
+        for one in nodes:
+            self.visit(one)
+
+
+class Loader(importlib.abc.MetaPathFinder, importlib.abc.Loader):
+    """Gives one module another body."""
+
+    def __init__(self, mutant: Mutant) -> None:
+        self.mutant = mutant
+
+    def find_spec(self, fullname: str, _path: object, _target: object = None) -> ModuleSpec | None:
+        """The spec of the mutated module; others are found as ever."""
+        if fullname != self.mutant.module:
+            return None
+        return importlib.util.spec_from_file_location(fullname, self.mutant.path, loader=self)
+
+    def create_module(self, _spec: ModuleSpec) -> ModuleType | None:
+        """A module as ever."""
+        return None
+
+    def exec_module(self, module: ModuleType) -> None:
+        """Runs the changed code."""
+        exec(compile(self.mutant.tree, str(self.mutant.path), "exec"), module.__dict__)  # noqa: S102  (its purpose)
+
+
+def mutants(path: Path) -> Iterator[Mutant]:
+    """Every mutant of a file."""
+    source = path.read_text("utf-8")
+    module = ".".join(path.relative_to(ROOT).with_suffix("").parts)
+    for number in range(len(Changes(ast.parse(source)).found)):
+        tree = ast.parse(source)
+        node, change = Changes(tree).found[number]
+        before, line = ast.unparse(node), getattr(node, "lineno", 0)
+        change()
+        ast.fix_missing_locations(tree)
+        yield Mutant(module, path, line, before, ast.unparse(node), tree)
+
+
+def tests_pass(mutant: Mutant, tests: Sequence[str]) -> int:
+    """Starts a child that runs the tests on a mutant; its process id. It exits 0 if they pass."""
+    child = os.fork()
+    if child:
+        return child
+    resource.setrlimit(resource.RLIMIT_CPU, (CPU_SECONDS, CPU_SECONDS))
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 1)
+    os.dup2(nowhere, 2)
+    sys.meta_path.insert(0, Loader(mutant))
+    hypothesis.settings.register_profile("mutation", database=None)
+    hypothesis.settings.load_profile("mutation")
+    code = pytest.main(
+        ["-x", "-q", "--no-header", "--assert=plain", "-p", "no:cacheprovider", "-p", "no:xdist", *tests]
+    )
+    os._exit(0 if code == 0 else 1)
+
+
+def survivors(todo: Sequence[Mutant], tests: Sequence[str], workers: int) -> list[Mutant]:
+    """Those on which the tests pass."""
+    running: dict[int, Mutant] = {}
+    waiting, alive = list(reversed(todo)), []
+    while waiting or running:
+        while waiting and len(running) < workers:
+            one = waiting.pop()
+            running[tests_pass(one, tests)] = one
+        child, status = os.wait()
+        one = running.pop(child)
+        if status == 0:
+            alive.append(one)
+    return alive
+
+
+def main() -> int:
+    """Runs all mutants of the rooms, or of the files named; 1 if too many survive."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("files", nargs="*", type=Path)
+    parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
+    options = parser.parse_args()
+    files = options.files or sorted(
+        path
+        for room in ROOMS
+        for path in (ROOT / "orchestrator" / room).glob("*.py")
+        if path.name not in SKIPPED
+    )
+    made = killed = 0
+    whole = Mutant("nothing", files[0], 0, "", "", ast.Module([], []))
+    if not survivors([whole], [*FAST, *SLOW], 1):
+        sys.stdout.write("the tests fail on the code as it is: mutants would prove nothing\n")
+        return 2
+    for path in files:
+        start, todo = time.monotonic(), list(mutants(path.resolve()))
+        alive = survivors(survivors(todo, FAST, options.workers), SLOW, options.workers)
+        made, killed = made + len(todo), killed + len(todo) - len(alive)
+        sys.stdout.write(
+            f"{path}: {len(todo) - len(alive)} of {len(todo)} killed, {time.monotonic() - start:.0f} s\n"
+        )
+        sys.stdout.writelines(f"    survived: {one}\n" for one in alive)
+        sys.stdout.flush()
+    share = killed / made if made else 0.0
+    sys.stdout.write(f"{killed} of {made} mutants killed: {share:.1%} (wanted: {WANTED:.0%})\n")
+    return int(share < WANTED)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
