@@ -11,7 +11,7 @@ import msgspec
 from accounts import Unreachable
 from orchestrator.cloud.client import AccountSession
 from orchestrator.cloud.errors import CloudError
-from orchestrator.inventory.paging import Answer, items, pages, unreachable
+from orchestrator.inventory.paging import Answer, items, malformed, pages, unreachable
 from orchestrator.securitygroup import (
     NO_LISTS,
     Lists,
@@ -86,6 +86,8 @@ class RegionReader:
                 permissions: tuple[Answer, ...] = ()
             else:
                 attribute, permissions = await self._rules(group_id)
+                if not permissions:
+                    await self._refuse_missing(listing)
             lists = await self._lists(permissions)
         except CloudError as error:
             return unreachable(error, self._placement.account_id, self._region_id, group_id)
@@ -118,18 +120,46 @@ class RegionReader:
         )
 
     async def _rules(self, group_id: str) -> tuple[Answer, tuple[Answer, ...]]:
-        parameters: Answer = {
+        attribute: Answer = {}
+        permissions: list[Answer] = []
+        async for page in self._pages(self._asked(group_id)):
+            permissions += self._permissions(page)
+            attribute = {k: v for k, v in page.items() if k not in _NOT_THE_GROUP}
+        return attribute, tuple(permissions)
+
+    def _asked(self, group_id: str) -> Answer:
+        return {
             "RegionId": self._region_id,
             "SecurityGroupId": group_id,
             "Direction": "all",
             "MaxResults": _RULES_PER_PAGE,
         }
-        attribute: Answer = {}
-        permissions: list[Answer] = []
-        async for page in pages(self.session, "DescribeSecurityGroupAttribute", self._region_id, parameters):
-            permissions += items(page, ("Permissions", "Permission"), self.session, self._region_id)
-            attribute = {k: v for k, v in page.items() if k not in _NOT_THE_GROUP}
-        return attribute, tuple(permissions)
+
+    def _pages(self, asked: Answer) -> AsyncIterator[Answer]:
+        return pages(self.session, "DescribeSecurityGroupAttribute", self._region_id, asked)
+
+    def _permissions(self, page: Answer) -> list[Answer]:
+        return items(page, ("Permissions", "Permission"), self.session, self._region_id)
+
+    async def _refuse_missing(self, listing: Answer) -> None:
+        """Refuse an empty list of rules where the listing counts some: missing rights can look so.
+
+        A classic group counts the rules of both its cards, and reads as those of the Internet one.
+
+        Raises:
+            CloudError: rules are missing, or the other card cannot be read.
+        """
+        count = listing.get("RuleCount")
+        if not isinstance(count, int) or count == 0:
+            return
+        found = 0
+        if not listing.get("VpcId"):
+            parameters = self._asked(str(listing["SecurityGroupId"]))
+            async for page in self._pages({**parameters, "NicType": "intranet"}):
+                found += len(self._permissions(page))
+        if found < count:
+            message = f"the group counts {count} rules, but none was given"
+            raise malformed(self.session, "DescribeSecurityGroupAttribute", self._region_id, {}, message)
 
     async def _lists(self, permissions: Iterable[Mapping[str, Any]]) -> Lists:
         prefix_ids, port_ids = referenced_lists(permissions)

@@ -69,8 +69,10 @@ async def interfaces(session: AccountSession, region_id: str, *, classic: bool) 
     """
     try:
         found = [_interface(one) async for one in _listed(session, region_id)]
-        if classic or not any(one.instance_id for one in found):
-            found += [_instance(one) async for one in _instances(session, region_id, classic=bool(found))]
+        known = {one.instance_id for one in found if one.instance_id}
+        if classic or not known:
+            instances = [_instance(one) async for one in _instances(session, region_id)]
+            found += [one for one in instances if one.instance_id not in known]
     except Denied:
         return Interfaces("denied")
     except CloudError:
@@ -85,15 +87,11 @@ async def _listed(session: AccountSession, region_id: str) -> AsyncIterator[Answ
             yield one
 
 
-async def _instances(session: AccountSession, region_id: str, *, classic: bool) -> AsyncIterator[Answer]:
-    """Yield the instances: those of the classic network only, where the others came with their interfaces."""
+async def _instances(session: AccountSession, region_id: str) -> AsyncIterator[Answer]:
     asked: Answer = {"RegionId": region_id, "MaxResults": _INSTANCES_PER_PAGE}
-    if classic:
-        asked["InstanceNetworkType"] = "classic"
     async for page in pages(session, "DescribeInstances", region_id, asked):
         for one in items(page, ("Instances", "Instance"), session, region_id):
-            if not classic or one.get("InstanceNetworkType") == "classic":
-                yield one
+            yield one
 
 
 def _interface(answer: Answer) -> Interface:

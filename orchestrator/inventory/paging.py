@@ -40,7 +40,7 @@ async def pages(
         if not token:
             return
         if token in seen:
-            raise _malformed(session, action, region_id, page, "the page token repeats")
+            raise malformed(session, action, region_id, page, "the page token repeats")
         seen.add(token)
 
 
@@ -52,15 +52,16 @@ def items(
     for key in path:
         value = value.get(key) if isinstance(value, dict) else None
     if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
-        raise _malformed(
+        raise malformed(
             session, ".".join(path), region_id, answer, f"the answer has no list {'.'.join(path)}"
         )
     return value
 
 
-def _malformed(
+def malformed(
     session: AccountSession, action: str, region_id: str | None, answer: Answer, message: str
 ) -> Unavailable:
+    """Return the error for an answer that is no answer to what was asked."""
     return Unavailable(
         code="MalformedAnswer",
         message=message,

@@ -29,8 +29,8 @@ from orchestrator.policy.exemptions import (
     review,
 )
 from orchestrator.policy.explain import Explanation, Step, explain
-from orchestrator.policy.findings import Exposure, Finding, Witness
-from orchestrator.policy.interfaces import Attachment, Sight, attach, still_reachable_via
+from orchestrator.policy.findings import Attachment, Exposure, Finding, Sight, Witness
+from orchestrator.policy.interfaces import attach, still_reachable_via
 
 __all__ = [
     "DEFAULT",

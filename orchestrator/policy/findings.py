@@ -10,6 +10,31 @@ Exposure = Literal["exposed", "latent", "unknown"]
 """Whether a public address is attached behind the rule now: yes, no, or not known."""
 
 
+Sight = Literal["seen", "denied", "unknown"]
+"""Whether interfaces could be read: an empty answer may also mean that the caller may not see them."""
+
+
+class Attachment(msgspec.Struct, frozen=True):
+    """What stands behind a group: how many instances and interfaces, and what public addresses they have."""
+
+    sight: Sight = "unknown"
+    instances: int = 0
+    interfaces: int = 0
+    public_ips: int = 0
+    elastic_ips: int = 0
+    ipv6_addresses: int = 0
+
+    @property
+    def exposure(self) -> Exposure:
+        """Exposed where a public address is attached; latent where it was seen that none is; else unknown.
+
+        A way through NAT, a load balancer or Global Accelerator does not show on the interface: latent is not safe.
+        """
+        if self.sight != "seen":
+            return "unknown"
+        return "exposed" if self.public_ips + self.elastic_ips + self.ipv6_addresses else "latent"
+
+
 class Witness(msgspec.Struct, frozen=True):
     """A packet that gets through; `port` is None where there is none, for egress `source` is the far end."""
 
@@ -31,7 +56,7 @@ class Finding(msgspec.Struct, frozen=True):
     action: what to do by the check and the kind of blame, before any limit; never "".
     together: whether it fails only together with other rules, as one of the largest contributors.
     exemption: the live exemption that matches, "" if none.
-    exposure, still_reachable_via: from the network interfaces, where they were read.
+    exposure, still_reachable_via, attachment: from the network interfaces, where they were read.
     base_severity: from the check and the width of the source, before exposure.
     """
 
@@ -60,4 +85,5 @@ class Finding(msgspec.Struct, frozen=True):
     exemption: str = ""
     exposure: Exposure = "unknown"
     still_reachable_via: tuple[str, ...] = ()
+    attachment: Attachment | None = None
     base_severity: Severity = Severity.low

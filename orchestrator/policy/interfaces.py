@@ -2,46 +2,20 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Literal
 
-import msgspec
 from msgspec import structs
 
 from orchestrator.policy.checks import DEFAULT, Check, PortSpec, Status, Thresholds, Verdict
 from orchestrator.policy.evaluate import evaluate_together
-from orchestrator.policy.findings import Exposure, Finding
+from orchestrator.policy.findings import Attachment, Finding
 from orchestrator.securitygroup import SecurityGroup
-
-Sight = Literal["seen", "denied", "unknown"]
-"""Whether interfaces could be read: an empty answer may also mean that the caller may not see them."""
-
-
-class Attachment(msgspec.Struct, frozen=True):
-    """What stands behind a group: how many instances and interfaces, and what public addresses they have."""
-
-    sight: Sight = "unknown"
-    instances: int = 0
-    interfaces: int = 0
-    public_ips: int = 0
-    elastic_ips: int = 0
-    ipv6_addresses: int = 0
-
-    @property
-    def exposure(self) -> Exposure:
-        """Exposed where a public address is attached; latent where it was seen that none is; else unknown.
-
-        A way through NAT, a load balancer or Global Accelerator does not show on the interface: latent is not safe.
-        """
-        if self.sight != "seen":
-            return "unknown"
-        return "exposed" if self.public_ips + self.elastic_ips + self.ipv6_addresses else "latent"
 
 
 def attach(finding: Finding, attachment: Attachment) -> Finding:
     """The finding with what is known of the interfaces: one step less severe where no public address is attached."""
     exposure = attachment.exposure
     severity = finding.base_severity.lowered(1 if exposure == "latent" else 0)
-    return structs.replace(finding, exposure=exposure, severity=severity)
+    return structs.replace(finding, exposure=exposure, severity=severity, attachment=attachment)
 
 
 def still_reachable_via(

@@ -62,10 +62,12 @@ class Attached:
             if len(groups) > 1:
                 via.update(dict.fromkeys(still_reachable_via(finding, groups, self._checks, self._now)))
             reached |= is_public and (len(groups) == 1 or self._gets_through(finding, groups))
-        if attachment.exposure == "exposed" and not reached:
+        weighed = msgspec.structs.replace(attach(finding, attachment), still_reachable_via=tuple(via))
+        if weighed.exposure == "exposed" and not reached:
             # The other groups of every public interface drop what this rule lets in.
-            attachment = msgspec.structs.replace(attachment, public_ips=0, elastic_ips=0, ipv6_addresses=0)
-        return msgspec.structs.replace(attach(finding, attachment), still_reachable_via=tuple(via))
+            severity = finding.base_severity.lowered(1)
+            return msgspec.structs.replace(weighed, exposure="latent", severity=severity)
+        return weighed
 
     def _neighbours(self, group_id: str) -> dict[tuple[str, ...], bool]:
         """Return the sets of groups that share an interface with this one, and whether any such is public."""

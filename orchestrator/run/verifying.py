@@ -13,7 +13,7 @@ from orchestrator import inventory
 from orchestrator.audit import Problem
 from orchestrator.cloud.errors import CloudError, NotFound
 from orchestrator.config import Config
-from orchestrator.inventory import RegionReader
+from orchestrator.inventory import Observation, RegionReader
 from orchestrator.journal import Observed, Reader, check_folder
 from orchestrator.plan import Place
 from orchestrator.policy import Finding, Status, Verdict
@@ -135,7 +135,7 @@ class _Verification:
         try:
             if targets:
                 self._differences += await differences(reader.session, place, targets)
-            now_seen = await reader.read(seen.listing)
+            now_seen = await _read_again(reader, seen)
         except NotFound:
             return
         except CloudError as error:
@@ -148,3 +148,11 @@ class _Verification:
         self._progress.security_groups += 1
         findings = self._judge(now_seen.group)
         self._open += [one for one in findings if one.status is Status.open]
+
+
+async def _read_again(reader: RegionReader, seen: Observed) -> Observation | Unreachable:
+    """Return the group as it is now. Its count of rules is old, so it is listed anew only if none is left."""
+    now_seen = await reader.read({**seen.listing, "RuleCount": None})
+    if isinstance(now_seen, Unreachable) or now_seen.permissions:
+        return now_seen
+    return await reader.reread(seen.security_group_id)

@@ -121,6 +121,17 @@ def test_a_read_that_fails_for_good_is_never_a_pass(desk_at: MakeDesk, action: s
     assert summary.exit_code == 3
 
 
+def test_an_empty_list_is_not_taken_for_an_empty_group(desk_at: MakeDesk) -> None:
+    """Where rules are counted but none is given, as for lack of rights, the group is unreachable and not clean."""
+    world = World.generate(11, 2, region_ids=2, groups_per_account=8)
+    desk = desk_at(world, Options(faults=(Fault(kind=Kind.EMPTY, action="DescribeSecurityGroupAttribute"),)))
+    summary = desk.scan()
+    rows = desk.lines("unreachable.jsonl")
+    assert len(rows) == sum(1 for _, _, group in world.groups() if group.rules)
+    assert {row["code"] for row in rows} == {"MalformedAnswer"}
+    assert summary.exit_code == 3
+
+
 def test_a_repeated_page_token_is_an_incomplete_read(desk_at: MakeDesk) -> None:
     """A list that never ends is named, not read for ever and not taken for whole."""
     world = World.generate(11, 1, region_ids=1, groups_per_account=250)

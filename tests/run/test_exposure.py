@@ -1,0 +1,103 @@
+"""What stands behind a finding: said as the interfaces are, and never guessed where they may not be seen."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+
+from orchestrator.emulator import Fault, Kind, Options, World
+from orchestrator.emulator.archetypes import dropped, open_over_ipv6, web
+from orchestrator.emulator.model import Interface, Rule
+from orchestrator.emulator.scenery import example_group
+from orchestrator.run import Filters
+from tests.run.conftest import Desk, MakeDesk
+
+REGION = "cn-hangzhou"
+
+
+def test_each_finding_says_what_is_attached(desk: Desk) -> None:
+    """Counts of instances, interfaces and addresses are the world's own; the summary splits the open ones by them."""
+    summary = desk.scan()
+    world = desk.emulator.world
+    for one in desk.lines("findings.jsonl"):
+        behind = [
+            interface
+            for interface in world.interfaces(one["account_id"], one["region_id"])
+            if one["security_group_id"] in interface.group_ids
+        ]
+        attached = one["attachment"]
+        if one["exposure"] == "unknown":
+            assert not world.interfaces(one["account_id"], one["region_id"])
+            continue
+        assert attached["interfaces"] == len(behind)
+        assert attached["elastic_ips"] == sum(1 for i in behind if i.allocation_id)
+        assert attached["public_ips"] == sum(1 for i in behind if i.public_ip and not i.allocation_id)
+        has_public = any(i.public_ip or i.ipv6 for i in behind)
+        assert one["exposure"] in ({"exposed", "latent"} if has_public else {"latent"})
+    open_ones = [one for one in desk.lines("findings.jsonl") if one["status"] == "open"]
+    assert summary.open.exposed + summary.open.latent + summary.open.unknown == len(open_ones)
+    assert summary.open.exposed
+
+
+def test_no_exposure_saves_the_calls(desk: Desk) -> None:
+    """Without --exposure no interface is read, and nothing is claimed."""
+    desk.scan(filters=Filters(exposure=False))
+    assert not desk.emulator.calls.of("DescribeNetworkInterfaces")
+    assert {one["exposure"] for one in desk.lines("findings.jsonl")} == {"unknown"}
+
+
+@pytest.mark.parametrize("kind", [Kind.DENIED, Kind.EMPTY])
+def test_what_may_not_be_seen_is_unknown(desk_at: MakeDesk, kind: Kind) -> None:
+    """A refusal and a list that is empty for lack of rights are no proof that nothing is attached."""
+    world = World.generate(11, 2, region_ids=2)
+    faults = tuple(
+        Fault(kind=kind, action=action) for action in ("DescribeNetworkInterfaces", "DescribeInstances")
+    )
+    desk = desk_at(world, Options(faults=faults))
+    summary = desk.scan()
+    assert {one["exposure"] for one in desk.lines("findings.jsonl")} == {"unknown"}
+    assert summary.complete
+
+
+def _interface(*group_ids: str) -> Interface:
+    return Interface(
+        interface_id="eni-1",
+        group_ids=group_ids,
+        private_ip="10.0.0.1",
+        instance_id="i-1",
+        vpc_id="vpc-1",
+        public_ip="47.1.2.3",
+    )
+
+
+def test_groups_on_one_interface_are_judged_together(desk_at: MakeDesk) -> None:
+    """Another group's winning drop makes a finding latent; another group's accept keeps the port reachable."""
+    world = World.generate(1, 1, region_ids=[REGION], groups_per_account=0)
+    account = next(iter(world.organization.members))
+    open_group, _ = example_group(open_over_ipv6, account, REGION, seed=1)
+    twin, _ = example_group(open_over_ipv6, account, REGION, seed=2)
+    guard, _ = example_group(dropped, account, REGION, seed=3)
+    quiet, _ = example_group(web, account, REGION, seed=4)
+    drop = Rule("sgr-drop", policy="Drop", priority=1, port_range="22/22", ipv6_source_cidr_ip="::/0")
+    guard = msgspec.structs.replace(guard, rules=(drop,))
+    shielded, _ = example_group(open_over_ipv6, account, REGION, seed=5)
+    groups = [
+        msgspec.structs.replace(one, vpc_id="vpc-1") for one in (open_group, twin, guard, quiet, shielded)
+    ]
+    for group in groups:
+        world.put(account, REGION, group)
+    ids = [group.security_group_id for group in groups]
+    world.estate(account, REGION).interfaces = (
+        _interface(ids[0], ids[1], ids[3]),
+        _interface(ids[4], ids[2]),
+    )
+    desk = desk_at(world)
+    desk.scan(filters=Filters(accounts=(account,)))
+    found = {
+        one["security_group_id"]: one for one in desk.lines("findings.jsonl") if one["check_id"] == "ssh"
+    }
+    assert found[ids[0]]["exposure"] == "exposed"
+    assert found[ids[0]]["still_reachable_via"] == [ids[1]]
+    assert found[ids[4]]["exposure"] == "latent"
+    assert found[ids[4]]["still_reachable_via"] == []
+    assert found[ids[4]]["attachment"]["public_ips"] == 1
