@@ -148,8 +148,9 @@ class GroupLedger:
 class Counter:
     """The brake that outlives an invocation: how many changes there were in ten minutes.
 
-    Who wants to change something writes a ticket first and then counts, so two invocations at the same time cannot both
-    believe to be the last one allowed. Refused tickets count as well: the brake is released by ten calm minutes.
+    Who wants to change something writes a ticket first and then counts all there are: of any who are let pass, the last
+    to write has seen the tickets of the others, so no more pass than are allowed, whatever their clocks say. Refused
+    tickets count as well: the brake is released by ten calm minutes.
     """
 
     def __init__(self, store: Store, limit: int, now: Callable[[], datetime]) -> None:
@@ -172,7 +173,7 @@ class Counter:
         total, of_account = 0, 0
         for name in names:
             parts = name.split(".")
-            if name <= mine and len(parts) == 4 and parts[2].isdecimal():
+            if len(parts) == 4 and parts[2].isdecimal():
                 total += int(parts[2])
                 of_account += int(parts[2]) * (unquote(parts[1]) == account_id)
         if total <= self._limit:
