@@ -145,7 +145,8 @@ class GroupWork:
         if self._settings.confirm_adds:
             await self._confirm([todo for todo in todos if todo.need.add])
         for todo in todos:
-            await self._modify(todo)
+            if todo.key not in self._errors:  # what stands in for the rest must stand first
+                await self._modify(todo)
         standing = [todo for todo in todos if todo.key not in self._errors]
         for direction in _DIRECTIONS:
             await self._remove([todo for todo in standing if todo.direction == direction], direction)

@@ -127,7 +127,7 @@ class Removal(msgspec.Struct, frozen=True):
         if now is None:
             return self._gone(rules, begun=begun)
         if action.modify is not None:
-            return self._modified(now, begun=begun)
+            return self._modified(rules, now, begun=begun)
         if content_digest(now) != content_digest(action.before):
             return End("drifted", "the rule changed since the plan was made")
         missing = rules.missing(action.adds)
@@ -141,13 +141,14 @@ class Removal(msgspec.Struct, frozen=True):
         missing = rules.missing(self.action.adds)  # of a split that a crash or a rival left half done
         return Need(add=missing) if missing else self._reached(begun=True)
 
-    def _modified(self, now: Fields, *, begun: bool) -> Verdict:
+    def _modified(self, rules: Rules, now: Fields, *, begun: bool) -> Verdict:
+        """Return what is left of a narrowing: the further blocks of its allow-list, then the rule itself."""
         action = self.action
-        found = content_digest(now)
-        if found == content_digest({**action.before, **(action.modify or {})}):
-            return self._reached(begun=begun)
+        found, missing = content_digest(now), rules.missing(action.adds)
         if found == content_digest(action.before):
-            return Need(modify=action.modify)
+            return Need(add=missing, modify=action.modify)
+        if found == content_digest({**action.before, **(action.modify or {})}):
+            return Need(add=missing) if missing else self._reached(begun=begun)
         return End("drifted", "the rule changed since the plan was made")
 
     def _reached(self, *, begun: bool) -> End:
@@ -206,10 +207,11 @@ class Restoral(msgspec.Struct, frozen=True):
         now = rules.by_id.get(action.rule_id)
         if now is None:
             return End("drifted", "the rule is gone")
+        standing = tuple(rule_id for fields in self.ours for rule_id in rules.like(fields))
         if content_digest(now) == content_digest(action.before):
-            return self._reached(rules)
+            return Need(remove=standing) if standing else self._reached(rules)
         if content_digest(now) == content_digest({**action.before, **(action.modify or {})}):
-            return Need(modify=action.inverse.modify)
+            return Need(modify=action.inverse.modify, remove=standing)
         return End("drifted", "the rule changed since")
 
     def _reached(self, rules: Rules) -> End:

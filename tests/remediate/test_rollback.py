@@ -56,7 +56,7 @@ async def test_every_kind_of_change_is_undone_to_the_packet(there: Cloud, journa
     for kind, rules in kinds.items():
         group = there.put(*rules, rule(90, "443/443"), inner_access_policy="Drop")
         checks = [type(check)(id=check.id, ports=check.ports, action=kind) for check in CHECKS]  # type: ignore[arg-type]  # a literal
-        actions += planned([group], there.account_id, checks, narrow_to=("10.0.0.0/8",))
+        actions += planned([group], there.account_id, checks, narrow_to=("10.0.0.0/8", "172.16.0.0/12"))
         groups.append(group)
     history = History(there.emulator, groups)
     await apply(there, journal, actions)
