@@ -39,8 +39,15 @@ def demo(
         Path | None,
         typer.Option("--out", metavar="DIR", help="Where to put the run folders.", show_default=False),
     ] = None,
+    continuous: Annotated[
+        bool, typer.Option("--continuous", help="Show the twin instead: a port is opened, and closed seconds later.")
+    ] = False,
 ) -> None:
     """Show it all on an emulated organization: no account, no network."""
+    if continuous:
+        from orchestrator.cli.continuous import run
+
+        raise typer.Exit(run())
     folder = out or Path(f"sgsweep-demo-{datetime.now().astimezone():%Y%m%d-%H%M%S}")
     if folder.exists() and any(folder.iterdir()):
         raise typer.BadParameter(f"{folder} is not empty: give another --out")
