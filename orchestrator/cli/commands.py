@@ -104,6 +104,14 @@ def scan(
             "--exposure/--no-exposure", help="Read network interfaces: is a public address behind a finding?"
         ),
     ] = True,
+    changed_since: Annotated[
+        Path | None,
+        typer.Option(
+            "--changed-since",
+            metavar="RUN",
+            help="Read only groups whose listing that run does not know; rules changed in place are not seen.",
+        ),
+    ] = None,
 ) -> None:
     """Sweep the organization, judge every rule, write the run folder."""
     from orchestrator import run
@@ -112,14 +120,14 @@ def scan(
     if (out is None) == (resume is None):
         raise typer.BadParameter("give either --out DIR for a new run or --resume DIR to go on with one")
     filters = _filters(account, exclude, folder, tag, region, port, exposure=exposure)
-    if resume is not None and filters != run.Filters():
+    if resume is not None and (filters != run.Filters() or changed_since is not None):
         raise typer.BadParameter("--resume goes on with what the run was asked for; it takes no filter")
     progress = run.Progress()
     settings = _config(context, config)
     work = (
         run.resume(settings, resume, progress)
         if resume
-        else run.scan(settings, filters, _given(out), progress)
+        else run.scan(settings, filters, _given(out), progress, changed_since=changed_since)
     )
     summary = _wait(_shown(work, progress))
     raise typer.Exit(show.scan(summary, resume or _given(out)))

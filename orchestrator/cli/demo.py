@@ -40,7 +40,10 @@ def demo(
         typer.Option("--out", metavar="DIR", help="Where to put the run folders.", show_default=False),
     ] = None,
     continuous: Annotated[
-        bool, typer.Option("--continuous", help="Show the twin instead: a port is opened, and closed seconds later.")
+        bool,
+        typer.Option(
+            "--continuous", help="Show the twin instead: a port is opened, and closed seconds later."
+        ),
     ] = False,
 ) -> None:
     """Show it all on an emulated organization: no account, no network."""

@@ -175,10 +175,11 @@ def checks(listed: Mapping[str, tuple[Check, ...]]) -> int:
 
 def _counts(summary: Summary) -> list[tuple[str, str]]:
     accounts, api = summary.accounts, summary.api
+    carried = f" ({summary.carried_over} not read again)" if summary.carried_over else ""
     return [
         ("accounts", f"{accounts.reached} of {accounts.total} reached, {accounts.unreachable} unreachable"),
         ("regions", f"{summary.regions} ({summary.account_regions} in all accounts)"),
-        ("security groups", str(summary.security_groups)),
+        ("security groups", f"{summary.security_groups}{carried}"),
         ("rules", str(summary.rules)),
         ("open findings", str(summary.open_failures)),
         ("calls", f"{api['calls']} ({api['throttled']} throttled, {api['retried']} retried)"),

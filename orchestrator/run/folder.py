@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
@@ -23,6 +23,8 @@ SUMMARY = "summary.json"
 PLAN = "plan.json"
 OUTCOMES = "outcomes.jsonl"
 REPORT = "report.html"
+
+_ENTERED = ("done", "in part")  # the states of an account whose scan has ended and was not all in vain
 
 
 class AccountCounts(msgspec.Struct, frozen=True):
@@ -51,6 +53,7 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
         regions: distinct regions; `account_regions` are the pairs that were read.
         security_groups: read and judged.
         rules: read and judged.
+        carried_over: groups among them that were not read, because an earlier run knows them (`--changed-since`).
         findings: how many, by severity and status.
         undetermined: rules that could not be judged; they are among the open ones.
         open: the open failures, by attachment.
@@ -67,6 +70,7 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     account_regions: int
     security_groups: int
     rules: int
+    carried_over: int
     findings: dict[str, dict[str, int]]
     undetermined: int
     open: OpenFindings
@@ -113,11 +117,12 @@ def summarize(
     return Summary(
         run_id=reader.header.run_id,
         complete=not unseen.counted and not undetermined and states["done"] + unseen.excused == total,
-        accounts=AccountCounts(total, total - len(unseen.accounts), len(unseen.accounts)),
+        accounts=AccountCounts(total, sum(states[one] for one in _ENTERED), len(unseen.accounts)),
         regions=totals.get("regions", 0),
         account_regions=totals.get("account_regions", 0),
         security_groups=totals.get("security_groups", 0),
         rules=totals.get("rules", 0),
+        carried_over=totals.get("carried_over", 0),
         findings=by_severity,
         undetermined=undetermined,
         open=OpenFindings(**exposure),
@@ -161,6 +166,7 @@ def count_calls(stats: Stats, before: dict[str, Any] | None) -> dict[str, Any]:
 
 
 _CALL_TOTALS = ("calls", "throttled", "retried", "failed", "waited_seconds")
+NO_CALLS: dict[str, Any] = {**dict.fromkeys(_CALL_TOTALS, 0), "by_action": {}}
 
 
 def export(reader: Reader, summary: Summary) -> None:
@@ -203,15 +209,3 @@ def replaced(path: Path) -> Iterator[BinaryIO]:
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
-
-
-def lines_of(path: Path) -> Callable[[], Iterator[dict[str, Any]]]:
-    """Return what iterates the JSON lines of a file anew each time; none where there is no file."""
-
-    def read() -> Iterator[dict[str, Any]]:
-        if path.exists():
-            with path.open("rb") as file:
-                for line in file:
-                    yield msgspec.json.decode(line)
-
-    return read

@@ -18,7 +18,7 @@ from orchestrator import inventory
 from orchestrator.cloud.client import AccountSession
 from orchestrator.cloud.errors import CloudError
 from orchestrator.inventory import Observation, RegionReader
-from orchestrator.journal import Claim, Journal, Observed
+from orchestrator.journal import Claim, Journal, Observed, Reader, listing_digest
 from orchestrator.policy import Check, Exemption, Finding, evaluate
 from orchestrator.run.attached import Attached, may_guard
 from orchestrator.run.hub import Hub, placement
@@ -65,12 +65,16 @@ class Sweep:
         progress: Progress,
         now: datetime,
         remedy: Remedy | None = None,
+        earlier: Reader | None = None,
     ) -> None:
         self.hub = hub
         self.journal = journal
         self.judgement = judgement
         self.progress = progress
         self.now = now
+        self.earlier = earlier
+        effects = earlier.all_effects() if earlier is not None else ()
+        self.touched = {(e.account_id, e.region_id, e.security_group_id) for e in effects}
         self._remedy = remedy
         limits = hub.config.limits
         self._accounts = asyncio.Semaphore(limits.max_accounts)
@@ -106,9 +110,10 @@ class Sweep:
 class _Region:
     """What is gathered while one region is read: counts, and what its interfaces will be weighed against."""
 
-    def __init__(self, reader: RegionReader) -> None:
+    def __init__(self, region_id: str, reader: RegionReader) -> None:
+        self.region_id = region_id
         self.reader = reader
-        self.counts = {"account_regions": 1, "security_groups": 0, "rules": 0}
+        self.counts = {"account_regions": 1, "security_groups": 0, "rules": 0, "carried_over": 0}
         self.failing: list[str] = []
         self.guards: dict[str, SecurityGroup] = {}
         self.has_classic = False
@@ -159,7 +164,7 @@ class _AccountSweep:
         return tuple(region_id for region_id in found if not wanted or region_id in wanted)
 
     async def _region(self, region_id: str) -> None:
-        region = _Region(RegionReader(self._session, self._placement, region_id))
+        region = _Region(region_id, RegionReader(self._session, self._placement, region_id))
         async with asyncio.TaskGroup() as tasks:
             failure = await self._list(tasks, region, region_id)
         if failure is not None:
@@ -184,22 +189,50 @@ class _AccountSweep:
         return None
 
     async def _group(self, region: _Region, listing: inventory.Answer) -> None:
+        if await self._carry_over(region, listing):
+            return
         seen = await region.reader.read(listing)
         if isinstance(seen, Unreachable):
             await self._unreachable(seen)
             return
-        findings = self._judge(seen)
-        region.counts["security_groups"] += 1
-        region.counts["rules"] += len(seen.permissions)
-        if findings:
-            region.failing.append(seen.group.security_group_id)
-            region.has_classic |= seen.group.classic
-        elif may_guard(seen.group):
-            region.guards[seen.group.security_group_id] = seen.group
-        self._progress.security_groups += 1
-        self._progress.rules += len(seen.permissions)
-        self._progress.findings += len(findings)
+        findings = self._judge(seen.group)
+        self._count(region, seen.group, len(seen.permissions), findings)
         await self._journal.record_group(self._claim, observed(seen), findings)
+
+    async def _carry_over(self, region: _Region, listing: inventory.Answer) -> bool:
+        """Take a group from the earlier run if its listing is the same; tell whether that was done."""
+        earlier = self._sweep.earlier
+        if earlier is None:
+            return False
+        place = (self._account.account_id, region.region_id, str(listing["SecurityGroupId"]))
+        known = None if place in self._sweep.touched else earlier.group_seen(*place)
+        if known is None or known.listing_digest != listing_digest(listing):
+            return False
+        kept = earlier.observed_group(*place)
+        findings: tuple[Finding, ...] = ()
+        if kept is not None:
+            group = kept.group()
+            findings = self._judge(group)
+            self._count(region, group, known.rules, findings)
+        else:
+            self._count(region, None, known.rules, findings)
+        region.counts["carried_over"] += 1
+        await self._journal.carry_over(self._claim, known, kept, findings)
+        return True
+
+    def _count(
+        self, region: _Region, group: SecurityGroup | None, rules: int, findings: tuple[Finding, ...]
+    ) -> None:
+        region.counts["security_groups"] += 1
+        region.counts["rules"] += rules
+        if group is not None and findings:
+            region.failing.append(group.security_group_id)
+            region.has_classic |= group.classic
+        elif group is not None and may_guard(group):
+            region.guards[group.security_group_id] = group
+        self._progress.security_groups += 1
+        self._progress.rules += rules
+        self._progress.findings += len(findings)
 
     async def _weigh(self, region: _Region, region_id: str) -> None:
         interfaces = await inventory.interfaces(self._session, region_id, classic=region.has_classic)
@@ -207,9 +240,9 @@ class _AccountSweep:
         attached = Attached(self._journal, self._claim, interfaces, region.guards, judge)
         await attached.weigh(region_id, region.failing)
 
-    def _judge(self, seen: Observation) -> tuple[Finding, ...]:
+    def _judge(self, group: SecurityGroup) -> tuple[Finding, ...]:
         judgement = self._sweep.judgement
-        return evaluate(seen.group, judgement.checks, self._sweep.now, judgement.exemptions)
+        return evaluate(group, judgement.checks, self._sweep.now, judgement.exemptions)
 
     async def _unreachable(self, unseen: Unreachable) -> None:
         self._unseen += 1

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import secrets
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -86,8 +88,13 @@ async def scan(
     progress: Progress,
     remedy: Remedy | None = None,
     incident: str = "",
+    changed_since: Path | None = None,
 ) -> Summary:
     """Sweep the organization into a new run folder.
+
+    With `changed_since`, a group whose listing is what that run saw is taken from it and not read. The listing
+    counts rules: a rule that was modified in place, or swapped for another, does not show in it, nor does a
+    changed prefix list. So this is a quick look between full sweeps, and the summary says how many it took over.
 
     Raises:
         JournalExists: the folder holds a run already.
@@ -114,9 +121,29 @@ async def scan(
             },
             incident=incident,
         )
-        async with Journal.create(out, header) as journal:
-            await journal.add_accounts(discovered.accounts, discovered.skipped)
-            return await _sweep(hub, journal, judgement, progress, remedy)
+        with _earlier(changed_since, judgement, header) as earlier:
+            async with Journal.create(out, header) as journal:
+                await journal.add_accounts(discovered.accounts, discovered.skipped)
+                return await _sweep(hub, journal, judgement, progress, remedy, earlier)
+
+
+@contextmanager
+def _earlier(folder: Path | None, judgement: Judgement, header: RunHeader) -> Iterator[Reader | None]:
+    """Open the run to take unchanged groups from.
+
+    Raises:
+        RefusedError: it is of another cloud or organization, or looked for something else.
+    """
+    if folder is None:
+        yield None
+        return
+    with Reader(folder) as reader:
+        theirs = reader.header
+        if (theirs.endpoint, theirs.hub_account_id) != (header.endpoint, header.hub_account_id):
+            raise RefusedError(f"{folder} is a run against another cloud or from another hub")
+        if judgement_of(theirs).checks != judgement.checks:
+            raise RefusedError(f"{folder} looked for other checks: what it found clean is not known to be")
+        yield reader
 
 
 async def scan_or_resume(
@@ -161,7 +188,12 @@ def judgement_of(header: RunHeader) -> Judgement:
 
 
 async def _sweep(
-    hub: Hub, journal: Journal, judgement: Judgement, progress: Progress, remedy: Remedy | None
+    hub: Hub,
+    journal: Journal,
+    judgement: Judgement,
+    progress: Progress,
+    remedy: Remedy | None,
+    earlier: Reader | None = None,
 ) -> Summary:
     """Sweep, and write the run folder's files however it ends."""
     if remedy is not None:
@@ -169,7 +201,7 @@ async def _sweep(
     began = time.monotonic()
     hub.client.limiter.remember(learned_rates(journal))
     try:
-        await Sweep(hub, journal, judgement, progress, now(), remedy).run()
+        await Sweep(hub, journal, judgement, progress, now(), remedy, earlier).run()
     finally:
         await _remember(hub, journal, judgement, time.monotonic() - began)
         summary = conclude(journal, hub.config.accepted_unreachable)

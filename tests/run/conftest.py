@@ -25,10 +25,13 @@ class Desk:
         self.folder = folder
         self.config = with_endpoint(defaults(), emulator.http_url)
 
-    def scan(self, name: str = "first", filters: Filters | None = None, **changes: object) -> Summary:
+    def scan(
+        self, name: str = "first", filters: Filters | None = None, since: str = "", **changes: object
+    ) -> Summary:
         """Scan into a new run folder; return the summary."""
         config = self.changed(**changes)
-        work = run.scan(config, filters or Filters(), self.folder / name, Progress())
+        earlier = self.folder / since if since else None
+        work = run.scan(config, filters or Filters(), self.folder / name, Progress(), changed_since=earlier)
         return asyncio.run(work)
 
     def resume(self, name: str = "first", **changes: object) -> Summary:

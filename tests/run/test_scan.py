@@ -6,6 +6,7 @@ import asyncio
 from collections import Counter
 from datetime import date
 
+import msgspec
 import pytest
 
 from accounts.discovery import DiscoveryError
@@ -13,8 +14,9 @@ from orchestrator.cloud.errors import Denied
 from orchestrator.config import AcceptedUnreachable
 from orchestrator.emulator import Fault, Kind, Options, Quirks, Throttle, World
 from orchestrator.emulator.foretold import Foretold
+from orchestrator.emulator.model import Rule
 from orchestrator.journal import JournalExists
-from orchestrator.run import Filters, Progress, resume, scan
+from orchestrator.run import Filters, Progress, RefusedError, resume, scan
 from tests.run.conftest import Desk, MakeDesk
 
 READS = ("DescribeSecurityGroups", "DescribeSecurityGroupAttribute")
@@ -284,3 +286,28 @@ def test_no_secret_is_in_any_file_of_the_run(desk: Desk) -> None:
         assert secret not in content, path
         assert b"SecurityToken" not in content, path
         assert path.stat().st_mode & 0o077 == 0, f"{path} can be read by others"
+
+
+def test_changed_since_reads_only_groups_whose_listing_changed(desk: Desk) -> None:
+    """What the listing shows as unchanged is taken over, findings included; what grew is read."""
+    desk.scan()
+    world = desk.emulator.world
+    account, region, group = next(one for one in world.groups() if one[2].vpc_id and one[2].rules)
+    opened = Rule("sgr-new", port_range="22/22", source_cidr_ip="0.0.0.0/0")
+    world.put(account, region, msgspec.structs.replace(group, rules=(*group.rules, opened)))
+    desk.emulator.calls.clear()
+    summary = desk.scan("second", since="first")
+    read = desk.emulator.calls.of("DescribeSecurityGroupAttribute")
+    assert {call.parameters["SecurityGroupId"] for call in read} == {group.security_group_id}
+    assert summary.carried_over == summary.security_groups - 1
+    first = {(one["rule_id"], one["check_id"]) for one in desk.lines("findings.jsonl")}
+    second = {(one["rule_id"], one["check_id"]) for one in desk.lines("findings.jsonl", "second")}
+    assert second - first == {("sgr-new", "ssh")}
+    assert first <= second
+
+
+def test_changed_since_refuses_a_run_that_looked_for_something_else(desk: Desk) -> None:
+    """What one list of checks found clean is not clean by another."""
+    desk.scan(filters=Filters(ports=("22",)))
+    with pytest.raises(RefusedError, match="other checks"):
+        desk.scan("second", since="first")
