@@ -5,15 +5,34 @@ Nothing heavy is imported here: `sgsweep --help` is what people wait for most.
 
 from __future__ import annotations
 
+import os
 import sys
 
 
 def main() -> None:
     """Run the command and leave with its exit code."""
+    _open_streams()
     from orchestrator.cli.commands import app
     from orchestrator.cli.errors import exit_code_of
 
     try:
         app(prog_name="sgsweep")
+    except SystemExit as ended:
+        if ended.code != _INTERRUPTED:
+            raise
+        sys.exit(exit_code_of(KeyboardInterrupt()))
     except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 (the one place where an error becomes a sentence)
         sys.exit(exit_code_of(error))
+
+
+_INTERRUPTED = 130  # how typer ends on Ctrl-C, without a word
+
+
+def _open_streams() -> None:
+    """Give a closed stream a bottomless one, so that no file of ours gets its number; escape what has no code."""
+    for name in ("stdin", "stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:
+            setattr(sys, name, open(os.devnull, "r+", encoding="utf-8"))  # noqa: PTH123, SIM115 (open to the end)
+        elif name != "stdin":
+            stream.reconfigure(errors="backslashreplace")

@@ -11,12 +11,15 @@ from typing import Annotated
 
 import typer
 
+from orchestrator.cli.options import ConfigFile
 from orchestrator.cli.show import give, say
 
 
 def emulate(
-    port: Annotated[int, typer.Option(help="Serve http here; 0 is any free port.")] = 0,
-    tls_port: Annotated[int, typer.Option(help="Serve https here; 0 is any free port.")] = 0,
+    port: Annotated[int, typer.Option(help="Serve http here; 0 is any free port.", min=0, max=65535)] = 0,
+    tls_port: Annotated[
+        int, typer.Option(help="Serve https here; 0 is any free port.", min=0, max=65535)
+    ] = 0,
     accounts: Annotated[int, typer.Option(help="Members besides the hub.", min=0)] = 40,
     seed: Annotated[int, typer.Option(help="The same seed makes the same world.")] = 0,
     groups: Annotated[float, typer.Option(help="Security groups an account has, on average.", min=0)] = 40.0,
@@ -51,6 +54,7 @@ def emulate(
         list[str], typer.Option(help="KIND[,rate=0.1][,action=Revoke*]…; repeatable.", metavar="FAULT")
     ] = [],
     quirk: Annotated[list[str], typer.Option(help="NAME=VALUE; repeatable.", metavar="QUIRK")] = [],
+    config: ConfigFile = None,  # noqa: ARG001 (every subcommand takes it)
 ) -> None:
     """Serve an emulated Alibaba Cloud on loopback until interrupted."""
     from orchestrator.emulator.serve import serve

@@ -2,8 +2,27 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+
+class OutputError(Exception):
+    """What reads the output went away, or its disk is full."""
+
+
+@contextmanager
+def output() -> Iterator[None]:
+    """Turn the failure of a write to stdout into an OutputError, which no library takes for its own."""
+    try:
+        yield
+        sys.stdout.flush()
+    except OSError as error:
+        if error.filename is not None:  # of a file, not of the stream
+            raise
+        raise OutputError(f"the output could not be written: {error.strerror}") from error
 
 
 def exit_code_of(error: BaseException) -> int:
@@ -22,11 +41,17 @@ def _known(error: BaseException) -> tuple[int, str] | None:
     from orchestrator.run import explain_error
 
     if isinstance(error, KeyboardInterrupt):
-        return 3, "interrupted; what was done so far is recorded in the run folder"
+        return 3, (
+            "interrupted; what was done is recorded in the run folder. "
+            "Run the same command again to go on (a scan: `sgsweep scan --resume DIR`)"
+        )
     if isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
         return _known(error.exceptions[0])
-    if isinstance(error, BrokenPipeError):
-        return 2, "the reader of the output went away"
+    if isinstance(error, OutputError):
+        os.dup2(
+            os.open(os.devnull, os.O_WRONLY), 1
+        )  # so that the interpreter does not try once more at its end
+        return 2, str(error)
     return explain_error(error)
 
 

@@ -13,6 +13,9 @@ Level = Literal["debug", "info", "warning", "error"]
 
 def configure(level: Level = "warning") -> None:
     """Send structlog's events of this level and above to stderr, with the context bound once by the caller."""
+    logging.getLogger(
+        "credentials"
+    ).disabled = True  # the SDK's chain prints a traceback for each way it tries
     terminal = sys.stderr.isatty()
     renderer: structlog.typing.Processor = (
         structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)

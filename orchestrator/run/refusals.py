@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator
 
 from accounts.credentials import HubCredentialsError
@@ -17,6 +18,9 @@ from orchestrator.policy import PolicyError
 from orchestrator.report import ReportError
 
 USAGE, INCOMPLETE, REFUSED = 2, 3, 4
+
+
+_NOBODY = ("InvalidAccessKeyId", "SignatureDoesNotMatch")  # codes for credentials that are nobody's
 
 
 class RefusedError(Exception):
@@ -35,7 +39,6 @@ _CODES: tuple[tuple[type[Exception], int], ...] = (
     (AuditError, USAGE),
     (DiscoveryError, USAGE),
     (ReportError, USAGE),
-    (HubCredentialsError, INCOMPLETE),
     (WrongAccountError, REFUSED),
     (TrailBroken, REFUSED),
     (JournalError, USAGE),
@@ -56,14 +59,23 @@ def explain_error(error: BaseException) -> tuple[int, str] | None:
 def _explain(error: BaseException) -> tuple[int, str] | None:
     if isinstance(error, CloudError):
         return _explain_cloud(error)
+    if isinstance(error, HubCredentialsError):
+        return (
+            INCOMPLETE,
+            f"{error}. What was done is kept: renew them, then go on (a scan: `scan --resume DIR`)",
+        )
+    if isinstance(error, sqlite3.Error):
+        return USAGE, f"the journal is damaged ({error}): restore it from a copy, or scan anew"
+    if isinstance(error, OSError) and error.filename is not None:
+        return USAGE, f"{error.filename}: {error.strerror}. Check its name, owner, mode and disk"
     code = next((code for kind, code in _CODES if isinstance(error, kind)), None)
     return None if code is None else (code, str(error))
 
 
 def _explain_cloud(error: CloudError) -> tuple[int, str]:
     """Tell an error that reached the command itself: the hub could not be used, or the directory not be read."""
-    advice = "check the hub's credentials and its rights"
-    if isinstance(error, Denied):
+    advice = "check the hub's credentials (ALIBABA_CLOUD_ACCESS_KEY_ID and the rest of the chain)"
+    if isinstance(error, Denied) and not error.code.startswith(_NOBODY):
         advice = f"give the hub's user or role the right to call {error.action}, or check its credentials"
     elif isinstance(error, Throttled | Unavailable):
         return INCOMPLETE, f"{error}. The cloud did not answer; run the command again"
