@@ -24,7 +24,7 @@ from orchestrator.run.filters import Filters
 from orchestrator.run.folder import Summary, count_calls, export, summarize
 from orchestrator.run.hub import Hub, endpoint_identity, opened
 from orchestrator.run.progress import Progress
-from orchestrator.run.refusals import RefusedError
+from orchestrator.run.refusals import RefusedError, UsageError
 from orchestrator.run.scan import Judgement, Remedy, Sweep
 from orchestrator.run.telling import write_report
 
@@ -116,6 +116,7 @@ async def scan(
             hub_arn=hub.identity.arn,
             endpoint=endpoint_identity(config.cloud),
             settings={
+                "asked": msgspec.to_builtins(filters),
                 "judgement": msgspec.to_builtins(judgement),
                 "remediation": msgspec.to_builtins(config.remediation),
             },
@@ -149,8 +150,20 @@ def _earlier(folder: Path | None, judgement: Judgement, header: RunHeader) -> It
 async def scan_or_resume(
     config: Config, filters: Filters, out: Path, progress: Progress, remedy: Remedy, incident: str
 ) -> Summary:
-    """Begin a run in the folder, or go on with the one that is there: an incident's command is run again as it is."""
+    """Begin a run in the folder, or go on with the one that is there: an incident's command is run again as it is.
+
+    Raises:
+        UsageError: the run that is there is another incident's, or was asked for something else.
+    """
     if (out / "journal.sqlite").exists():
+        with Reader(out) as reader:
+            theirs = reader.header
+        asked = msgspec.convert(theirs.settings.get("asked", {}), Filters)
+        if (theirs.incident, asked) != (incident, filters):
+            raise UsageError(
+                f"{out} holds a run for incident {theirs.incident or 'none'}, ports {' '.join(asked.ports) or 'all'}: "
+                "it was asked for something else. Give another --out"
+            )
         return await resume(config, out, progress, remedy)
     return await scan(config, filters, out, progress, remedy, incident)
 
