@@ -93,6 +93,11 @@ class RemediationTable(_Table, frozen=True, kw_only=True):
     max_accounts: int | None = None
     max_rules_per_account: int | None = None
     max_share_of_rules: float | None = None
+    max_share_of_groups: float | None = None
+    max_share_of_accounts: float | None = None
+    max_share_of_rules_per_account: float | None = None
+    code_tags: tuple[str, ...] = ()
+    code_names: tuple[str, ...] = ()
     narrow_to: tuple[str, ...] = ()
     returned_limit: int = 2
     remove_returned: bool = False

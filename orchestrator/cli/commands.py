@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
+import signal
 import sys
 from collections.abc import Coroutine
 from pathlib import Path
@@ -13,6 +15,7 @@ import typer
 
 from orchestrator.cli.demo import demo
 from orchestrator.cli.emulate import emulate
+from orchestrator.cli.errors import output
 from orchestrator.cli.options import (
     Accounts,
     ConfigFile,
@@ -24,10 +27,11 @@ from orchestrator.cli.options import (
     Tags,
     Yes,
 )
+from orchestrator.cli.show import say
 
 if TYPE_CHECKING:
     from orchestrator.config import Config
-    from orchestrator.run import Filters, Progress
+    from orchestrator.run import Brake, Filters, Progress
 
 T = TypeVar("T")
 Level = Literal["debug", "info", "warning", "error"]
@@ -168,8 +172,10 @@ def apply(
 
     progress = run.Progress()
     approval = run.Approval(digest, tuple(require_signature))
-    work = run.apply(plan, approval, _config(context, config), confirming(yes=yes), progress)
-    raise typer.Exit(show.changed(_wait(_shown(work, progress))))
+    settings = _config(context, config)
+    brake = run.brake_of(plan.parent, settings.remediation)
+    work = run.apply(plan, approval, settings, confirming(yes=yes), progress, brake)
+    raise typer.Exit(show.changed(_wait(_braked(_shown(work, progress), brake))))
 
 
 @app.command()
@@ -189,8 +195,10 @@ def rollback(
 
     progress = run.Progress()
     selection = {"account_id": account, "security_group_id": group, "rule_id": rule}
-    work = run.rollback(folder, selection, _config(context, config), confirming(yes=yes), progress)
-    raise typer.Exit(show.changed(_wait(_shown(work, progress))))
+    settings = _config(context, config)
+    brake = run.brake_of(folder, settings.remediation)
+    work = run.rollback(folder, selection, settings, confirming(yes=yes), progress, brake)
+    raise typer.Exit(show.changed(_wait(_braked(_shown(work, progress), brake))))
 
 
 @app.command()
@@ -241,8 +249,9 @@ def close(
     filters = _filters(account, exclude, folder, tag, region, ports)
     target = out or Path(f"sgsweep-{_file_name(incident)}")
     settings = _config(context, config)
-    work = run.close(settings, filters, target, incident, confirming(yes=yes), progress)
-    raise typer.Exit(show.closed(_wait(_shown(work, progress)), target))
+    brake = run.brake_of(target, settings.remediation)
+    work = run.close(settings, filters, target, incident, confirming(yes=yes), progress, brake)
+    raise typer.Exit(show.closed(_wait(_braked(_shown(work, progress), brake)), target))
 
 
 @app.command()
@@ -278,9 +287,10 @@ def report(
     """Render the run on stdout; html is also in DIR/report.html."""
     from orchestrator import run
 
-    sys.stdout.reconfigure(newline="")  # type: ignore[union-attr]  # CSV brings its own line ends
-    run.report(folder, kind, sys.stdout.write)
-    sys.stdout.flush()
+    # Each format is UTF-8 whatever the terminal is, and CSV brings its own line ends.
+    sys.stdout.reconfigure(encoding="utf-8", newline="")  # type: ignore[union-attr]  # it is a text stream
+    with output():
+        run.report(folder, kind, sys.stdout.write)
 
 
 app.command()(demo)
@@ -344,5 +354,27 @@ async def _shown(work: Coroutine[Any, Any, T], progress: Progress) -> T:
         return await work
 
 
+async def _braked(work: Coroutine[Any, Any, T], brake: Brake) -> T:
+    """Let the first Ctrl-C stop between two calls, so that nothing is left half known; a second one interrupts."""
+    loop, task = asyncio.get_running_loop(), asyncio.ensure_future(work)
+
+    def stop() -> None:
+        say("stopping after the calls that are under way; press Ctrl-C again to interrupt them")
+        brake.press("Ctrl-C was pressed")
+        loop.remove_signal_handler(signal.SIGINT)
+        loop.add_signal_handler(signal.SIGINT, task.cancel)
+
+    with contextlib.suppress(NotImplementedError):  # not on Windows
+        loop.add_signal_handler(signal.SIGINT, stop)
+    try:
+        return await task
+    except asyncio.CancelledError:
+        raise KeyboardInterrupt from None
+
+
 def _wait(work: Coroutine[Any, Any, T]) -> T:
+    """Run to the end; being told to end by a supervisor or a lost connection is as Ctrl-C is."""
+    for one in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(one) is signal.SIG_DFL:  # `nohup` has it ignored
+            signal.signal(one, lambda *_: signal.raise_signal(signal.SIGINT))
     return asyncio.run(work)

@@ -33,14 +33,20 @@ async def shown(progress: Progress) -> AsyncIterator[None]:
 
 def line(progress: Progress, elapsed_seconds: float) -> str:
     """Return the state in one line: accounts, what was read, the calls, and how long it will still take."""
-    seen = f"{progress.regions} regions, {progress.security_groups} groups, {progress.rules} rules"
+    counted = (
+        (progress.unreachable, "unreachable"),
+        (progress.regions, "regions"),
+        (progress.security_groups, "groups"),
+        (progress.rules, "rules"),
+        (progress.findings, "findings"),
+    )
+    seen = "".join(f", {count} {name}" for count, name in counted if count)
     rate = progress.calls / elapsed_seconds if elapsed_seconds > 0 else 0.0
     left = progress.seconds_left(elapsed_seconds)
     eta = f", about {left:.0f} s left" if left is not None else ""
     return (
-        f"{progress.stage}: {progress.accounts_done}/{progress.accounts} accounts"
-        f" ({progress.unreachable} unreachable), {seen}, {progress.findings} findings;"
-        f" {progress.calls} calls ({rate:.0f}/s, {progress.throttled} throttled, {progress.retried} retried){eta}"
+        f"{progress.stage}: {progress.accounts_done}/{progress.accounts} accounts{seen}; {progress.calls} calls "
+        f"({rate:.0f}/s, {progress.throttled} throttled, {progress.retried} retried){eta}"
     )
 
 
@@ -50,7 +56,8 @@ async def _lines(progress: Progress, started: float) -> None:
             await asyncio.sleep(_LINE_SECONDS)
             print(line(progress, time.monotonic() - started), file=sys.stderr, flush=True)
     finally:
-        print(line(progress, time.monotonic() - started), file=sys.stderr, flush=True)
+        if progress.accounts:  # else it ended before there was any
+            print(line(progress, time.monotonic() - started), file=sys.stderr, flush=True)
 
 
 async def _live(progress: Progress, started: float) -> None:

@@ -52,6 +52,9 @@ async def regions(session: AccountSession) -> tuple[str, ...]:
     """
     answer = await session.call("DescribeRegions", None, {"AcceptLanguage": "en-US"})
     found = items(answer, ("Regions", "Region"), session, None)
+    for region in found:
+        if region.get("RegionEndpoint"):  # where the provider says it is, before any rule of ours
+            session.client.endpoints.learn(str(region["RegionId"]), str(region["RegionEndpoint"]))
     return tuple(str(region["RegionId"]) for region in found)
 
 

@@ -1,7 +1,8 @@
 """The composition root: one function for each command, made of the rooms below. The only place that fans out."""
 
 from orchestrator.plan import describe as describe_plan
-from orchestrator.run.changing import Approval, Changed, apply, rollback
+from orchestrator.remediate import Brake
+from orchestrator.run.changing import Approval, Changed, apply, brake_of, rollback
 from orchestrator.run.closing import Closed, close
 from orchestrator.run.filters import Filters
 from orchestrator.run.folder import Summary
@@ -16,6 +17,7 @@ from orchestrator.run.verifying import Verified, verify, verify_offline
 __all__ = [
     "AccountList",
     "Approval",
+    "Brake",
     "Changed",
     "Closed",
     "Filters",
@@ -26,6 +28,7 @@ __all__ = [
     "UsageError",
     "Verified",
     "apply",
+    "brake_of",
     "close",
     "describe_plan",
     "explain_error",

@@ -99,6 +99,7 @@ async def apply(
         JournalError: the run folder cannot be used, or could not be written; nothing was called after that.
     """
     plan = _approved(path, approval, config)
+    _refuse_bad_waves(config.remediation)
     async with Journal.open(path.parent) as journal:
         if journal.header.run_id != plan.run_id:
             raise RefusedError(
@@ -125,7 +126,12 @@ async def apply(
 
 
 async def rollback(
-    folder: Path, selection: dict[str, str], config: Config, confirm: Confirm, progress: Progress
+    folder: Path,
+    selection: dict[str, str],
+    config: Config,
+    confirm: Confirm,
+    progress: Progress,
+    brake: Brake | None = None,
 ) -> Changed:
     """Put back what this run removed, and remove what it added.
 
@@ -135,11 +141,13 @@ async def rollback(
         config: where the cloud is.
         confirm: asked before anything is changed.
         progress: what is shown.
+        brake: stops it between two calls.
 
     Raises:
         UsageError: nothing that this run changed is selected.
         RefusedError, JournalError: as in `apply`.
     """
+    _refuse_bad_waves(config.remediation)
     async with Journal.open(folder) as journal, opened(config, journal.header.run_id) as hub:
         refuse_other_cloud(journal.header, config, hub)
         undoing = undos(journal.all_effects(), **selection)
@@ -148,7 +156,7 @@ async def rollback(
         digest = job.partition(":")[2]
         with replaced(folder / f"rollback-{digest[:12]}.json") as file:
             file.write(encode_undos(undoing))
-        work = Work(hub, journal, config.remediation, progress, job, None)
+        work = Work(hub, journal, config.remediation, progress, job, brake)
         by_account: dict[str, list[Undo]] = {}
         for undo in undoing:
             by_account.setdefault(undo.action.account_id, []).append(undo)
@@ -301,4 +309,15 @@ def _refuse_nothing(journal: Journal, selection: dict[str, str]) -> None:
     for effect in journal.all_effects():
         if all(getattr(effect, key) == value for key, value in selection.items() if value):
             return
-    raise UsageError(f"this run has changed nothing that fits {selection or 'any selection'}")
+    asked = ", ".join(f"{key} {value}" for key, value in selection.items() if value)
+    raise UsageError(
+        f"this run has changed nothing{' that fits ' if asked else ''}{asked}: nothing to put back"
+    )
+
+
+def _refuse_bad_waves(rails: RemediationTable) -> None:
+    """Refuse waves that are none before anybody is asked to confirm them."""
+    try:
+        waves((), rails.waves)
+    except ValueError as error:
+        raise UsageError(f"[remediation] waves: {error}") from None

@@ -11,9 +11,19 @@ from accounts import Account
 from orchestrator.cloud.errors import CloudError
 from orchestrator.config import Config
 from orchestrator.journal import Journal, Outcome, Reader
-from orchestrator.plan import Action, Plan, Totals, UnsafePlan, check_limits, decode, encode, make_plan
+from orchestrator.plan import (
+    Action,
+    Plan,
+    Settings,
+    Totals,
+    UnsafePlan,
+    check_limits,
+    decode,
+    encode,
+    make_plan,
+)
 from orchestrator.policy import Finding, Status, Verdict
-from orchestrator.remediate import Stopped, remediate_account, removed_before, session_policies
+from orchestrator.remediate import Brake, Stopped, remediate_account, removed_before, session_policies
 from orchestrator.run.changing import Changed, Confirm, Work, brake_of, changed_of
 from orchestrator.run.filters import Filters
 from orchestrator.run.folder import Summary, export_outcomes, replaced
@@ -63,7 +73,13 @@ class Closed(msgspec.Struct, frozen=True):
 
 
 async def close(
-    config: Config, filters: Filters, out: Path, incident: str, confirm: Confirm, progress: Progress
+    config: Config,
+    filters: Filters,
+    out: Path,
+    incident: str,
+    confirm: Confirm,
+    progress: Progress,
+    brake: Brake | None = None,
 ) -> Closed:
     """Find and close in one stream. Run again with the same folder, it goes on where it stopped.
 
@@ -72,7 +88,7 @@ async def close(
         RefusedError: not confirmed.
         JournalError: the folder cannot be used; nothing was called after that.
     """
-    closing = _Closing(config, confirm, progress)
+    closing = _Closing(config, confirm, progress, brake or brake_of(out, config.remediation))
     summary = await scan_or_resume(config, filters, out, progress, closing, incident)
     return closing.result(summary)
 
@@ -80,9 +96,10 @@ async def close(
 class _Closing:
     """What is done with each account, before it is scanned again and after it was."""
 
-    def __init__(self, config: Config, confirm: Confirm, progress: Progress) -> None:
+    def __init__(self, config: Config, confirm: Confirm, progress: Progress, brake: Brake) -> None:
         self._config = config
         self._confirm = confirm
+        self._brake = brake
         self._progress = progress
         self._settings = plan_settings(config.remediation)
         self._actions: list[Action] = []
@@ -96,7 +113,6 @@ class _Closing:
         """
         self._confirm(accounts, None)
         self._hub, self._journal = hub, journal
-        self._brake = brake_of(journal.folder, self._config.remediation)
         self._returned = removed_before(journal.folder.resolve().parent)
         self._judge = judge_of(judgement_of(journal.header), now())
 
@@ -148,7 +164,7 @@ class _Closing:
 
     def _totals(self) -> Totals:
         """Return how much was read so far; it is asked for only where a relative limit is set."""
-        if self._settings.max_share_of_rules is None:
+        if all(getattr(self._settings, name) is None for name in _NO_LIMITS if "share" in name):
             return Totals(rules=0, groups=0, accounts=0)
         return totals(self._journal)
 
@@ -189,9 +205,7 @@ class _Closing:
 
 
 _CLOSED = frozenset({"revoked", "split", "narrowed", "blocked", "already_absent"})
-_NO_LIMITS: dict[str, None] = dict.fromkeys(
-    ("max_rules", "max_groups", "max_accounts", "max_rules_per_account", "max_share_of_rules")
-)
+_NO_LIMITS: dict[str, None] = {name: None for name in Settings.__struct_fields__ if name.startswith("max_")}
 
 
 def _is_open(finding: Finding) -> bool:

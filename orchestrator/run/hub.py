@@ -6,12 +6,21 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from accounts import Account
-from accounts.credentials import CredentialSource, HubCredentials, Session, read_policy, session_name
+from accounts.credentials import (
+    CredentialSource,
+    HubCredentials,
+    HubCredentialsError,
+    Session,
+    read_policy,
+    session_name,
+)
 from accounts.discovery import Discovered, Organization, discover
 from accounts.entry import Identity, entrance, identify
 from orchestrator.cloud.client import AccountSession, Client, CloudSettings, Limits
+from orchestrator.cloud.logs import log_attempts
 from orchestrator.config import CloudTable, Config
 from orchestrator.run.filters import Filters
+from orchestrator.run.refusals import UsageError
 from orchestrator.securitygroup import Placement
 
 
@@ -76,12 +85,17 @@ async def opened(config: Config, run_id: str) -> AsyncIterator[Hub]:
 
     Raises:
         CloudSettingsError: the configured endpoint, proxy or certificates cannot be used.
-        HubCredentialsError: the standard chain has no credentials.
+        UsageError: the standard chain has no credentials, or none that still hold.
         CloudError: the hub's credentials are refused.
     """
-    async with Client(cloud_settings(config)) as client:
+    async with Client(cloud_settings(config), observers=(log_attempts(),)) as client:
         own = HubCredentials()
-        identity = await identify(AccountSession(client, "", own))
+        try:
+            identity = await identify(AccountSession(client, "", own))
+        except HubCredentialsError as error:  # nothing was begun, so nothing is incomplete
+            raise UsageError(
+                f"{error}. Give ALIBABA_CLOUD_ACCESS_KEY_ID and ALIBABA_CLOUD_ACCESS_KEY_SECRET, or a CLI profile"
+            ) from error
         yield Hub(config, run_id, client, own, identity)
 
 

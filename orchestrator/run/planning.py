@@ -14,6 +14,8 @@ from orchestrator.audit import sign
 from orchestrator.config import Config, RemediationTable
 from orchestrator.journal import Reader
 from orchestrator.plan import (
+    DEFAULT_CODE_MARKS,
+    CodeMark,
     Plan,
     Settings,
     Totals,
@@ -115,6 +117,14 @@ def plan_settings(table: RemediationTable) -> Settings:
         max_accounts=table.max_accounts,
         max_rules_per_account=table.max_rules_per_account,
         max_share_of_rules=table.max_share_of_rules,
+        max_share_of_groups=table.max_share_of_groups,
+        max_share_of_accounts=table.max_share_of_accounts,
+        max_share_of_rules_per_account=table.max_share_of_rules_per_account,
+        code_marks=(
+            *DEFAULT_CODE_MARKS,
+            *(CodeMark(tool="a pipeline", tag=tag) for tag in table.code_tags),
+            *(CodeMark(tool="a pipeline", name=name) for name in table.code_names),
+        ),
         returned_limit=table.returned_limit,
         remove_returned=table.remove_returned,
     )

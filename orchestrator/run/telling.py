@@ -50,9 +50,11 @@ def write_report(folder: Path) -> None:
         _log.warning("report.not_written", file=str(folder / REPORT), reason=str(error))
 
 
-def report(folder: Path, kind: str, write: Callable[[str], object]) -> None:
-    """Render the run as html, json, csv, sarif or ocsf, piece by piece."""
-    render(view(folder), kind, write)
+def report(folder: Path, kind: str, write: Callable[[str], object]) -> bool:
+    """Render the run as html, json, csv, sarif or ocsf, piece by piece; tell whether it was complete."""
+    shown = view(folder)
+    render(shown, kind, write)
+    return bool(shown.summary.get("complete"))
 
 
 def _summary(reader: Reader) -> Summary:
