@@ -25,7 +25,8 @@ from orchestrator.emulator import Throttle
 ABOUT = (
     "One account with regions of 1,000, 500 and 100 groups, 200 calls a minute for each account x region x API, "
     "50 ms latency; on virtual time, only the wire is replaced. The bound is what the quotas and one chain of "
-    "latencies allow; each figure is the worst over when in the minute the sweep begins and over servers with and without a hint."
+    "latencies allow; each figure is the worst over when in the minute the sweep begins and over servers with and "
+    "without a hint."
 )
 GROUPS = (1000, 500, 100)
 QUOTA = 200
