@@ -146,12 +146,20 @@ def plan(
         list[Path],
         typer.Option("--sign", metavar="KEY", help="Sign with this Ed25519 private key (PEM); repeatable."),
     ] = [],
+    action: Annotated[
+        list[str],
+        typer.Option(
+            "--action",
+            metavar="[CHECK=]ACTION",
+            help="revoke, split, narrow, block or report, in place of what the checks say; repeatable.",
+        ),
+    ] = [],
 ) -> None:
     """Decide what to change, write DIR/plan.json, show it rule by rule and print its digest."""
     from orchestrator import run
     from orchestrator.cli import show
 
-    raise typer.Exit(show.plan(run.plan(folder, _config_or_none(context, config), sign)))
+    raise typer.Exit(show.plan(run.plan(folder, _config_or_none(context, config), sign, action)))
 
 
 @app.command()

@@ -193,7 +193,7 @@ class Work:
         self._accounts = {state.account.account_id: state.account for state in journal.accounts()}
         self._gate = asyncio.Semaphore(hub.config.limits.max_accounts)
         progress.stage = job.partition(":")[0]
-        progress.count_calls_with(hub.count_calls)
+        progress.watch(hub.count_calls, hub.quota_seconds)
 
     def entrance(self, account_id: str, policies: Sequence[str]) -> Entrance:
         """Return the way into an account, by sessions that may do what these policies say."""

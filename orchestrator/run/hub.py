@@ -58,6 +58,17 @@ class Hub:
         stats = self.client.stats
         return stats.calls, stats.throttled, stats.retried
 
+    def quota_seconds(self) -> float:
+        """Return how long the fullest of the provider's buckets keeps what waits for it, as far as it is known."""
+        return max(
+            (
+                queue.opens_in_seconds + queue.waiting / queue.calls_per_second
+                for queue in self.client.limiter.queues()
+                if queue.calls_per_second
+            ),
+            default=0.0,
+        )
+
     def reader(self, account: Account) -> AccountSession:
         """Return a session that may read and nothing else, whatever the role allows."""
         return self._session(account, self.config.organization.role, read_policy())

@@ -24,7 +24,7 @@ from orchestrator.plan import (
     signing_input,
     with_signature,
 )
-from orchestrator.policy import Explanation, Finding, evaluate, explain
+from orchestrator.policy import Check, Explanation, Finding, evaluate, explain
 from orchestrator.remediate import removed_before
 from orchestrator.run.folder import PLAN, replaced
 from orchestrator.run.refusals import UsageError
@@ -41,13 +41,16 @@ class Planned(msgspec.Struct, frozen=True):
     complete: bool
 
 
-def plan(folder: Path, config: Config | None, keys: Sequence[Path] = ()) -> Planned:
+def plan(
+    folder: Path, config: Config | None, keys: Sequence[Path] = (), actions: Sequence[str] = ()
+) -> Planned:
     """Decide what to change in what was read in full, and write DIR/plan.json.
 
     Args:
         folder: the run folder.
         config: its [remediation] counts; without it, that of the scan.
         keys: files of Ed25519 private keys (PEM) to sign the plan with.
+        actions: "narrow" for every check, or "ssh=narrow" for one, in place of what the checks say.
 
     Raises:
         JournalError: the folder is no run, or is damaged.
@@ -55,9 +58,10 @@ def plan(folder: Path, config: Config | None, keys: Sequence[Path] = ()) -> Plan
         PlanError: a key is none.
     """
     with Reader(folder) as reader:
+        judge = judge_of(_acting(judgement_of(reader.header), actions), now())
         made = make_plan(
-            _groups(reader),
-            judge=judge_of(judgement_of(reader.header), now()),
+            _judged_anew(reader, judge) if actions else _groups(reader),
+            judge=judge,
             run_id=reader.header.run_id,
             now=now(),
             hub_account_id=reader.header.hub_account_id,
@@ -92,6 +96,32 @@ def read_key(path: Path) -> bytes:
 def _groups(reader: Reader) -> Iterator[tuple[SecurityGroup, tuple[Finding, ...]]]:
     for seen, findings in reader.observed(Finding):
         yield seen.group(), findings
+
+
+def _judged_anew(
+    reader: Reader, judge: partial[tuple[Finding, ...]]
+) -> Iterator[tuple[SecurityGroup, tuple[Finding, ...]]]:
+    for seen, _ in reader.observed(Finding):
+        group = seen.group()
+        yield group, judge(group)
+
+
+def _acting(judgement: Judgement, actions: Sequence[str]) -> Judgement:
+    """Return the judgement with the actions of its checks replaced."""
+    checks = {check.id: check for check in judgement.checks}
+    for text in actions:
+        check_id, equals, action = text.rpartition("=")
+        wanted = [check_id] if equals else list(checks)
+        if action not in _ACTIONS or not set(wanted) <= checks.keys():
+            raise UsageError(
+                f"--action {text!r}: give {', '.join(_ACTIONS)}, or CHECK=ACTION with one of {', '.join(checks)}"
+            )
+        for one in wanted:
+            checks[one] = msgspec.convert({**msgspec.to_builtins(checks[one]), "action": action}, Check)
+    return msgspec.structs.replace(judgement, checks=tuple(checks.values()))
+
+
+_ACTIONS = ("revoke", "split", "narrow", "block", "report")
 
 
 def judge_of(judgement: Judgement, at: datetime) -> partial[tuple[Finding, ...]]:

@@ -19,10 +19,16 @@ class Progress:
         self.findings = 0
         self._busy: dict[str, Callable[[], str]] = {}
         self._calls: Callable[[], tuple[int, int, int]] = lambda: (0, 0, 0)
+        self._quota_seconds: Callable[[], float] = lambda: 0.0
 
-    def count_calls_with(self, calls: Callable[[], tuple[int, int, int]]) -> None:
-        """Take calls, throttled answers and retries from here whenever they are shown."""
-        self._calls = calls
+    def watch(self, calls: Callable[[], tuple[int, int, int]], quota_seconds: Callable[[], float]) -> None:
+        """Take from here, whenever it is shown, what the client knows.
+
+        Args:
+            calls: made so far, throttled among them, retries among them.
+            quota_seconds: how long what waits for the provider's quota will wait.
+        """
+        self._calls, self._quota_seconds = calls, quota_seconds
 
     @property
     def calls(self) -> int:
@@ -53,7 +59,8 @@ class Progress:
         return [describe() for describe in self._busy.values()]
 
     def seconds_left(self, elapsed_seconds: float) -> float | None:
-        """Return how long the rest will take at the pace so far; None before anything is done."""
+        """Return how long the rest will take: at the pace so far, or as long as the quota makes it wait."""
         if not self.accounts_done or self.accounts_done >= self.accounts:
-            return None
-        return elapsed_seconds * (self.accounts - self.accounts_done) / self.accounts_done
+            return self._quota_seconds() or None
+        paced = elapsed_seconds * (self.accounts - self.accounts_done) / self.accounts_done
+        return max(paced, self._quota_seconds())

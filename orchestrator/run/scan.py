@@ -88,7 +88,7 @@ class Sweep:
             HubCredentialsError: the hub's own credentials no longer hold; what was read is kept.
             JournalError: what was read cannot be written down.
         """
-        self.progress.count_calls_with(self.hub.count_calls)
+        self.progress.watch(self.hub.count_calls, self.hub.quota_seconds)
         async with asyncio.TaskGroup() as tasks:
             for state in self.journal.accounts():
                 self.progress.accounts += 1

@@ -100,7 +100,7 @@ class _Verification:
         self._open: list[Finding] = []
         self._unreachable: list[Unreachable] = []
         progress.stage = "verify"
-        progress.count_calls_with(hub.count_calls)
+        progress.watch(hub.count_calls, hub.quota_seconds)
 
     async def run(self, offline: Verified) -> Verified:
         accounts = {state.account.account_id: state.account for state in self._reader.accounts()}

@@ -358,3 +358,26 @@ def test_explain_says_why(desk: Desk) -> None:
     assert found.findings
     with pytest.raises(UsageError, match="sgr-none"):
         run.explain_rule(desk.folder / "first", "sgr-none")
+
+
+def test_the_action_is_overridden_for_one_plan(desk: Desk) -> None:
+    """`plan --action` stands in place of what the checks say, for all of them or for one."""
+    desk.scan()
+    path = desk.folder / "first"
+    assert not run.plan(path, desk.config, actions=["report"]).plan.actions
+    config = desk.changed(remediation={"narrow_to": ("10.0.0.0/8", "192.168.0.0/16")})
+    made = run.plan(path, config, actions=["report", "ssh=narrow"]).plan
+    assert {action.action for action in made.actions} <= {
+        "narrow",
+        "revoke",
+    }  # an allow-list without IPv6 leaves none
+    assert {check for action in made.actions for check in action.check_ids} >= {"ssh"}
+    before = said(desk.emulator.world)
+    result = apply(desk, made.digest)
+    assert result.outcomes["narrowed"]
+    assert set(result.outcomes) <= {"narrowed", "revoked"}
+    assert not verify(desk).differences
+    rollback(desk)
+    assert said(desk.emulator.world) == before
+    with pytest.raises(UsageError, match="--action"):
+        run.plan(path, desk.config, actions=["rdp=explode"])
