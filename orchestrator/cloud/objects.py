@@ -12,13 +12,12 @@ import hmac
 import time
 from collections.abc import Iterator, Mapping
 from urllib.parse import quote, unquote
-from xml.etree import ElementTree as ET
 
 from accounts.credentials import Credentials, CredentialSource
 from orchestrator.cloud.client import Client
 from orchestrator.cloud.endpoints import Target
 from orchestrator.cloud.errors import CloudError, ExpiredToken, Throttled, Unavailable
-from orchestrator.cloud.responses import read
+from orchestrator.cloud.responses import read, xml
 from orchestrator.cloud.transport import Answer
 
 _ATTEMPTS = 4
@@ -172,8 +171,8 @@ class _Keys:
 
 def _page(body: bytes) -> _Keys:
     try:
-        root = ET.fromstring(b"" if b"<!" in body else body)  # noqa: S314 - no DTD
-    except ET.ParseError:
+        root = xml(body)
+    except ValueError:
         raise Unavailable(
             code="MalformedAnswer", message="the answer is no list", action="ListObjects"
         ) from None

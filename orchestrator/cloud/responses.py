@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from typing import Any, TypeVar
+from urllib.parse import quote
 from xml.etree import ElementTree as ET
 
 import msgspec
@@ -14,7 +15,8 @@ from orchestrator.cloud.errors import CloudError, Throttled, Unavailable, classi
 
 T = TypeVar("T")
 
-_TIME_LEFT = re.compile(r"TimeLeft:\s*(\d+)")
+_TIME_LEFT = re.compile(r"TimeLeft:\s*([0-9]{1,9})(?![0-9])")
+_DIGITS = re.compile(r"[0-9]{1,9}").fullmatch  # more is no delay, and thousands are no number for Python
 _LONGEST_ERROR_BODY = 64 * 1024
 
 
@@ -79,7 +81,7 @@ def retry_after_seconds(headers: Mapping[str, str]) -> float | None:
     `x-ratelimit-user` in ms (tea-openapi 0.4.0), or the standard Retry-After in seconds.
     """
     own = headers.get("x-acs-retry-after", "")
-    if own.isdecimal() and int(own) > 0:
+    if _DIGITS(own) and int(own) > 0:
         return int(own) / 1000
     found = [
         _TIME_LEFT.search(headers.get(name, "")) for name in ("x-ratelimit-user-api", "x-ratelimit-user")
@@ -88,7 +90,7 @@ def retry_after_seconds(headers: Mapping[str, str]) -> float | None:
     if left > 0:
         return left / 1000
     standard = headers.get("retry-after", "")
-    return float(standard) if standard.isdecimal() and int(standard) > 0 else None
+    return float(standard) if _DIGITS(standard) and int(standard) > 0 else None
 
 
 def _error_body(headers: Mapping[str, str], body: bytes) -> Mapping[str, Any]:
@@ -97,12 +99,27 @@ def _error_body(headers: Mapping[str, str], body: bytes) -> Mapping[str, Any]:
         return _object.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         pass
-    if "xml" in headers.get("content-type", "") and len(body) <= _LONGEST_ERROR_BODY and b"<!" not in body:
+    if "xml" in headers.get("content-type", "") and len(body) <= _LONGEST_ERROR_BODY:
         try:
-            return {item.tag: item.text or "" for item in ET.fromstring(body)}  # noqa: S314 - no DTD, bounded
-        except (ET.ParseError, ValueError):
+            return {item.tag: item.text or "" for item in xml(body)}
+        except ValueError:
             pass
     return {}
+
+
+def xml(body: bytes) -> ET.Element:
+    """Return the root of an XML answer. One with a DTD, in whatever encoding that may hide, is none.
+
+    Raises:
+        ValueError: it is no XML in UTF-8, or has a DTD.
+    """
+    text = body.decode("utf-8")
+    if "<!" in text:
+        raise ValueError("it has a DTD")
+    try:
+        return ET.fromstring(text)  # noqa: S314 - no DTD
+    except ET.ParseError as error:
+        raise ValueError(str(error)) from None
 
 
 def _text(body: Mapping[str, Any], *names: str) -> str:
@@ -114,8 +131,12 @@ def _text(body: Mapping[str, Any], *names: str) -> str:
 
 
 def _redact(message: str, who: Credentials) -> str:
-    """Drop the caller's own secrets: some signature errors echo the string that was signed, token and all."""
+    """Drop the caller's own secrets: some signature errors echo the string that was signed, token and all.
+
+    As it is, and as a query or a canonical request would spell it.
+    """
     for secret in (who.access_key_secret, who.security_token):
-        if secret:
-            message = message.replace(secret, "***")
+        for spelled in (secret, quote(secret, safe=""), quote(quote(secret, safe=""), safe="")):
+            if secret:
+                message = message.replace(spelled, "***")
     return message

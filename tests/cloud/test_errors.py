@@ -134,6 +134,8 @@ def test_an_error_in_xml_is_read_too() -> None:
     assert (error.code, error.request_id) == ("NoPermission", "R")
     bomb = b'<!DOCTYPE a [<!ENTITY x "y">]><Error><Code>&x;</Code></Error>'
     assert failure(403, bomb, {"content-type": "text/xml"}).code == "Http403"
+    hidden = bomb.decode().encode("utf-16")  # the two bytes that begin a document type do not stand together
+    assert failure(403, hidden, {"content-type": "text/xml"}).code == "Http403"
 
 
 @pytest.mark.parametrize("body", [b"", b"<html>502</html>", b"[]", b'"text"', b"\xff\xfe", b"[" * 100_000])
@@ -186,6 +188,9 @@ def test_an_answer_is_decoded_as_the_type_asked_for() -> None:
         ({"retry-after": "7"}, 7.0),
         ({"retry-after": "Wed, 21 Oct 2026 07:28:00 GMT"}, None),
         ({"x-acs-retry-after": "1500", "retry-after": "7"}, 1.5),
+        ({"x-acs-retry-after": "9" * 400}, None),
+        ({"retry-after": "9" * 5000}, None),
+        ({"x-ratelimit-user": "TimeLeft:" + "9" * 5000}, None),
         ({}, None),
     ],
 )
@@ -203,6 +208,15 @@ def test_no_secret_leaves_with_an_error() -> None:
         assert "the-secret" not in text
         assert len(text) < 700
         assert "\n" not in text
+
+
+def test_no_secret_leaves_in_the_spelling_of_a_query() -> None:
+    """A string to sign holds the token percent-encoded, once or twice."""
+    who = Credentials("STS.id", "secret+/=", "token+/=")
+    message = "GET&%2F&token%2B%2F%3D and token%252B%252F%253D and secret%2B%2F%3D"
+    with pytest.raises(CloudError) as caught:
+        read(400, {}, msgspec.json.encode({"Code": "SignatureDoesNotMatch", "Message": message}), dict, who)
+    assert caught.value.message == "GET&%2F&*** and *** and ***"
 
 
 def test_an_error_says_where_it_happened() -> None:
