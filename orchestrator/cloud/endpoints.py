@@ -50,7 +50,8 @@ _CENTRAL = {
     "ram": {"": "ram.aliyuncs.com"},
 }
 _REGION_ID = re.compile(r"[a-z0-9][a-z0-9-]{0,62}").fullmatch
-_HOST = re.compile(r"([a-z0-9]([a-z0-9-]*[a-z0-9])?\.)+aliyuncs\.com").fullmatch
+# Not any host of that domain: OSS buckets and functions are there too, and they are anybody's.
+_ECS_HOST = re.compile(r"ecs(-[a-z0-9-]+)?(\.(?!oss-)[a-z0-9-]+)?\.aliyuncs\.com").fullmatch
 
 
 def endpoint_host(product: str, region_id: str | None, settings: CloudSettings) -> str:
@@ -117,10 +118,10 @@ class Endpoints:
     def learn(self, region_id: str, host: str) -> None:
         """Take the RegionEndpoint of DescribeRegions for ECS in a region.
 
-        It names the public network's host, so it is not taken in a VPC; nor is one that is not Alibaba
-        Cloud's: a signed request with a session token is sent there.
+        It names the public network's host, so it is not taken in a VPC; nor is one that is not ECS's
+        own: a signed request with a session token is sent there.
         """
-        if self._settings.network == "public" and "ecs" not in self._settings.endpoints and _HOST(host):
+        if self._settings.network == "public" and "ecs" not in self._settings.endpoints and _ECS_HOST(host):
             self._learned["ecs", region_id] = host
             self._targets.pop(("ecs", region_id), None)
 

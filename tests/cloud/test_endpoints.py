@@ -74,10 +74,21 @@ def test_what_describe_regions_says_is_better_than_the_rule() -> None:
 
 
 @pytest.mark.parametrize(
-    "host", ["evil.example", "aliyuncs.com.evil.example", "ecs.aliyuncs.com:99", "", "a b"]
+    "host",
+    [
+        "evil.example",
+        "aliyuncs.com.evil.example",
+        "ecs.aliyuncs.com:99",
+        "",
+        "a b",
+        "evil.oss-cn-hangzhou.aliyuncs.com",
+        "ecs.oss-cn-hangzhou.aliyuncs.com",
+        "evil.cn-hangzhou.fc.aliyuncs.com",
+        "ecs.cn-hangzhou.fc.aliyuncs.com",
+    ],
 )
 def test_a_foreign_region_endpoint_is_not_followed(host: str) -> None:
-    """A session token is sent there: only Alibaba Cloud's own hosts are taken from an answer."""
+    """A session token is sent there: ECS's own hosts are taken from an answer, no bucket's and no function's."""
     endpoints = Endpoints(CloudSettings())
     endpoints.learn("cn-hangzhou", host)
     assert endpoints.target("ecs", "cn-hangzhou").host == "ecs.cn-hangzhou.aliyuncs.com"
