@@ -8,8 +8,8 @@ from orchestrator.cloud.errors import CloudError, ExpiredToken, Throttled, Unava
 
 _FIRST_DELAY_SECONDS = 0.5
 _LONGEST_DELAY_SECONDS = 20.0
-# A retry cannot mend these: the circuit is open, the peer is not who it should be.
-_POINTLESS = frozenset({"CircuitOpen", "CertificateError", "ProxyError"})
+# A retry cannot mend these: the circuit is open, the peer is not who it should be, or sends what nobody asked for.
+_POINTLESS = frozenset({"CircuitOpen", "CertificateError", "ProxyError", "AnswerTooLong"})
 
 
 @dataclass(frozen=True)

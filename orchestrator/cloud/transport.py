@@ -19,6 +19,9 @@ _KEEP_ALIVE_SECONDS = (
     15.0  # shorter than servers keep an idle connection, so that a request rarely meets its end
 )
 
+# A full page of any list we ask for is a few MB.
+LONGEST_BODY = 64 * 1024 * 1024
+
 
 class Answer(NamedTuple):
     """An answer in full.
@@ -83,10 +86,34 @@ class Transport:
                 allow_redirects=False,
                 proxy=self._proxy if target.proxied else None,
             )
-            # reading to the end gives the connection back; if it fails, aiohttp closes it
-            return Answer(response.status, response.headers, await response.read())
+            return Answer(response.status, response.headers, await _read(response, target.host))
         except (aiohttp.ClientError, asyncio.TimeoutError, OSError) as error:
             raise _no_answer(error, target.host) from None
+
+
+async def _read(response: aiohttp.ClientResponse, host: str) -> bytes:
+    """Return the body, unpacked. Reading to the end gives the connection back; otherwise it is closed.
+
+    Raises:
+        Unavailable: it is longer than any answer is: memory is not the server's to fill.
+    """
+    parts: list[bytes] = []
+    size = 0
+    try:
+        async for part in response.content.iter_any():
+            parts.append(part)
+            size += len(part)
+            if size > LONGEST_BODY:
+                break
+    except BaseException:
+        response.close()
+        raise
+    if size > LONGEST_BODY:
+        response.close()
+        raise Unavailable(
+            code="AnswerTooLong", message=f"{host}: the answer has more than {LONGEST_BODY} bytes"
+        )
+    return parts[0] if len(parts) == 1 else b"".join(parts)
 
 
 def _no_answer(error: Exception, host: str) -> Unavailable:

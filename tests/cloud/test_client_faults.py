@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import gzip
 import time
 
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import RawTestServer
 
 from accounts.credentials import Credentials, StaticCredentials
 from orchestrator.cloud.client import (
@@ -16,6 +19,7 @@ from orchestrator.cloud.client import (
 from orchestrator.cloud.errors import (
     Unavailable,
 )
+from orchestrator.cloud.transport import LONGEST_BODY
 from orchestrator.emulator import Fault, Kind, Options, World
 from tests.cloud.asking import REGION, groups, revoke
 from tests.cloud.conftest import speaking
@@ -134,6 +138,25 @@ async def test_a_change_that_was_never_sent_is_tried_again() -> None:
             await session.call("RevokeSecurityGroup", REGION, {}, mutating=True)
     assert (caught.value.code, caught.value.sent) == ("ConnectionFailed", False)
     assert client.stats.calls == 3
+
+
+async def test_an_answer_without_an_end_is_not_kept() -> None:
+    """A megabyte on the way can be gigabytes here: what is longer than any answer is given up, and not asked again."""
+    packed = gzip.compress(bytes(LONGEST_BODY + 1))
+
+    async def endless(_: web.BaseRequest) -> web.Response:
+        return web.Response(body=packed, headers={"Content-Encoding": "gzip"})
+
+    server = RawTestServer(endless)
+    await server.start_server()
+    try:
+        async with Client(CloudSettings(endpoint=str(server.make_url("")).rstrip("/"))) as client:
+            session = AccountSession(client, "1", StaticCredentials(Credentials("id", "secret")))
+            with pytest.raises(Unavailable) as caught:
+                await groups(session)
+    finally:
+        await server.close()
+    assert (caught.value.code, caught.value.sent, client.stats.calls) == ("AnswerTooLong", True, 1)
 
 
 def unused_port() -> int:
