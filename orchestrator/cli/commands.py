@@ -24,6 +24,8 @@ from orchestrator.cli.options import (
     Ports,
     Regions,
     RunFolder,
+    Signers,
+    SignRecord,
     Tags,
     Yes,
 )
@@ -167,9 +169,8 @@ def apply(
     context: typer.Context,
     plan: Annotated[Path, typer.Argument(metavar="PLAN", help="DIR/plan.json.", show_default=False)],
     digest: Annotated[str, typer.Option(metavar="HEX", help="The digest that `sgsweep plan` printed.")] = "",
-    require_signature: Annotated[
-        list[Path], typer.Option(metavar="PUB", help="This Ed25519 key (PEM) must have signed; repeatable.")
-    ] = [],
+    require_signature: Signers = [],
+    sign_record: SignRecord = None,
     yes: Yes = False,
     config: ConfigFile = None,
 ) -> None:
@@ -183,7 +184,9 @@ def apply(
     settings = _config(context, config)
     brake = run.brake_of(plan.parent, settings.remediation)
     work = run.apply(plan, approval, settings, confirming(yes=yes), progress, brake)
-    raise typer.Exit(show.changed(_wait(_braked(_shown(work, progress), brake))))
+    raise typer.Exit(
+        show.changed(_signed(_wait(_braked(_shown(work, progress), brake)), plan.parent, sign_record))
+    )
 
 
 @app.command()
@@ -193,6 +196,7 @@ def rollback(
     account: Annotated[str, typer.Option(metavar="ID", help="Only in this account.")] = "",
     group: Annotated[str, typer.Option(metavar="ID", help="Only in this security group.")] = "",
     rule: Annotated[str, typer.Option(metavar="ID", help="Only this rule.")] = "",
+    sign_record: SignRecord = None,
     yes: Yes = False,
     config: ConfigFile = None,
 ) -> None:
@@ -206,7 +210,9 @@ def rollback(
     settings = _config(context, config)
     brake = run.brake_of(folder, settings.remediation)
     work = run.rollback(folder, selection, settings, confirming(yes=yes), progress, brake)
-    raise typer.Exit(show.changed(_wait(_braked(_shown(work, progress), brake))))
+    raise typer.Exit(
+        show.changed(_signed(_wait(_braked(_shown(work, progress), brake)), folder, sign_record))
+    )
 
 
 @app.command()
@@ -216,6 +222,7 @@ def verify(
     offline: Annotated[
         bool, typer.Option("--offline", help="Check the record only; do not ask the cloud.")
     ] = False,
+    require_signature: Signers = [],
     config: ConfigFile = None,
 ) -> None:
     """Check the audit chain; then read the cloud again and compare. It never repairs."""
@@ -223,9 +230,9 @@ def verify(
     from orchestrator.cli import show
 
     if offline:
-        raise typer.Exit(show.verified(run.verify_offline(folder), offline=True))
+        raise typer.Exit(show.verified(run.verify_offline(folder, require_signature), offline=True))
     progress = run.Progress()
-    work = run.verify(folder, _config(context, config), progress)
+    work = run.verify(folder, _config(context, config), progress, require_signature)
     raise typer.Exit(show.verified(_wait(_shown(work, progress)), offline=False))
 
 
@@ -240,6 +247,7 @@ def close(
         Path | None,
         typer.Option("--out", metavar="DIR", help="The run folder; default: named by the incident."),
     ] = None,
+    sign_record: SignRecord = None,
     yes: Yes = False,
     account: Accounts = [],
     exclude: Excluded = [],
@@ -259,7 +267,8 @@ def close(
     settings = _config(context, config)
     brake = run.brake_of(target, settings.remediation)
     work = run.close(settings, filters, target, incident, confirming(yes=yes), progress, brake)
-    raise typer.Exit(show.closed(_wait(_braked(_shown(work, progress), brake)), target))
+    result = _signed(_wait(_braked(_shown(work, progress), brake)), target, sign_record)
+    raise typer.Exit(show.closed(result, target))
 
 
 @app.command()
@@ -378,6 +387,15 @@ async def _braked(work: Coroutine[Any, Any, T], brake: Brake) -> T:
         return await task
     except asyncio.CancelledError:
         raise KeyboardInterrupt from None
+
+
+def _signed(result: T, folder: Path, key: Path | None) -> T:
+    """Sign the record of the run, if it is to be, now that it is sealed."""
+    if key is not None:
+        from orchestrator import run
+
+        run.sign_record(folder, key)
+    return result
 
 
 def _wait(work: Coroutine[Any, Any, T]) -> T:

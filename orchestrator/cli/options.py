@@ -37,3 +37,13 @@ Ports = Annotated[
     ),
 ]
 Yes = Annotated[bool, typer.Option("--yes", help="Do not ask; the digest is still needed.")]
+SignRecord = Annotated[
+    Path | None,
+    typer.Option("--sign-record", metavar="KEY", help="Sign the record with this Ed25519 private key (PEM)."),
+]
+Signers = Annotated[
+    list[Path],
+    typer.Option(
+        "--require-signature", metavar="PUB", help="This Ed25519 key (PEM) must have signed; repeatable."
+    ),
+]

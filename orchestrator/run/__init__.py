@@ -12,7 +12,7 @@ from orchestrator.run.progress import Progress
 from orchestrator.run.refusals import RefusedError, UsageError, explain_error
 from orchestrator.run.scanning import AccountList, list_accounts, resume, scan
 from orchestrator.run.telling import report
-from orchestrator.run.verifying import Verified, verify, verify_offline
+from orchestrator.run.verifying import Verified, sign_record, verify, verify_offline
 
 __all__ = [
     "AccountList",
@@ -40,6 +40,7 @@ __all__ = [
     "resume",
     "rollback",
     "scan",
+    "sign_record",
     "verify",
     "verify_offline",
 ]

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+import binascii
+from base64 import b64decode, b64encode
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import msgspec
 
 from accounts import Account, Unreachable
 from orchestrator import inventory
-from orchestrator.audit import Problem
+from orchestrator.audit import Problem, sign, unsigned_by
 from orchestrator.cloud.errors import CloudError, NotFound
 from orchestrator.config import Config
 from orchestrator.inventory import Observation, RegionReader
@@ -18,10 +20,14 @@ from orchestrator.journal import Observed, Reader, check_folder
 from orchestrator.plan import Place
 from orchestrator.policy import Finding, Status, Verdict
 from orchestrator.remediate import Difference, Target, differences, expectations
+from orchestrator.run.folder import replaced
 from orchestrator.run.hub import Hub, opened, placement
-from orchestrator.run.planning import is_complete, judge_of
+from orchestrator.run.planning import is_complete, judge_of, read_key
 from orchestrator.run.progress import Progress
 from orchestrator.run.scanning import judgement_of, now, refuse_other_cloud
+
+MANIFEST, SIGNATURE = "manifest.json", "manifest.sig"
+_SIGNED = b"sgsweep manifest\n"  # so that it is a signature of nothing else
 
 
 class Verified(msgspec.Struct, frozen=True, kw_only=True):
@@ -57,13 +63,45 @@ class Verified(msgspec.Struct, frozen=True, kw_only=True):
         return 0
 
 
-def verify_offline(folder: Path) -> Verified:
+def sign_record(folder: Path, key: Path) -> None:
+    """Sign the run's manifest, which seals every record, with an Ed25519 private key (PEM): `manifest.sig`.
+
+    Raises:
+        UsageError: the key or the manifest cannot be read.
+        AuditError: the key is none.
+    """
+    signature = sign(_SIGNED + read_key(folder / MANIFEST), read_key(key))
+    with replaced(folder / SIGNATURE) as file:
+        file.write(b64encode(signature) + b"\n")
+
+
+def _unsigned(folder: Path, keys: Sequence[Path]) -> Iterator[Problem]:
+    """Yield a problem for each key that has not signed the manifest as it is."""
+    if not keys:
+        return
+    try:
+        signature = b64decode((folder / SIGNATURE).read_bytes().strip(), validate=True)
+        missing = unsigned_by(
+            _SIGNED + (folder / MANIFEST).read_bytes(), [signature], [read_key(key) for key in keys]
+        )
+    except (OSError, binascii.Error):
+        missing = list(range(len(keys)))
+    for place in missing:
+        yield Problem("unsigned", 0, "", 0, f"{MANIFEST} is not signed by {keys[place]}")
+
+
+def verify_offline(folder: Path, keys: Sequence[Path] = ()) -> Verified:
     """Check the audit trail from the folder alone.
+
+    Args:
+        folder: the run folder.
+        keys: files of Ed25519 public keys (PEM), one of which must have signed the manifest.
 
     Raises:
         JournalError: it cannot be read.
+        AuditError: a key is none.
     """
-    problems = tuple(check_folder(folder))
+    problems = (*check_folder(folder), *_unsigned(folder, keys))
     audit = folder / "audit.jsonl"
     if not audit.exists():
         return Verified(problems=problems)
@@ -71,14 +109,14 @@ def verify_offline(folder: Path) -> Verified:
         return Verified(problems=problems, records=sum(1 for _ in lines))
 
 
-async def verify(folder: Path, config: Config, progress: Progress) -> Verified:
+async def verify(folder: Path, config: Config, progress: Progress, keys: Sequence[Path] = ()) -> Verified:
     """Check the audit trail, then read every group that had findings again, and compare and judge.
 
     Raises:
         JournalError: the folder cannot be read.
         RefusedError: the configuration is for another cloud or hub.
     """
-    offline = verify_offline(folder)
+    offline = verify_offline(folder, keys)
     if offline.problems:
         return offline
     with Reader(folder) as reader:

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
 from orchestrator import run
 from orchestrator.audit import AuditError
@@ -63,6 +65,15 @@ def planned(desk: Desk) -> run.Planned:
     """Scan and plan."""
     desk.scan()
     return run.plan(desk.folder / "first", desk.config)
+
+
+def key_pair(folder: Path, name: str) -> tuple[Path, Path]:
+    """Make an Ed25519 key; return the files of its private and public half."""
+    key = Ed25519PrivateKey.generate()
+    private, public = folder / f"{name}.pem", folder / f"{name}.pub"
+    private.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    public.write_bytes(key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo))
+    return private, public
 
 
 def test_apply_closes_what_it_may_and_touches_nothing_else(desk: Desk) -> None:
@@ -249,20 +260,8 @@ def test_waves_wait_for_each_other(desk: Desk) -> None:
 
 def test_a_signed_plan_is_required(desk: Desk, tmp_path: Path) -> None:
     """Every key that is required must have signed; a key that is none is said to be none."""
-    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey  # noqa: PLC0415 (only here)
-    from cryptography.hazmat.primitives.serialization import (  # noqa: PLC0415 (the same)
-        Encoding,
-        NoEncryption,
-        PrivateFormat,
-        PublicFormat,
-    )
-
-    key = Ed25519PrivateKey.generate()
-    private, public, other = tmp_path / "key.pem", tmp_path / "key.pub", tmp_path / "other.pub"
-    private.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
-    spki = (Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
-    public.write_bytes(key.public_key().public_bytes(*spki))
-    other.write_bytes(Ed25519PrivateKey.generate().public_key().public_bytes(*spki))
+    private, public = key_pair(tmp_path, "key")
+    _, other = key_pair(tmp_path, "other")
     desk.scan()
     made = run.plan(desk.folder / "first", desk.config, [private])
     path = desk.folder / "first" / "plan.json"
@@ -381,3 +380,18 @@ def test_the_action_is_overridden_for_one_plan(desk: Desk) -> None:
     assert said(desk.emulator.world) == before
     with pytest.raises(UsageError, match="--action"):
         run.plan(path, desk.config, actions=["rdp=explode"])
+
+
+def test_a_signed_record_proves_who_sealed_it(desk: Desk, tmp_path: Path) -> None:
+    """A record signed with a key kept elsewhere is whole only with that signature, and as it was signed."""
+    private, public = key_pair(tmp_path, "auditor")
+    _, other = key_pair(tmp_path, "other")
+    made = planned(desk)
+    apply(desk, made.plan.digest)
+    folder = desk.folder / "first"
+    assert [one.kind for one in run.verify_offline(folder, [public]).problems] == ["unsigned"]
+    run.sign_record(folder, private)
+    assert not run.verify_offline(folder, [public]).problems
+    assert run.verify_offline(folder, [public, other]).exit_code == 4
+    rollback(desk)
+    assert run.verify_offline(folder, [public]).exit_code == 4
