@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from collections.abc import Callable
 
@@ -21,7 +22,19 @@ def confirming(*, yes: bool) -> Callable[[int, int | None], None]:
         if not sys.stdin.isatty():
             raise UsageError("nobody is there to be asked: give --yes to change it all the same")
         say("type the number of accounts to go on: ")
-        if sys.stdin.readline().strip() != str(accounts):
+        if _typed().strip() != str(accounts):
             raise RefusedError("not confirmed; nothing was changed")
 
     return confirm
+
+
+def _typed() -> str:
+    """Read a line; Ctrl-C is an empty one. The event loop stands still, and would hear of it only afterwards."""
+    waking, handler = signal.set_wakeup_fd(-1), signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        return sys.stdin.readline()
+    except KeyboardInterrupt:
+        return ""
+    finally:
+        signal.signal(signal.SIGINT, handler)
+        signal.set_wakeup_fd(waking)

@@ -74,10 +74,11 @@ async def _live(progress: Progress, started: float) -> None:
 
 
 def _picture(progress: Progress, elapsed_seconds: float) -> Group:
+    from rich.align import Align
     from rich.console import Group
     from rich.progress_bar import ProgressBar
     from rich.text import Text
 
     bar = ProgressBar(total=max(progress.accounts, 1), completed=progress.accounts_done, width=60)
     busy = [Text(f"  {name}", style="dim", no_wrap=True) for name in progress.busy()[:5]]
-    return Group(bar, Text(line(progress, elapsed_seconds)), *busy)
+    return Group(Align.left(bar), Text(line(progress, elapsed_seconds)), *busy)  # a bar alone ends no line
