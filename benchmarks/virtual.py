@@ -36,7 +36,7 @@ from orchestrator.journal.store import Lock
 from orchestrator.journal.writer import Writer
 from orchestrator.run import Filters, Progress
 from orchestrator.run.hub import Hub, cloud_settings
-from orchestrator.run.scan import Judgement, Sweep
+from orchestrator.run.sweep import Judgement, Sweep
 
 T = TypeVar("T")
 ENDPOINT = "http://127.0.0.1:9"  # never connected to

@@ -28,8 +28,8 @@ from orchestrator.policy import Check, Explanation, Finding, evaluate, explain
 from orchestrator.remediate import removed_before
 from orchestrator.run.folder import PLAN, replaced
 from orchestrator.run.refusals import UsageError
-from orchestrator.run.scan import Judgement
 from orchestrator.run.scanning import judgement_of, now
+from orchestrator.run.sweep import Judgement
 from orchestrator.securitygroup import SecurityGroup
 
 

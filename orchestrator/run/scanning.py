@@ -25,7 +25,7 @@ from orchestrator.run.folder import Summary, count_calls, export, summarize
 from orchestrator.run.hub import Hub, endpoint_identity, opened
 from orchestrator.run.progress import Progress
 from orchestrator.run.refusals import RefusedError, UsageError
-from orchestrator.run.scan import Judgement, Remedy, Sweep
+from orchestrator.run.sweep import Judgement, Remedy, Sweep
 from orchestrator.run.telling import write_report
 
 _CHECKED_AT_ONCE = 64
