@@ -39,6 +39,7 @@ T = TypeVar("T")
 Level = Literal["debug", "info", "warning", "error"]
 
 _DEFAULT_CONFIG = Path("config.toml")
+_LONGEST_NAME = 100
 
 app = typer.Typer(
     help="Finds and closes risky security-group rules in a whole Alibaba Cloud organization.",
@@ -263,6 +264,7 @@ def close(
 
     progress = run.Progress()
     filters = _filters(account, exclude, folder, tag, region, ports)
+    _refuse_unspeakable(incident)
     target = out or Path(f"sgsweep-{_file_name(incident)}")
     settings = _config(context, config)
     brake = run.brake_of(target, settings.remediation)
@@ -312,6 +314,12 @@ def report(
 
 app.command()(demo)
 app.command()(emulate)
+
+
+def _refuse_unspeakable(incident: str) -> None:
+    """Refuse a name that would not read the same in every record, log and terminal."""
+    if not incident.isprintable() or not 0 < len(incident) <= _LONGEST_NAME:
+        raise typer.BadParameter(f"--incident is 1 to {_LONGEST_NAME} printable characters")
 
 
 def _file_name(text: str) -> str:

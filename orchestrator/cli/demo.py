@@ -21,6 +21,7 @@ from typing import Annotated, Any
 
 import typer
 
+from orchestrator.cli.options import ConfigFile
 from orchestrator.cli.show import say, table
 
 MEMBERS, SEED, CLOSED = 40, 7, 3
@@ -45,6 +46,7 @@ def demo(
             "--continuous", help="Show the twin instead: a port is opened, and closed seconds later."
         ),
     ] = False,
+    config: ConfigFile = None,  # noqa: ARG001 (every subcommand takes it; the demo has its own)
 ) -> None:
     """Show it all on an emulated organization: no account, no network."""
     if continuous:
@@ -52,8 +54,8 @@ def demo(
 
         raise typer.Exit(run())
     folder = out or Path(f"sgsweep-demo-{datetime.now().astimezone():%Y%m%d-%H%M%S}")
-    if folder.exists() and any(folder.iterdir()):
-        raise typer.BadParameter(f"{folder} is not empty: give another --out")
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise typer.BadParameter(f"{folder} is not an empty folder: give another --out")
     raise typer.Exit(Demo(folder).run())
 
 

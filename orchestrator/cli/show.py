@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import itertools
+import json
 import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from orchestrator.cli.errors import output
+
 if TYPE_CHECKING:
     from orchestrator.policy import Check, Explanation
     from orchestrator.run import AccountList, Changed, Closed, Planned, Summary, Verified
 
-_SHOWN = 20  # lines of one kind; the files of the run folder have all
+_SHOWN, _NAMED = 20, 5  # lines of one kind; the files of the run folder have all
 
 
 def say(text: str = "") -> None:
@@ -22,7 +26,8 @@ def say(text: str = "") -> None:
 
 def give(text: str) -> None:
     """Give a line of data on stdout."""
-    print(text, flush=True)
+    with output():
+        print(text)
 
 
 def table(rows: Iterable[tuple[str, ...]]) -> None:
@@ -53,6 +58,13 @@ def accounts(listed: AccountList, *, checked: bool) -> int:
 
 def scan(summary: Summary, folder: Path) -> int:
     """Say what the sweep came to, and what to do next."""
+    _swept(summary, folder)
+    if summary.open_failures:
+        say(f"next: sgsweep plan {folder}")
+    return summary.exit_code
+
+
+def _swept(summary: Summary, folder: Path) -> None:
     say(f"run {summary.run_id} in {folder}")
     table(_counts(summary))
     for severity, by_status in summary.findings.items():
@@ -67,9 +79,15 @@ def scan(summary: Summary, folder: Path) -> int:
             f"{summary.undetermined} rules not be judged; see {folder / 'unreachable.jsonl'}. "
             f"Try them again: sgsweep scan --resume {folder}"
         )
-    if summary.open_failures:
-        say(f"next: sgsweep plan {folder}")
-    return summary.exit_code
+        _unseen(folder / "unreachable.jsonl")
+
+
+def _unseen(path: Path) -> None:
+    """Name the first things that could not be seen; the file has all."""
+    with path.open("rb") as lines:
+        for one in map(json.loads, itertools.islice(lines, _NAMED)):
+            where = " ".join(filter(None, (one["account_id"], one["region_id"], one["security_group_id"])))
+            say(f"  UNREACHABLE {where}: {one['code']}: {_one_line(one['message'])}")
 
 
 def plan(planned: Planned) -> int:
@@ -93,7 +111,8 @@ def changed(result: Changed) -> int:
     say(f"changes: {counts or 'none'}")
     for one in result.failed[:_SHOWN]:
         where = f"{one.account_id} {one.region_id} {one.security_group_id} {one.rule_id}"
-        say(f"FAILED {where}: {_one_line(one.reason)} (RequestId {one.request_id or 'none'})")
+        asked = f" (RequestId {one.request_id})" if one.request_id not in one.reason else ""
+        say(f"FAILED {where}: {_one_line(one.reason)}{asked}")
     if len(result.failed) > _SHOWN:
         say(f"... and {len(result.failed) - _SHOWN} more, see {result.folder / 'outcomes.jsonl'}")
     if result.stopped:
@@ -105,7 +124,7 @@ def changed(result: Changed) -> int:
 
 def closed(result: Closed, folder: Path) -> int:
     """Say what was found and closed, what stays open, and what is reachable still through another group."""
-    scan(result.summary, folder)
+    _swept(result.summary, folder)
     changed(result.changed)
     for one in result.still_reachable[:_SHOWN]:
         where = f"{one.account_id} {one.region_id} {one.security_group_id}"
