@@ -42,6 +42,11 @@ def is_open(error: CloudError) -> bool:
     return error.code in _GONE or isinstance(error, Unavailable)
 
 
+def is_group_gone(error: CloudError) -> bool:
+    """Tell whether the cloud says that there is no such group. Another 404, a gateway's or a region's, does not."""
+    return error.code.startswith("InvalidSecurityGroupId.NotFound")
+
+
 class GroupCalls:
     """Calls on one group. `check` is asked before each change and may raise to stop."""
 

@@ -7,10 +7,10 @@ from itertools import groupby
 
 import msgspec
 
-from orchestrator.cloud.errors import NotFound
+from orchestrator.cloud.errors import CloudError
 from orchestrator.journal import Effect
 from orchestrator.plan import Action, Place
-from orchestrator.remediate.calls import GroupCalls, Session
+from orchestrator.remediate.calls import GroupCalls, Session, is_group_gone
 from orchestrator.remediate.targets import Need, Removal, Restoral, Rules, Target
 from orchestrator.securitygroup import content_digest
 
@@ -65,7 +65,9 @@ async def differences(
     """
     try:
         rules = await GroupCalls(session, place, "verify", check).read()
-    except NotFound:
+    except CloudError as error:
+        if not is_group_gone(error):
+            raise
         rules = Rules(())
     found = [(target, _difference(target, rules)) for target in targets]
     return [Difference(*place, target.action.rule_id, reason) for target, reason in found if reason]

@@ -9,10 +9,10 @@ from typing import NamedTuple
 
 import msgspec
 
-from orchestrator.cloud.errors import CloudError, NotFound, Unavailable
+from orchestrator.cloud.errors import CloudError, Unavailable
 from orchestrator.journal import Claim, Effect, Ledger, Outcome
 from orchestrator.plan import Fields, Place
-from orchestrator.remediate.calls import BATCH, GroupCalls, is_open
+from orchestrator.remediate.calls import BATCH, GroupCalls, is_group_gone, is_open
 from orchestrator.remediate.targets import End, Need, Removal, Rules, Target
 from orchestrator.remediate.telling import Order, intent_of, key_of, settled_of
 from orchestrator.securitygroup import content_digest
@@ -257,7 +257,7 @@ class GroupWork:
         )
 
     def _without_reading(self, target: Target, error: CloudError) -> End:
-        if isinstance(error, NotFound):
+        if is_group_gone(error):
             word = "already_absent" if isinstance(target, Removal) else "failed"
             return End(word, f"the security group is gone ({error.code})")
         self._errors[key_of(target)] = error

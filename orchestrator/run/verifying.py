@@ -13,7 +13,7 @@ import msgspec
 from accounts import Account, Unreachable
 from orchestrator import inventory
 from orchestrator.audit import Problem, sign, unsigned_by
-from orchestrator.cloud.errors import CloudError, NotFound
+from orchestrator.cloud.errors import CloudError
 from orchestrator.config import Config
 from orchestrator.inventory import Observation, RegionReader
 from orchestrator.journal import Observed, Reader, check_folder
@@ -174,8 +174,6 @@ class _Verification:
             if targets:
                 self._differences += await differences(reader.session, place, targets)
             now_seen = await _read_again(reader, seen)
-        except NotFound:
-            return
         except CloudError as error:
             self._unreachable.append(inventory.unreachable(error, *place))
             return

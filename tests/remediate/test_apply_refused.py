@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from orchestrator.cloud.errors import Denied
+from orchestrator.cloud.errors import Denied, NotFound
 from orchestrator.emulator import Fault, Kind
 from orchestrator.journal import Journal, JournalFull
-from orchestrator.remediate import Brake, remediate_account
+from orchestrator.remediate import Brake, Removal, differences, remediate_account
 from tests.remediate.crash import Fuse, MortalSession
 from tests.remediate.kit import (
     HASTE,
@@ -60,6 +60,25 @@ async def test_a_refused_change_is_failed_and_tried_again_by_the_next_delivery(
     assert there.calls()["AuthorizeSecurityGroup"] == 1
     there.emulator.set_faults()
     assert words(await apply(there, journal, actions)) == {"sgr-1": "split"}
+
+
+@pytest.mark.parametrize("code", ["Http404", "InvalidRegionId.NotFound", "InvalidAction.NotFound"])
+async def test_another_404_is_no_word_about_the_group(there: Cloud, journal: Journal, code: str) -> None:
+    """A gateway's page is not the cloud saying that the group is gone: it failed, and the next delivery does it."""
+    actions = planned([there.put(rule(1))], there.account_id)
+
+    class Astray(MortalSession):
+        async def call(self, action: str, *_: Any, **__: Any) -> dict[str, Any]:
+            raise NotFound(code=code, message="no such page", status=404, action=action)
+
+    ended = await remediate_account(
+        lambda policy: Astray(there.enter(policy), Fuse()), journal, actions, order(), Brake(), HASTE
+    )
+    assert words(ended) == {"sgr-1": "failed"}
+    (place,) = {action.place for action in actions}
+    with pytest.raises(NotFound):
+        await differences(Astray(there.enter(""), Fuse()), place, [Removal(actions[0])])
+    assert words(await apply(there, journal, actions)) == {"sgr-1": "revoked"}
 
 
 async def test_a_group_without_room_keeps_its_rule(there: Cloud, journal: Journal) -> None:
