@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from accounts import Account
 from accounts.credentials import session_policy
@@ -11,6 +12,7 @@ from accounts.entry import prove
 from orchestrator.cloud.client import AccountSession
 from orchestrator.cloud.errors import CloudError, Denied, NotFound
 from orchestrator.plan import Action
+from orchestrator.remediate import Session
 from orchestrator.run.hub import Hub
 from orchestrator.run.refusals import RefusedError
 
@@ -26,23 +28,30 @@ class Entrance:
         self._hub = hub
         self._first = policies[0] if policies else ""
         self._sessions: dict[str, AccountSession] = {}
+        self._unproven: CloudError | None = None
 
-    def enter(self, policy: str) -> AccountSession:
-        """Return the session that may do what the policy says."""
+    def enter(self, policy: str) -> Session:
+        """Return the session that may do what the policy says; a barred one where it is not known who it is."""
+        return self._session(policy) if self._unproven is None else _Barred(self.account, self._unproven)
+
+    def _session(self, policy: str) -> AccountSession:
         if policy not in self._sessions:
             self._sessions[policy] = self._hub.writer(self.account, policy)
         return self._sessions[policy]
 
     async def prove(self) -> str:
-        """Return the caller's ARN, sure that it is in this account; the hub's where it cannot be entered.
+        """Return the caller's ARN, sure that it is in this account; the hub's where that cannot be told.
 
         Raises:
             WrongAccountError: the session is in another account.
         """
         try:
-            return (await prove(self.enter(self._first), self.account.account_id)).arn
-        except CloudError:
-            return self._hub.identity.arn  # the work on the account will meet the same error, and record it
+            return (await prove(self._session(self._first), self.account.account_id)).arn
+        except CloudError as error:
+            self._unproven = (
+                error  # nothing is changed in an account by nobody knows whom; it is recorded as failed
+            )
+            return self._hub.identity.arn
 
     async def lacks(self, actions: Sequence[Action]) -> str:
         """Return the action that the role may not call and undoing would need; empty if it may, or is unknown.
@@ -64,6 +73,24 @@ class Entrance:
             except CloudError:
                 continue  # it cannot be told; the change itself will say
         return ""
+
+
+class _Barred:
+    """A session that fails each call with the error for which it is not known who it is."""
+
+    def __init__(self, account: Account, error: CloudError) -> None:
+        self.account_id = account.account_id
+        self._error = error
+
+    async def call(
+        self,
+        action: str,  # noqa: ARG002 - a session's signature
+        region_id: str | None,  # noqa: ARG002 - the same
+        parameters: Mapping[str, object],  # noqa: ARG002 - the same
+        *,
+        mutating: bool = False,  # noqa: ARG002 - the same
+    ) -> dict[str, Any]:
+        raise self._error
 
 
 def _inverse(action: Action) -> str:
