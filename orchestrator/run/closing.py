@@ -13,10 +13,12 @@ from orchestrator.config import Config
 from orchestrator.journal import Journal, Outcome, Reader
 from orchestrator.plan import (
     Action,
+    Place,
     Plan,
     Settings,
     Totals,
     UnsafePlan,
+    check_identity,
     check_limits,
     decode,
     encode,
@@ -102,7 +104,7 @@ class _Closing:
         self._brake = brake
         self._progress = progress
         self._settings = plan_settings(config.remediation)
-        self._actions: list[Action] = []
+        self._actions: dict[tuple[Place, str], Action] = {}
         self._troubles: list[str] = []
 
     def begin(self, hub: Hub, journal: Journal, accounts: int) -> None:
@@ -115,12 +117,32 @@ class _Closing:
         self._hub, self._journal = hub, journal
         self._returned = removed_before(journal.folder.resolve().parent)
         self._judge = judge_of(judgement_of(journal.header), now())
+        for effect in journal.all_effects():  # of earlier attempts: the limits are of the run
+            if effect.intended and effect.body and "undoes" not in effect.body:
+                self._count([msgspec.convert(effect.body["action"], Action)])
+
+    def _count(self, actions: Iterable[Action]) -> None:
+        self._actions.update({(action.place, action.rule_id): action for action in actions})
 
     async def before(self, account: Account) -> None:
-        """Finish the plan that an earlier attempt recorded for the account and did not carry out to its end."""
+        """Finish the plan that an earlier attempt recorded for the account and did not carry out to its end.
+
+        Raises:
+            PlanError, RefusedError: the file is no plan, or not one of this run for this account.
+        """
         path = self._path(account)
         if path.exists():
-            await self._carry_out(account, decode(path.read_bytes()))
+            plan = decode(path.read_bytes())
+            self._refuse_foreign(plan, account)
+            self._count(plan.actions)
+            await self._carry_out(account, plan)
+
+    def _refuse_foreign(self, plan: Plan, account: Account) -> None:
+        header = self._journal.header
+        check_identity(plan, header.hub_account_id, header.endpoint)
+        others = {action.account_id for action in plan.actions} - {account.account_id}
+        if plan.run_id != header.run_id or others:
+            raise RefusedError(f"{self._path(account)} is no plan that this run made for the account")
 
     async def after(self, account: Account) -> None:
         """Plan what was found in the account, record the plan, carry it out."""
@@ -136,6 +158,10 @@ class _Closing:
             with replaced(path) as file:
                 file.write(encode(plan))
             await self._carry_out(account, plan)
+
+    async def again(self, account: Account) -> None:
+        """Go on where an attempt was stopped or failed after the scan: by its plan, or by one that it did not make."""
+        await (self.before(account) if self._path(account).exists() else self.after(account))
 
     def _plan(self, account: Account) -> Plan:
         """Return the account's plan; the limits of the run count what other accounts have planned, too.
@@ -158,8 +184,9 @@ class _Closing:
             returned=self._returned,
             incident=header.incident,
         )
-        check_limits([*self._actions, *plan.actions], self._settings, self._totals())
-        self._actions += plan.actions
+        planned = {(action.place, action.rule_id): action for action in plan.actions}
+        check_limits({**self._actions, **planned}.values(), self._settings, self._totals())
+        self._count(plan.actions)
         return plan
 
     def _totals(self) -> Totals:

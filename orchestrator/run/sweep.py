@@ -53,6 +53,10 @@ class Remedy(Protocol):
         """Be told that the account was scanned; its findings are in the journal."""
         ...
 
+    async def again(self, account: Account) -> None:
+        """Be told that an earlier attempt scanned the account to its end; what was to be done may not have ended."""
+        ...
+
 
 class Sweep:
     """One run over its accounts, from whatever the journal says is still to be done."""
@@ -104,6 +108,8 @@ class Sweep:
             if self._remedy is not None:
                 await self._remedy.after(account)
             await self.journal.finish(claim, state)
+        elif self._remedy is not None:
+            await self._remedy.again(account)
         self.progress.leave(account.account_id)
 
 

@@ -1,0 +1,94 @@
+"""An incident's command, run again: its limits, and the plans that it finds in its folder."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from msgspec.structs import replace
+
+from orchestrator import run
+from orchestrator.emulator import Fault, Kind
+from orchestrator.emulator.foretold import Foretold
+from orchestrator.plan import decode, encode, sealed
+from orchestrator.run import Approval, Closed, Filters, Progress
+from tests.run.conftest import Desk
+
+
+def close(desk: Desk, **changes: object) -> Closed:
+    """Close 22 everywhere."""
+    config = desk.changed(**changes)
+    return asyncio.run(
+        run.close(config, Filters(ports=("22",)), desk.folder / "inc", "INC-1", lambda *_: None, Progress())
+    )
+
+
+def changed(desk: Desk) -> set[tuple[str, str]]:
+    """Return the rules the run has changed, by group."""
+    return {(one["security_group_id"], one["rule_id"]) for one in desk.lines("outcomes.jsonl", "inc")}
+
+
+def test_the_limits_are_of_the_run_however_often_it_is_run_again(desk: Desk) -> None:
+    """What an earlier attempt changed counts: running the command again is no way around a limit."""
+    rails = {"limits": {"max_accounts": 1}, "remediation": {"max_rules": 8}}  # one account after another
+    first = close(desk, **rails)
+    assert first.changed.stopped
+    before = changed(desk)
+    assert 0 < len(before) <= 8
+    again = close(desk, **rails)
+    assert again.changed.stopped
+    assert changed(desk) >= before
+    assert len(changed(desk)) <= 8
+
+
+def test_what_was_stopped_or_failed_is_done_by_the_same_command(desk: Desk) -> None:
+    """An account that was scanned to its end is not done while its changes are not."""
+    desk.emulator.set_faults(Fault(kind=Kind.DENIED, action="RevokeSecurityGroup"))
+    assert close(desk).exit_code == 5
+    desk.emulator.set_faults()
+    (desk.folder / "inc" / "STOP").touch()
+    assert close(desk).changed.stopped
+    (desk.folder / "inc" / "STOP").unlink()
+    ended = close(desk)
+    assert (ended.changed.failed, ended.changed.stopped) == ((), "")
+    desk.scan("second", Filters(ports=("22",)))
+    still = {
+        one["security_group_id"] for one in desk.lines("findings.jsonl", "second") if one["status"] == "open"
+    }
+    assert not still & Foretold.of(desk.emulator.world).risky
+
+
+@pytest.mark.parametrize("foreign", ["run_id", "hub_account_id", "endpoint", "account"])
+def test_a_plan_that_this_run_did_not_make_is_refused(desk: Desk, foreign: str) -> None:
+    """The folder's plans are finished unasked, so one of another run, cloud or account is not."""
+    desk.emulator.set_faults(Fault(kind=Kind.DENIED, action="RevokeSecurityGroup"))
+    assert close(desk).changed.failed
+    desk.emulator.set_faults()
+    paths = sorted((desk.folder / "inc" / "plans").iterdir())
+    plan = decode(paths[0].read_bytes())
+    other = encode(sealed(replace(plan, **{foreign: "another"}))) if foreign != "account" else b""
+    paths[0].write_bytes(other or paths[1].read_bytes())
+    with pytest.raises(BaseExceptionGroup) as caught:
+        close(desk)
+    code, text = run.explain_error(caught.value) or (0, "")
+    assert (code, "plan" in text) == (4, True)
+
+
+def test_nothing_is_changed_by_nobody_knows_whom(desk: Desk) -> None:
+    """Where STS does not say whose a session is, the account is left alone, and is finished once it does."""
+    desk.scan()
+    made = run.plan(desk.folder / "first", desk.config)
+    desk.emulator.set_faults(Fault(kind=Kind.DENIED, action="GetCallerIdentity", skip=1))  # the hub is told
+
+    def apply() -> run.Changed:
+        path = desk.folder / "first" / "plan.json"
+        return asyncio.run(
+            run.apply(path, Approval(made.plan.digest), desk.config, lambda *_: None, Progress())
+        )
+
+    assert set(apply().outcomes) == {"failed"}
+    assert not desk.emulator.calls.of("RevokeSecurityGroup")
+    desk.emulator.set_faults()
+    assert not apply().failed
+    intents = [one for one in desk.lines("audit.jsonl") if one["phase"] == "intent"]
+    assert all(f"::{one['account_id']}:" in one["who"] for one in intents)
