@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Iterable, Mapping
 from typing import Any
 
@@ -23,6 +24,7 @@ from orchestrator.securitygroup import (
 )
 
 _GROUPS_PER_PAGE = 100  # DescribeSecurityGroups, the API's maximum
+_REGION_ID = re.compile(r"[a-z0-9][a-z0-9-]{0,62}").fullmatch
 _RULES_PER_PAGE = 1000  # DescribeSecurityGroupAttribute, the API's maximum
 
 
@@ -51,8 +53,11 @@ async def regions(session: AccountSession) -> tuple[str, ...]:
         CloudError: the account could not be read.
     """
     answer = await session.call("DescribeRegions", None, {"AcceptLanguage": "en-US"})
-    found = items(answer, ("Regions", "Region"), session, None)
+    found = items(answer, ("Regions", "Region"), session, None, named="RegionId")
     for region in found:
+        if not _REGION_ID(region["RegionId"]):  # it becomes part of a host's name
+            message = f"{region['RegionId'][:40]!r} is no region id"
+            raise malformed(session, "DescribeRegions", None, answer, message)
         if region.get("RegionEndpoint"):  # where the provider says it is, before any rule of ours
             session.client.endpoints.learn(str(region["RegionId"]), str(region["RegionEndpoint"]))
     return tuple(str(region["RegionId"]) for region in found)
@@ -66,7 +71,8 @@ async def security_groups(session: AccountSession, region_id: str) -> AsyncItera
     """
     parameters: Answer = {"RegionId": region_id, "MaxResults": _GROUPS_PER_PAGE}
     async for page in pages(session, "DescribeSecurityGroups", region_id, parameters):
-        yield tuple(items(page, ("SecurityGroups", "SecurityGroup"), session, region_id))
+        found = items(page, ("SecurityGroups", "SecurityGroup"), session, region_id, named="SecurityGroupId")
+        yield tuple(found)
 
 
 class RegionReader:

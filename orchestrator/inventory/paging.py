@@ -45,9 +45,12 @@ async def pages(
 
 
 def items(
-    answer: Answer, path: tuple[str, ...], session: AccountSession, region_id: str | None
+    answer: Answer, path: tuple[str, ...], session: AccountSession, region_id: str | None, *, named: str = ""
 ) -> list[Answer]:
-    """Return the list at the path. A list that is absent or holds something else is an error, not empty."""
+    """Return the list at the path. A list that is absent or holds something else is an error, not empty.
+
+    With `named`, each item has a text there: what has no name cannot be asked for, nor told apart.
+    """
     value: object = answer
     for key in path:
         value = value.get(key) if isinstance(value, dict) else None
@@ -55,6 +58,9 @@ def items(
         raise malformed(
             session, ".".join(path), region_id, answer, f"the answer has no list {'.'.join(path)}"
         )
+    if named and not all(isinstance(item.get(named), str) and item[named] for item in value):
+        message = f"an item of {'.'.join(path)} has no {named}"
+        raise malformed(session, ".".join(path), region_id, answer, message)
     return value
 
 

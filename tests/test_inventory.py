@@ -1,0 +1,57 @@
+"""Answers that are none: each makes its account or region unreachable, and none ends the sweep."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+import pytest
+
+from orchestrator import inventory
+from orchestrator.cloud.client import AccountSession
+from orchestrator.cloud.errors import CloudError
+
+
+class Answering:
+    """A session whose every call has the same answer."""
+
+    account_id = "1000000000000001"
+
+    def __init__(self, answer: dict[str, Any]) -> None:
+        self._answer = answer
+
+    async def call(self, *_: Any) -> dict[str, Any]:
+        """Answer."""
+        return self._answer
+
+
+def session(outer: str, inner: str, items: list[Any]) -> AccountSession:
+    """A session that is answered with this list."""
+    return cast("AccountSession", Answering({outer: {inner: items}, "RequestId": "R-1"}))
+
+
+@pytest.mark.parametrize(
+    "items",
+    [
+        [{}],
+        [{"RegionId": None}],
+        [{"RegionId": 1}],
+        [{"RegionId": ""}],
+        [{"RegionId": "cn-hangzhou"}, {"RegionId": "evil.example/"}],
+        [{"RegionId": "CN"}],
+        ["cn-hangzhou"],
+    ],
+)
+async def test_a_region_without_a_usable_id_is_a_malformed_answer(items: list[Any]) -> None:
+    """It is an error of the cloud, which makes the account unreachable, not a bug that ends the run."""
+    with pytest.raises(CloudError) as caught:
+        await inventory.regions(session("Regions", "Region", items))
+    assert (caught.value.code, caught.value.request_id) == ("MalformedAnswer", "R-1")
+
+
+@pytest.mark.parametrize("items", [[{}], [{"SecurityGroupId": ""}], [{"SecurityGroupId": ["sg-1"]}], [None]])
+async def test_a_group_without_an_id_is_a_malformed_answer(items: list[Any]) -> None:
+    """A group that cannot be asked for is not passed over: its region was not read in full."""
+    listed = inventory.security_groups(session("SecurityGroups", "SecurityGroup", items), "cn-hangzhou")
+    with pytest.raises(CloudError) as caught:
+        await anext(listed)
+    assert caught.value.code == "MalformedAnswer"
