@@ -7,6 +7,7 @@ a shorter list.
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
 from typing import Any
@@ -20,6 +21,7 @@ RESOURCE_MANAGER = "2020-03-31"
 RESOURCE_DIRECTORY_MASTER = "2022-04-19"
 _PAGE_SIZE = 100  # the most both APIs give
 _FOLDERS_AT_ONCE = 8
+_ACCOUNT_ID = re.compile(r"[0-9]{1,32}").fullmatch
 
 
 class DiscoveryError(Exception):
@@ -132,7 +134,7 @@ def _listed(organization: Organization, hub_account_id: str) -> list[Account]:
 async def _directory(hub: Call, api: str, hub_account_id: str) -> tuple[str, list[Account], list[Skipped]]:
     """Return the management account's id, every account, and those that are not to be visited in any case."""
     directory = _mapping(await ask(hub, api, "GetResourceDirectory"), "ResourceDirectory")
-    management = str(directory["MasterAccountId"])
+    management = _id_of(directory, "MasterAccountId")
     folders = await _folders(hub, api, str(directory["RootFolderId"]))
     found: dict[str, Account] = {}
     skipped: list[Skipped] = []
@@ -165,7 +167,7 @@ async def _folders(hub: Call, api: str, root_id: str) -> dict[str, _Folder]:
             async for item in _pages(
                 hub, api, "ListFoldersForParent", ("Folders", "Folder"), ParentFolderId=parent_id
             ):
-                folder_id = str(item["FolderId"])
+                folder_id = str(item.get("FolderId") or "")
                 if folder_id in found:
                     raise DiscoveryError(f"folder {folder_id} is named twice by ListFoldersForParent")
                 found[folder_id] = _Folder(
@@ -222,7 +224,11 @@ async def _pages(
         number += 1
         page = await ask(hub, api, action, PageNumber=number, PageSize=_PAGE_SIZE, **query)
         items = _items(page, path, action)
-        total = int(page.get("TotalCount", 0))
+        before, total = total, _total(page, action)
+        if (
+            number > 1 and total != before
+        ):  # the later pages have moved, and what slipped between them is unknown
+            raise DiscoveryError(f"{action} changed while it was read; run again")
         came += len(items)
         if not items and came < total:
             raise DiscoveryError(f"{action} says there are {total} but lists {came}; run again")
@@ -230,13 +236,28 @@ async def _pages(
             yield item
 
 
+def _total(page: Mapping[str, Any], action: str) -> int:
+    total = page.get("TotalCount")
+    if not isinstance(total, int):
+        raise DiscoveryError(f"{action} does not say how many there are: the list may be cut short")
+    return total
+
+
 def _items(page: Mapping[str, Any], path: Sequence[str], action: str) -> list[Mapping[str, Any]]:
     value: object = page
     for key in path:
         value = value.get(key) if isinstance(value, Mapping) else None
-    if not isinstance(value, list):
+    if not isinstance(value, list) or not all(isinstance(item, Mapping) for item in value):
         raise DiscoveryError(f"the answer of {action} has no {'.'.join(path)}")
     return value
+
+
+def _id_of(item: Mapping[str, Any], key: str) -> str:
+    """Return an account's id: digits, for it becomes part of role names and of file names."""
+    found = str(item.get(key) or "")
+    if not _ACCOUNT_ID(found):
+        raise DiscoveryError(f"the directory lists an account whose id is none: {found[:40]!r}")
+    return found
 
 
 def _mapping(answer: Mapping[str, Any], key: str) -> Mapping[str, Any]:
@@ -247,7 +268,7 @@ def _mapping(answer: Mapping[str, Any], key: str) -> Mapping[str, Any]:
 
 
 def _member(item: Mapping[str, Any], folders: Mapping[str, _Folder], management: str, hub: str) -> Account:
-    account_id = str(item["AccountId"])
+    account_id = _id_of(item, "AccountId")
     folder = folders.get(str(item.get("FolderId") or ""), _Folder((), ""))
     raw = item.get("Tags")
     tags = raw.get("Tag") if isinstance(raw, Mapping) else raw

@@ -193,6 +193,44 @@ async def test_passing_faults_do_not_change_what_is_found() -> None:
     assert len(found.accounts) == 41
 
 
+class Directory:
+    """A directory that answers with one folder and these pages of accounts."""
+
+    def __init__(self, *pages: dict[str, Any]) -> None:
+        self._pages = pages
+
+    async def call_api_async(self, params: Any, request: Any, _: Any) -> dict[str, Any]:
+        """Answer."""
+        if params.action == "GetResourceDirectory":
+            return {"body": {"ResourceDirectory": {"MasterAccountId": "1", "RootFolderId": "r-1"}}}
+        if params.action == "ListFoldersForParent":
+            return {"body": {"Folders": {"Folder": []}, "TotalCount": 0}}
+        return {"body": self._pages[request.query["PageNumber"] - 1]}
+
+
+def page(*ids: object, **more: object) -> dict[str, Any]:
+    """A page of ListAccounts."""
+    return {"Accounts": {"Account": [{"AccountId": one} for one in ids]}, **more}
+
+
+@pytest.mark.parametrize(
+    ("pages", "names"),
+    [
+        ([page("2")], "how many"),
+        ([page("2", TotalCount=None)], "how many"),
+        ([page("2", "3", TotalCount=4), page("5", TotalCount=3)], "changed while it was read"),
+        ([page("../../x", TotalCount=1)], "whose id is none"),
+        ([page("2/role", TotalCount=1)], "whose id is none"),
+        ([page(None, TotalCount=1)], "whose id is none"),
+        ([{"Accounts": {"Account": ["2"]}, "TotalCount": 1}], "no Accounts.Account"),
+    ],
+)
+async def test_a_list_that_may_be_short_or_strange_is_an_error(pages: list[Any], names: str) -> None:
+    """No account is left out because a count is missing or a page has moved; an id is nothing but digits."""
+    with pytest.raises(DiscoveryError, match=names):
+        await discover(Directory(*pages), Organization(), "1")
+
+
 async def test_an_account_outside_any_directory_is_told_so() -> None:
     """What GetResourceDirectory refuses reaches the caller with its code."""
 
