@@ -36,7 +36,7 @@ def _measure(name: str) -> tuple[str, str, Sequence[Row]]:
     print(f"\n{NAMES[name]}", flush=True)
     module = importlib.import_module(f"benchmarks.{name}")
     began = time.perf_counter()
-    rows: Sequence[Row] = module.run()
+    rows: Sequence[Row] = list(module.run())
     show(rows)
     print(f"({time.perf_counter() - began:.0f} s)", flush=True)
     gc.collect()

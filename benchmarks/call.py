@@ -38,8 +38,7 @@ import msgspec
 from accounts.credentials import Credentials, StaticCredentials
 from accounts.official import quiet_official_loggers
 from benchmarks.certificate import make_certificate
-from benchmarks.table import Row as Row  # noqa: PLC0414 - other measurements take it from here
-from benchmarks.table import show
+from benchmarks.table import Row, show
 from orchestrator.cloud.client import AccountSession, Client, CloudSettings, Limits
 
 IN_FLIGHT = 32

@@ -20,7 +20,7 @@ from typing import Any
 import msgspec
 
 from accounts.credentials import Credentials, StaticCredentials
-from benchmarks.call import Row
+from benchmarks.table import Row
 from orchestrator.audit import AuditRecord, Phase
 from orchestrator.cloud.client import AccountSession, Client, CloudSettings
 from orchestrator.emulator import Emulator, Group, Rule, World

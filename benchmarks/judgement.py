@@ -22,7 +22,7 @@ from typing import Any
 
 import msgspec
 
-from benchmarks.call import Row
+from benchmarks.table import Row, show
 from orchestrator.policy import Finding, default_checks, evaluate
 from orchestrator.securitygroup import Lists, Placement, SecurityGroup, Unreadable, parse_group
 
@@ -224,6 +224,4 @@ def run() -> list[Row]:
 
 
 if __name__ == "__main__":
-    for row in run():
-        against = "" if row.ratio is None else f"{row.ratio:8.2f}x"
-        print(f"{row.name:56} {row.value:12.2f} {row.unit:8} {against} {row.target}")
+    show(run())

@@ -71,7 +71,7 @@ def bound(throttle: Throttle, phase: float, share: float) -> float:
     """Return the least seconds in which the largest region's groups can be read at this share of the quota."""
     calls, quota = max(GROUPS), QUOTA * share
     if throttle.kind == "bucket" or share < 1:
-        # a share is taken evenly, so that it never meets the customer's own calls in a rush
+        # a share is taken evenly, but of the first window, before anything is learned, there is no share
         store = (throttle.burst or QUOTA) * share if throttle.kind == "bucket" else quota
         return (calls - store) / (quota / MINUTE) + _CHAIN
     windows = math.ceil(calls / quota) - 1
@@ -93,11 +93,8 @@ def _rows(name: str, throttles: Sequence[Throttle], target: str, share: float = 
     rows = []
     for when, trials in (("first sweep", cold), ("with what the first learned", learned)):
         worst = max(trials, key=lambda one: one.ratio)
-        rows.append(
-            Row(
-                f"{name}, {when}", worst.swept.seconds, "s", worst.ratio, target, f"bound {worst.bound:.0f} s"
-            )
-        )
+        least = f"the bound, {worst.bound:.0f} s" if share == 1 else f"an even half, {worst.bound:.0f} s"
+        rows.append(Row(f"{name}, {when}", worst.swept.seconds, "s", worst.ratio, target, least))
     refused = max(one.swept.throttled / one.swept.calls * 100 for one in learned)
     rows.append(Row(f"{name}: throttled answers once learned", refused, "%", target="< 2"))
     first = max(one.swept.throttled / one.swept.calls * 100 for one in cold)

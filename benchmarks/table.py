@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 RESULTS = Path(__file__).parent / "RESULTS.md"
-_TARGET = re.compile(r"(<=|<|>=|>)\s*([\d.,]+)")
+_TARGET = re.compile(r"(<=|<|>=|>)\s*([\d.,]+)\s*(\w*)")
 _HOLDS = {"<=": operator.le, "<": operator.lt, ">=": operator.ge, ">": operator.gt}
 _PACKAGES = (
     "sgsweep",
@@ -35,7 +35,8 @@ class Row(NamedTuple):
         value: the figure; with an empty unit there is none, and the name says why.
         unit: of the value.
         ratio: of the value to what it is compared with.
-        target: "<= 1.25" and the like: of the ratio where there is one, else of the value; or just words.
+        target: "<= 1.25" and the like: of the ratio where there is one, of the value where there is none or the
+            target has its unit; or just words.
         against: what it is compared with.
     """
 
@@ -52,7 +53,9 @@ class Row(NamedTuple):
         found = _TARGET.match(self.target)
         if found is None:
             return None
-        measured = self.value if self.ratio is None else self.ratio
+        measured = self.value
+        if self.ratio is not None and not (found[3] and self.unit.startswith(found[3])):
+            measured = self.ratio
         return bool(_HOLDS[found[1]](measured, float(found[2].replace(",", ""))))
 
     def cells(self) -> tuple[str, str, str, str, str, str]:
