@@ -11,7 +11,7 @@ from accounts import Unreachable
 from orchestrator.cloud.client import AccountSession, Client, Request
 from orchestrator.cloud.endpoints import VERSIONS
 from orchestrator.handler.events import GROUP, Question
-from orchestrator.policy import Finding, Status, Verdict
+from orchestrator.policy import WIDE, Finding, Status, Verdict
 from orchestrator.securitygroup import SecurityGroup
 
 _AT_ONCE = 100  # evaluations in one PutEvaluations
@@ -40,9 +40,10 @@ class Judged(msgspec.Struct, frozen=True):
 def judged(group: SecurityGroup, findings: Sequence[Finding]) -> Judged:
     """Return the answer about a group that was read in full.
 
-    What could not be judged is INSUFFICIENT_DATA, never COMPLIANT.
+    What could not be judged is INSUFFICIENT_DATA, never COMPLIANT. What fails and is only reported, as are many
+    blocks that reach the Internet together, fails all the same; a wide source does not.
     """
-    failing = [one for one in findings if one.verdict is Verdict.fail and one.action != "report"]
+    failing = [one for one in findings if one.verdict is Verdict.fail and one.check_id != WIDE]
     unsure = [one for one in findings if one.verdict is Verdict.undetermined]
     still_open = [one for one in failing if one.status is Status.open]
     if group.service_managed:

@@ -24,7 +24,7 @@ from orchestrator.inventory import RegionReader
 from orchestrator.journal import JournalError, Outcome
 from orchestrator.plan import Place, Plan, Skipped, UnsafePlan, make_plan
 from orchestrator.plan import Settings as PlanSettings
-from orchestrator.policy import Finding, Verdict, evaluate
+from orchestrator.policy import WIDE, Finding, Verdict, evaluate
 from orchestrator.remediate import Brake, Stopped, remediate_account
 from orchestrator.remediate.telling import Order
 from orchestrator.securitygroup import Placement, SecurityGroup
@@ -155,7 +155,7 @@ class Remedy:
                 self._voice.alarm("loop", **msgspec.to_builtins(one))
 
     def _nothing_to_do(self, place: Place, findings: tuple[Finding, ...], plan: Plan) -> Result:
-        is_open = [one for one in findings if one.status.value == "open" and one.action != "report"]
+        is_open = [one for one in findings if one.status.value == "open" and one.check_id != WIDE]
         is_open += [one for one in findings if one.verdict is Verdict.undetermined]
         return _result(place, "kept" if is_open else "clean", plan=plan)
 

@@ -267,6 +267,18 @@ def test_answers_to_a_custom_rule(site: Site) -> None:
     assert site.wrote() == []
 
 
+def test_what_is_only_reported_is_no_clean_group(site: Site) -> None:
+    """Blocks that reach the Internet together are nobody's to remove, and yet not COMPLIANT; one wide block is."""
+    blocks = [accept(f"sgr-{n}", source=f"{n}.0.0.0/9") for n in (11, 12, 13, 14)]
+    group = site.group(*blocks, name="sg-many")
+    site.group(accept("a", source="11.22.0.0/16"), name="sg-wide")
+    answers = ask(site, site.item("sg-many")) | ask(site, site.item("sg-wide"))
+    assert answers == {"sg-many": "NON_COMPLIANT", "sg-wide": "COMPLIANT"}
+    answer = site.remedy(site.item("sg-many"), site.item("sg-wide"))
+    assert answer["groups"] == {"kept": 1, "clean": 1}
+    assert list(group.rules) == blocks
+
+
 def test_a_scheduled_question_is_about_the_whole_account(site: Site) -> None:
     """A scheduled run is answered about every group of the account in every region."""
     site.group(accept("a", source="::/0"), name="sg-bad")
