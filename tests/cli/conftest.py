@@ -1,0 +1,39 @@
+"""A small organization for those who only read, and a desk at it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.cli.desk import Cloud, Desk, emulated
+
+SMALL = ("--accounts", "3", "--groups", "6", "--regions", "2", "--seed", "5")
+
+
+@pytest.fixture(scope="session")
+def small_cloud() -> Iterator[Cloud]:
+    """One emulator for all tests that change nothing and break nothing."""
+    with emulated(*SMALL) as cloud:
+        yield cloud
+
+
+@pytest.fixture
+def desk(small_cloud: Cloud, tmp_path: Path) -> Desk:
+    """A user at that organization; nothing may be changed."""
+    return Desk(tmp_path, small_cloud)
+
+
+@pytest.fixture
+def own_desk(tmp_path: Path) -> Iterator[Desk]:
+    """A user at an organization of their own: everything is allowed."""
+    with emulated(*SMALL) as cloud:
+        yield Desk(tmp_path, cloud)
+
+
+@pytest.fixture(scope="session")
+def planned(small_cloud: Cloud, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """A run folder of the small organization, scanned and planned once, to be copied; and its digest."""
+    desk = Desk(tmp_path_factory.mktemp("planned"), small_cloud)
+    return desk.folder / "run", desk.planned("run", "--port", "22")

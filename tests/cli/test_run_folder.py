@@ -1,0 +1,231 @@
+"""The run folder: its files and keys; and what each command makes of one that is damaged, in use or read-only."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import SMALL
+from tests.cli.desk import COMMAND, Desk, Ended, emulated
+
+FILES = {
+    "findings.jsonl", "unreachable.jsonl", "summary.json", "plan.json", "audit.jsonl", "manifest.json",
+    "journal.sqlite", "report.html",
+}  # fmt: skip
+FINDING = {
+    "account_id", "account_name", "region_id", "security_group_id", "security_group_name", "service_managed",
+    "rule_id", "direction", "check_id", "severity", "verdict", "status", "protocol", "ports", "sources", "reason",
+    "witness", "rule",
+}  # fmt: skip
+SUMMARY = {
+    "run_id",
+    "complete",
+    "accounts",
+    "regions",
+    "security_groups",
+    "rules",
+    "findings",
+    "api",
+    "seconds",
+}
+PLAN = {"digest", "run_id", "created_at", "hub_account_id", "endpoint", "actions", "skipped"}
+ACTION = {
+    "account_id", "region_id", "security_group_id", "rule_id", "action", "check_ids", "before", "adds", "inverse",
+    "closes",
+}  # fmt: skip
+OUTCOME = {
+    "account_id", "region_id", "security_group_id", "rule_id", "action", "outcome", "reason", "request_id",
+    "effective_after",
+}  # fmt: skip
+
+
+def _truncate(path: Path) -> None:
+    data = path.read_bytes()
+    path.write_bytes(data[: len(data) // 2])
+
+
+def _garble(path: Path) -> None:
+    data = path.read_bytes()
+    middle = len(data) // 2
+    path.write_bytes(data[:middle] + b"\xff\x00garbage\xfe" * 300 + data[middle + 3000 :])
+
+
+def _empty(path: Path) -> None:
+    path.write_bytes(b"")
+
+
+def _replace(path: Path) -> None:
+    path.write_bytes(b'{"a": 1}\n')
+
+
+def _block(path: Path) -> None:
+    path.unlink()
+    path.mkdir()
+
+
+DAMAGES = (_truncate, _garble, _empty, _replace, Path.unlink, _block)
+
+
+@pytest.fixture
+def run(desk: Desk, planned: tuple[Path, str]) -> Path:
+    """A copy of the planned run in the desk's folder."""
+    return shutil.copytree(planned[0], desk.folder / "run")
+
+
+def test_the_files_and_their_keys(desk: Desk, run: Path) -> None:
+    """Every file of the contract is there, for its owner only, with at least the keys of the contract."""
+    assert {one.name for one in run.iterdir()} >= FILES
+    assert {one.stat().st_mode & 0o077 for one in (run, *run.iterdir())} == {0}
+    findings = desk.lines("run/findings.jsonl")
+    assert findings
+    assert all(one.keys() >= FINDING for one in findings)
+    assert {one["verdict"] for one in findings} <= {"fail", "undetermined"}
+    assert all(
+        one["witness"].keys() >= {"protocol", "port", "source"} for one in findings if one["status"] == "open"
+    )
+    assert desk.document("run/summary.json").keys() >= SUMMARY
+    assert desk.document("run/summary.json")["accounts"] == {"total": 4, "reached": 4, "unreachable": 0}
+    plan = desk.document("run/plan.json")
+    assert plan.keys() >= PLAN
+    assert all(one.keys() >= ACTION for one in plan["actions"])
+    assert all("reason" in one for one in plan["skipped"])
+
+
+def test_no_secret_is_in_any_file(desk: Desk, run: Path) -> None:
+    """Neither the hub's secret nor any word of a token."""
+    assert desk.cloud is not None
+    for file in run.iterdir():
+        assert desk.cloud.secret.encode() not in file.read_bytes(), file
+        assert b"SecurityToken" not in file.read_bytes(), file
+
+
+@pytest.mark.parametrize("damage", [_garble, pytest.param(_truncate, marks=pytest.mark.soak)])
+def test_a_damaged_journal_is_said(
+    desk: Desk, run: Path, planned: tuple[Path, str], damage: Callable[[Path], None]
+) -> None:
+    """No command goes on with it, and each says which file it is and what to do."""
+    damage(run / "journal.sqlite")
+    for line in ("scan --resume run", f"apply run/plan.json --digest {planned[1]} --yes"):
+        ended = desk.sgsweep(*line.split())
+        assert ended.code == 2, (line, ended.err)
+        assert "journal" in ended.last
+        assert "scan anew" in ended.last
+
+
+def test_files_that_are_gone_or_damaged_make_nobody_innocent(desk: Desk, run: Path) -> None:
+    """A report is made from the journal: without findings.jsonl or summary.json it says the same."""
+    before = desk.sgsweep("report", "run", "--format", "csv")
+    assert before.code == 0
+    _empty(run / "findings.jsonl")
+    (run / "summary.json").unlink()
+    _garble(run / "unreachable.jsonl")
+    after = desk.sgsweep("report", "run", "--format", "csv")
+    assert (after.code, after.out) == (0, before.out)
+    assert len(after.out.splitlines()) > 5
+
+
+def test_a_damaged_trail_is_evidence(desk: Desk, run: Path, planned: tuple[Path, str]) -> None:
+    """Verify says 4 and where; apply refuses with 4 and changes nothing."""
+    _replace(run / "audit.jsonl")
+    verified = desk.sgsweep("verify", "run", "--offline")
+    assert verified.code == 4
+    assert "BROKEN" in verified.err
+    applied = desk.sgsweep("apply", "run/plan.json", "--digest", planned[1], "--yes")
+    assert applied.code == 4
+    assert "audit.jsonl" in applied.last
+    assert "evidence" in applied.last
+
+
+@pytest.mark.soak
+def test_every_damage_to_every_file_is_met_by_every_command(tmp_path: Path) -> None:
+    """Whatever is cut, garbled, emptied, replaced, gone or in the way: a sentence and a code of the contract."""
+    with emulated(*SMALL) as cloud:
+        desk = Desk(tmp_path, cloud)
+        digest = desk.planned("base", "--port", "22")
+        rule = desk.document("base/plan.json")["actions"][0]["rule_id"]
+        assert desk.sgsweep("apply", "base/plan.json", "--digest", digest, "--yes").code == 0
+        lines = (
+            "verify run --offline", "verify run", "plan run", f"apply run/plan.json --digest {digest} --yes",
+            "report run --format json", "report run", f"explain run {rule}", "scan --resume run",
+        )  # fmt: skip
+        for file in (*sorted(FILES), "outcomes.jsonl", "journal.lock"):
+            for damage in DAMAGES:
+                for line in lines:
+                    shutil.rmtree(tmp_path / "run", ignore_errors=True)
+                    run = shutil.copytree(tmp_path / "base", tmp_path / "run")
+                    damage(run / file)
+                    ended = desk.sgsweep(*line.split())
+                    told = (file, damage.__name__, line, ended)
+                    assert ended.code in {0, 1, 2, 3, 4}, told
+                    assert ended.code in {0, 1, 3} or len(ended.err) > 20, told
+                    if (file, line) in {("audit.jsonl", lines[0]), ("manifest.json", lines[0])}:
+                        assert ended.code in {2, 4}, told
+
+
+def test_two_at_once(tmp_path: Path) -> None:
+    """Whoever comes second is told by whom the folder is used, and ends with 2; the first goes on unhurt."""
+    with emulated(*SMALL, "--latency-ms", "150") as cloud:
+        desk = Desk(tmp_path, cloud)
+        first = desk.start("scan", "--out", "run", "--no-exposure")
+        while not (tmp_path / "run" / "summary.json").exists():
+            second = desk.sgsweep("scan", "--resume", "run")
+            if "is in use by process" in second.err:
+                break
+        assert second.code == 2
+        assert f"is in use by process {first.pid}" in second.err
+        assert desk.ended(first).code == 1
+        assert desk.document("run/summary.json")["complete"] is True
+
+
+def test_a_run_is_never_overwritten(desk: Desk, run: Path) -> None:
+    """A second scan into the folder is refused before any call, and says how to go on."""
+    before = (run / "findings.jsonl").read_bytes()
+    ended = desk.sgsweep("scan", "--out", "run")
+    assert ended.code == 2
+    assert "sgsweep scan --resume run" in ended.err
+    assert (run / "findings.jsonl").read_bytes() == before
+
+
+def test_where_nothing_can_be_written(desk: Desk, run: Path, planned: tuple[Path, str]) -> None:
+    """Read-only folders and names that cannot be: exit 2 and the file's name; what only reads, works."""
+    (desk.folder / "file").touch()
+    refused = desk.sgsweep("scan", "--out", "file/below")
+    assert refused.code == 2, refused.err
+    assert "file/below" in refused.err
+    run.chmod(0o500)
+    try:
+        for line in ("plan run", f"apply run/plan.json --digest {planned[1]} --yes"):
+            ended = _without_privilege(desk, line)
+            assert ended.code == 2, ended.err
+            assert "Permission denied" in ended.err
+        assert _without_privilege(desk, "report run --format csv").code == 0
+    finally:
+        run.chmod(0o700)
+
+
+def _without_privilege(desk: Desk, line: str) -> Ended:
+    """Run the command so that file modes count, for root too."""
+    if os.geteuid() != 0:
+        return desk.sgsweep(*line.split())
+    drop = shutil.which("setpriv")
+    if drop is None:
+        pytest.skip("root may write anywhere, and there is no setpriv to make it less")
+    rights = "-dac_override,-dac_read_search"
+    return desk.sgsweep(
+        *line.split(), before=(drop, f"--bounding-set={rights}", f"--inh-caps={rights}", *COMMAND)
+    )
+
+
+@pytest.mark.soak
+def test_a_full_disk_loses_nothing(own_desk: Desk) -> None:
+    """The scan ends with 2 where the journal no longer fits, and goes on where there is room again."""
+    ended = own_desk.shell("ulimit -f 250; sgsweep scan --out run --port 22")
+    assert ended.code == 2, ended.err
+    assert "run/journal.sqlite" in ended.last
+    resumed = own_desk.sgsweep("scan", "--resume", "run")
+    assert resumed.code == 1, resumed.err
+    assert own_desk.document("run/summary.json")["complete"] is True
