@@ -13,6 +13,7 @@ from pathlib import Path
 import msgspec
 
 from accounts import Account, Skipped, Unreachable
+from accounts.credentials import read_policy
 from accounts.entry import prove
 from orchestrator import inventory
 from orchestrator.cloud.errors import CloudError
@@ -70,7 +71,8 @@ async def _try(hub: Hub, account: Account, gate: asyncio.Semaphore) -> Visit:
         except CloudError as error:
             missing.append(_missing(error, account, hub.config.organization.role))
         try:
-            await prove(hub.writer(account, ""), account.account_id)
+            # this session is to be asked who it is, and nothing else (STS GetCallerIdentity needs no right)
+            await prove(hub.writer(account, read_policy()), account.account_id)
         except CloudError as error:
             missing.append(_missing(error, account, hub.config.organization.remediation_role))
     return Visit(account, tuple(missing))
