@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import gc
 import importlib
+import os
 import sys
 import time
 from collections.abc import Sequence
@@ -53,12 +54,12 @@ def main(names: Sequence[str]) -> int:
     if unknown:
         print(f"unknown: {', '.join(unknown)}; known are {', '.join(NAMES)}", file=sys.stderr)
         return 2
-    began = time.perf_counter()
+    began, busy = time.perf_counter(), os.getloadavg()[0]
     sections = [_measure(name) for name in names or NAMES]
     missed = [row.name for *_, rows in sections for row in rows if row.is_met is False]
     print(f"\n{len(missed)} targets missed{': ' if missed else ''}{'; '.join(missed)}")
     if not names:
-        write(sections, time.perf_counter() - began)
+        write(sections, time.perf_counter() - began, busy)
         print(f"written to {RESULTS.relative_to(RESULTS.parent.parent)}")
     return 0
 

@@ -14,6 +14,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import NamedTuple
 
+_QUIET = 0.5
 RESULTS = Path(__file__).parent / "RESULTS.md"
 _TARGET = re.compile(r"(<=|<|>=|>)\s*([\d.,]+)\s*(\w*)")
 _HOLDS = {"<=": operator.le, "<": operator.lt, ">=": operator.ge, ">": operator.gt}
@@ -80,15 +81,19 @@ def show(rows: Iterable[Row]) -> None:
         print(f"{name:64} {value:>16}  {compared:32} {target:10} {met.strip('*')}".rstrip(), flush=True)
 
 
-def write(sections: Sequence[tuple[str, str, Sequence[Row]]], seconds: float) -> None:
-    """Write RESULTS.md. A section is its name, a sentence or two about how it was measured, and its lines."""
-    lines = [
-        "# What `make bench` measured",
-        "",
-        *_machine(),
-        f"- all of it took {seconds / 60:.0f} minutes",
-        "",
-    ]
+def write(sections: Sequence[tuple[str, str, Sequence[Row]]], seconds: float, busy: float) -> None:
+    """Write RESULTS.md.
+
+    Args:
+        sections: of each its heading, a sentence or two about how it was measured, and its lines.
+        seconds: that all of it took.
+        busy: processes of others that were running when it began (the load average).
+    """
+    others = "on a machine that did nothing else"
+    if busy > _QUIET:
+        others = f"while others kept the machine busy (load average {busy:.1f} before it began): times are too long"
+    lines = ["# What `make bench` measured", "", *_machine()]
+    lines += [f"- all of it took {seconds / 60:.0f} minutes, {others}", ""]
     rows = [row for *_, section in sections for row in section if row.is_met is not None]
     met = sum(bool(row.is_met) for row in rows)
     lines += [
