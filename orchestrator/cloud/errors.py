@@ -39,14 +39,14 @@ class CloudError(Exception):
         account_id: str = "",
         region_id: str = "",
     ) -> None:
-        self.code = code
+        self.code = cut(code)
         self.message = cut(message)
-        self.request_id = request_id
+        self.request_id = cut(request_id)
         self.status = status
         self.action = action
         self.account_id = account_id
         self.region_id = region_id
-        super().__init__(code, self.message)
+        super().__init__(self.code, self.message)
 
     def __str__(self) -> str:
         where = " ".join(part for part in (self.action, self.account_id, self.region_id) if part)
@@ -173,6 +173,8 @@ def is_error_code(code: object) -> bool:
 
 
 def cut(message: str) -> str:
-    """Return the message on one line, at most 500 characters."""
-    line = " ".join(message.split())
+    """Return the text on one line, at most 500 characters, without what would steer a terminal."""
+    line = " ".join(message[: 4 * _MESSAGE_LIMIT].split())
+    if not line.isprintable():
+        line = "".join(char if char.isprintable() else "?" for char in line)
     return line if len(line) <= _MESSAGE_LIMIT else line[: _MESSAGE_LIMIT - 1] + "…"

@@ -219,6 +219,17 @@ def test_no_secret_leaves_in_the_spelling_of_a_query() -> None:
     assert caught.value.message == "GET&%2F&*** and *** and ***"
 
 
+def test_an_error_steers_no_terminal() -> None:
+    """Code, message and RequestId are whatever a server, or who stands in for it, has sent; a person reads them."""
+    body = msgspec.json.encode(
+        {"Code": "A\x1b[2J" + "x" * 9000, "Message": "\x1b]0;t\x07 m", "RequestId": "R\r\x9b1m"}
+    )
+    error = failure(400, body)
+    assert str(error).isprintable()
+    assert len(str(error)) < 1200
+    assert (error.message, error.request_id) == ("?]0;t? m", "R ?1m")
+
+
 def test_an_error_says_where_it_happened() -> None:
     """Action, account, region, code, message and RequestId in one line."""
     error = Denied(
