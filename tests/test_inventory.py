@@ -48,7 +48,18 @@ async def test_a_region_without_a_usable_id_is_a_malformed_answer(items: list[An
     assert (caught.value.code, caught.value.request_id) == ("MalformedAnswer", "R-1")
 
 
-@pytest.mark.parametrize("items", [[{}], [{"SecurityGroupId": ""}], [{"SecurityGroupId": ["sg-1"]}], [None]])
+@pytest.mark.parametrize(
+    "items",
+    [
+        [{}],
+        [{"SecurityGroupId": ""}],
+        [{"SecurityGroupId": ["sg-1"]}],
+        [{"SecurityGroupId": "*"}],
+        [{"SecurityGroupId": "sg-1/../sg-2"}],
+        [{"SecurityGroupId": "sg-1\x1b[2J"}],
+        [None],
+    ],
+)
 async def test_a_group_without_an_id_is_a_malformed_answer(items: list[Any]) -> None:
     """A group that cannot be asked for is not passed over: its region was not read in full."""
     listed = inventory.security_groups(session("SecurityGroups", "SecurityGroup", items), "cn-hangzhou")

@@ -24,6 +24,7 @@ from orchestrator.securitygroup import (
 )
 
 _GROUPS_PER_PAGE = 100  # DescribeSecurityGroups, the API's maximum
+_GROUP_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}").fullmatch
 _REGION_ID = re.compile(r"[a-z0-9][a-z0-9-]{0,62}").fullmatch
 _RULES_PER_PAGE = 1000  # DescribeSecurityGroupAttribute, the API's maximum
 
@@ -72,6 +73,12 @@ async def security_groups(session: AccountSession, region_id: str) -> AsyncItera
     parameters: Answer = {"RegionId": region_id, "MaxResults": _GROUPS_PER_PAGE}
     async for page in pages(session, "DescribeSecurityGroups", region_id, parameters):
         found = items(page, ("SecurityGroups", "SecurityGroup"), session, region_id, named="SecurityGroupId")
+        for listing in found:
+            if not _GROUP_ID(
+                listing["SecurityGroupId"]
+            ):  # it becomes part of session policies: no "*", no "/"
+                message = f"{listing['SecurityGroupId'][:40]!r} is no security group's id"
+                raise malformed(session, "DescribeSecurityGroups", region_id, page, message)
         yield tuple(found)
 
 
