@@ -112,6 +112,7 @@ class Simulation:
             yield from _told(
                 "a rollback could not give back exactly", self._not_restored(changes, before, direction)
             )
+            yield from _told("it would win over a drop for", then - self._ideal(changes, after, direction))
 
     def _others(self, rules: Iterable[Rule], direction: Direction) -> PacketSet:
         """What others than the changed rules answer for; that everything goes out of a group, nobody wrote."""
@@ -127,6 +128,13 @@ class Simulation:
         rules = [replace(one, priority=100) if one.rule_id in old else one for one in self._known.group.rules]
         restored = self._passing(rules, direction)
         return (restored - before) | (before - restored)
+
+    def _ideal(self, changes: Sequence[Change], after: list[Rule], direction: Direction) -> PacketSet:
+        """What would pass if a part of a rule of priority 110 could be written with 110: it gets 100, and may win."""
+        old = {_new_id(one.rule) for one in changes if is_old_default(one.rule.raw)}
+        return self._passing(
+            [replace(one, priority=110) if one.rule_id in old else one for one in after], direction
+        )
 
     def _passing(self, rules: Iterable[Rule], direction: Direction) -> PacketSet:
         """What passes with these rules and what the group does by itself."""
