@@ -52,6 +52,8 @@ def entrance(
 async def identify(call: Call) -> Identity:
     """Return who asks (STS GetCallerIdentity, which needs no right)."""
     answer: dict[str, Any] = await ask(call, _STS, "GetCallerIdentity")
+    if not answer.get("AccountId"):  # an empty id would be equal to another empty id
+        raise WrongAccountError("STS GetCallerIdentity does not say which account the credentials belong to")
     return Identity(
         account_id=str(answer.get("AccountId") or ""),
         arn=str(answer.get("Arn") or ""),

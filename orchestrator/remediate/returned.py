@@ -20,7 +20,7 @@ def removed_before(parent: Path) -> Counter[str]:
     """
     found: Counter[str] = Counter()
     for folder in sorted(parent.iterdir()) if parent.is_dir() else ():
-        with suppress(JournalError), Reader(folder) as run:
+        with suppress(JournalError, KeyError, TypeError), Reader(folder) as run:
             found.update(_removed(run))
     return found
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from datetime import timedelta
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 import msgspec
@@ -109,6 +110,7 @@ async def apply(
             check_identity(plan, hub.identity.account_id, endpoint_identity(config.cloud))
             work = Work(hub, journal, config.remediation, progress, f"apply:{plan.digest}", brake)
             by_account = _by_account(plan.actions)
+            _refuse_protected(plan.actions, config.remediation, journal)
             confirm(len(by_account), len(plan.actions))
             entrances = {
                 one: work.entrance(one, session_policies(actions)) for one, actions in by_account.items()
@@ -302,6 +304,27 @@ def _approved(path: Path, approval: Approval, config: Config) -> Plan:
         raise RefusedError(f"the plan is not signed by {named}. Sign it with `sgsweep plan --sign`")
     check_age(plan, now(), timedelta(hours=config.remediation.max_age_hours))
     return plan
+
+
+def _refuse_protected(actions: Iterable[Action], rails: RemediationTable, journal: Journal) -> None:
+    """Refuse a plan about what is protected by now, though it was not when the plan was made.
+
+    Raises:
+        RefusedError: names the first such action.
+    """
+    names = {state.account.account_id: state.account.name for state in journal.accounts()}
+    for action in actions:
+        account = (action.account_id, names.get(action.account_id, ""))
+        for pattern in rails.protected_accounts:
+            if any(fnmatchcase(text, pattern) for text in account if text):
+                raise RefusedError(
+                    f"account {action.account_id} is protected ({pattern}): make the plan again"
+                )
+        for pattern in rails.protected_groups:
+            if fnmatchcase(action.security_group_id, pattern):
+                raise RefusedError(
+                    f"group {action.security_group_id} is protected ({pattern}): make the plan again"
+                )
 
 
 def _refuse_nothing(journal: Journal, selection: dict[str, str]) -> None:

@@ -395,3 +395,15 @@ def test_a_signed_record_proves_who_sealed_it(desk: Desk, tmp_path: Path) -> Non
     assert run.verify_offline(folder, [public, other]).exit_code == 4
     rollback(desk)
     assert run.verify_offline(folder, [public]).exit_code == 4
+
+
+def test_what_is_protected_by_now_is_not_changed(desk: Desk) -> None:
+    """A protection that was added after the plan was made counts: the plan is refused as a whole."""
+    made = planned(desk)
+    for rails in (
+        {"protected_accounts": (made.plan.actions[0].account_id,)},
+        {"protected_groups": (made.plan.actions[0].security_group_id,)},
+    ):
+        with pytest.raises(RefusedError, match="is protected"):
+            apply(desk, made.plan.digest, remediation=rails)
+    assert not [call for call in desk.emulator.calls if call.changes and call.action != "AssumeRole"]
