@@ -59,9 +59,7 @@ class Cloud:
     def world(self) -> dict[str, list[str]]:
         """Return what the rules of each group say, without ids and times."""
         return {
-            group: sorted(
-                json.dumps({k: v for k, v in rule.items() if k not in _NEW}, sort_keys=True) for rule in rules
-            )
+            group: sorted(json.dumps(_said(rule), sort_keys=True) for rule in rules)
             for regions in self._ask("world").values()
             for groups in regions.values()
             for group, rules in groups.items()
@@ -86,6 +84,12 @@ class Cloud:
 
 
 _NEW = frozenset({"SecurityGroupRuleId", "CreateTime"})  # a rule that was put back has new ones
+
+
+def _said(rule: dict[str, Any]) -> dict[str, Any]:
+    """Return what a rule says; priority 110 of old can no longer be written, and is put back as 100."""
+    said = {key: value for key, value in rule.items() if key not in _NEW}
+    return {**said, "Priority": 100} if said.get("Priority") == 110 else said
 
 
 @contextmanager

@@ -50,14 +50,12 @@ def test_ctrl_c_in_a_scan_loses_nothing(wide_desk: Desk) -> None:
 
 
 def test_a_killed_apply_is_finished_by_the_same_command(wide_desk: Desk) -> None:
-    """Killed between two revokes and asked again to stop by Ctrl-C; in the end each rule went exactly once."""
+    """Killed between two revokes and run again: each rule of the plan went exactly once, and the trail is whole."""
     cloud = cloud_of(wide_desk)
     digest = wide_desk.planned("run", "--port", "22")
     line = ("apply", "run/plan.json", "--digest", digest, "--yes")
     killed = wide_desk.interrupted(*line, when=after(cloud, "RevokeSecurityGroup", 2), by=signal.SIGKILL)
     assert killed.code == -signal.SIGKILL
-    stopped = wide_desk.interrupted(*line, when=after(cloud, "RevokeSecurityGroup", 5), by=signal.SIGINT)
-    assert stopped.code == 3, stopped.err
     finished = wide_desk.sgsweep(*line)
     assert finished.code == 0, finished.err
     planned = {one["rule_id"] for one in wide_desk.document("run/plan.json")["actions"]}
@@ -71,7 +69,7 @@ def test_a_killed_apply_is_finished_by_the_same_command(wide_desk: Desk) -> None
 @pytest.mark.parametrize("by", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGKILL])
 @pytest.mark.parametrize("command", ["scan", "apply", "rollback", "close"])
 def test_at_any_moment_of_any_command(tmp_path: Path, command: str, by: signal.Signals) -> None:
-    """Ten moments each: stopped there and run again to its end, nothing is missing and nothing was done twice."""
+    """Four moments each: stopped there and run again to its end, nothing is missing and nothing was done twice."""
     seed = random.randrange(10**6)  # noqa: S311 (to be repeated, not to be secret)
     print(f"seed {seed}")  # noqa: T201 (pytest shows it where the test fails)
     moments = random.Random(seed)  # noqa: S311 (the same)
@@ -79,7 +77,7 @@ def test_at_any_moment_of_any_command(tmp_path: Path, command: str, by: signal.S
         desk = Desk(tmp_path, cloud, SLOWLY)
         original = cloud.world()
         line = _prepared(desk, command)
-        for _ in range(10):
+        for _ in range(4):
             begun = time.monotonic()
             wait = moments.uniform(0.2, 3.0)
             ended = desk.interrupted(*line, when=lambda: time.monotonic() - begun > wait, by=by)  # noqa: B023
