@@ -157,7 +157,7 @@ async def scan_or_resume(
     Raises:
         UsageError: the run that is there is another incident's, or was asked for something else.
     """
-    if (out / "journal.sqlite").exists():
+    if _holds_run(out):
         with Reader(out) as reader:
             theirs = reader.header
         asked = msgspec.convert(theirs.settings.get("asked", {}), Filters)
@@ -269,10 +269,19 @@ def runs_beside(folder: Path) -> list[Path]:
 
 def _refuse_existing(out: Path) -> None:
     """Refuse before the cloud is asked, not after."""
-    if (out / "journal.sqlite").exists():
+    if _holds_run(out):
         raise JournalExists(
             f"{out} holds a run already: give another folder, or go on with `sgsweep scan --resume {out}`"
         )
+
+
+def _holds_run(folder: Path) -> bool:
+    """Tell whether there is a run; a journal whose making was interrupted is none, and is made anew."""
+    try:
+        with Reader(folder):
+            return True
+    except JournalError:
+        return False
 
 
 def new_run_id(at: datetime | None = None) -> str:

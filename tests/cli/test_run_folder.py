@@ -229,3 +229,13 @@ def test_a_full_disk_loses_nothing(own_desk: Desk) -> None:
     resumed = own_desk.sgsweep("scan", "--resume", "run")
     assert resumed.code == 1, resumed.err
     assert own_desk.document("run/summary.json")["complete"] is True
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("line", ["scan --out run --port 22", "close 22 --incident i --out run --yes"])
+def test_a_run_that_never_began_is_begun_anew(own_desk: Desk, line: str) -> None:
+    """Where there was no room even for an empty journal, the same command works once there is."""
+    assert own_desk.shell(f"ulimit -f 8; sgsweep {line}").code == 2
+    ended = own_desk.sgsweep(*line.split())
+    assert ended.code in {0, 1}, ended.err
+    assert own_desk.document("run/summary.json")["complete"] is True
