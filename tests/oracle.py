@@ -21,6 +21,7 @@ WEIGHTS = {
     "200.1.1.1": HUGE,  # and of the upper half
     "2a00::1": HUGE,  # and of the IPv6 Internet
     "10.0.0.1": 0,
+    "10.200.0.1": 0,  # stands for the rest of 10.0.0.0/8, which a drop of 10.0.0.1 leaves open
     "fd00::1": 0,
 }
 SERVICES = [
