@@ -67,7 +67,7 @@ def _block(path: Path) -> None:
     path.mkdir()
 
 
-DAMAGES = (_truncate, _garble, _replace, Path.unlink, _block)
+DAMAGES = (_truncate, _garble, Path.unlink, _block)
 
 
 @pytest.fixture
