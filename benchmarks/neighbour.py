@@ -34,7 +34,6 @@ QUOTA = 200
 PART = 0.7
 MINUTE = 60.0
 LATENCY = 0.05
-_RANDOM = random.Random(7)  # noqa: S311 - seeded for reproduction, not for secrecy
 
 
 def _evenly() -> Iterator[tuple[float, int]]:
@@ -43,8 +42,9 @@ def _evenly() -> Iterator[tuple[float, int]]:
 
 
 def _at_random() -> Iterator[tuple[float, int]]:
+    chance = random.Random(7)  # noqa: S311 - seeded for reproduction, not for secrecy
     while True:
-        yield _RANDOM.expovariate(QUOTA * PART / MINUTE), 1
+        yield chance.expovariate(QUOTA * PART / MINUTE), 1
 
 
 def _in_dozens() -> Iterator[tuple[float, int]]:
