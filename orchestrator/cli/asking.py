@@ -21,17 +21,17 @@ def confirming(*, yes: bool) -> Callable[[int, int | None], None]:
             return
         if not sys.stdin.isatty():
             raise UsageError("nobody is there to be asked: give --yes to change it all the same")
-        say("type the number of accounts to go on: ")
-        if _typed().strip() != str(accounts):
+        if _typed("type the number of accounts to go on: ").strip() != str(accounts):
             raise RefusedError("not confirmed; nothing was changed")
 
     return confirm
 
 
-def _typed() -> str:
-    """Read a line; Ctrl-C is an empty one. The event loop stands still, and would hear of it only afterwards."""
+def _typed(question: str) -> str:
+    """Ask, and read a line; Ctrl-C is an empty one. The event loop stands still, and would hear of it only afterwards."""
     waking, handler = signal.set_wakeup_fd(-1), signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
+        say(question)
         return sys.stdin.readline()
     except KeyboardInterrupt:
         return ""
