@@ -17,6 +17,10 @@ test: $(READY_DEV)
 soak: $(READY_DEV)
 	$(BIN)/python -m pytest -n 2 -m soak --timeout 900 $(ARGS)
 
+# Mutants of the pure rooms that the tests must kill. It takes hours; name files in ARGS for a part of it.
+mutate: $(READY_DEV)
+	$(BIN)/python -m tests.mutation $(ARGS)
+
 lint: $(READY_DEV)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
