@@ -28,7 +28,7 @@ def confirming(*, yes: bool) -> Callable[[int, int | None], None]:
 
 
 def _typed(question: str) -> str:
-    """Ask, and read a line; Ctrl-C is an empty one. The event loop stands still, and would hear of it only afterwards."""
+    """Ask, and read a line; Ctrl-C is an empty one: the loop stands still, and would hear of it only afterwards."""
     waking, handler = signal.set_wakeup_fd(-1), signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         say(question)
