@@ -21,6 +21,7 @@ NAMES = {
     "plan": "Planning",
     "journal": "The journal",
     "startup": "Starting",
+    "cold_start": "A cold start of the function",
     "sweep": "A sweep against its bound",
     "neighbour": "A good neighbour",
     "baseline": "What a user would pick instead",
