@@ -197,14 +197,15 @@ class Desk:
             assert self.cloud is None or self.cloud.secret not in text
         return ended
 
-    def shell(self, line: str, changes: Mapping[str, str] = _NO_CHANGES) -> Ended:
-        """Run a line of bash in which `sgsweep` is the command; its code is that of the last pipe's first part."""
+    def shell(self, line: str, keep: Sequence[int] = ()) -> Ended:
+        """Run a line of bash in which `sgsweep` is the command; `keep` are descriptors that it has, too."""
         command = " ".join(COMMAND)
         done = subprocess.run(  # noqa: S603 (our own command)
-            ["/bin/bash", "-c", f'sgsweep() {{ {command} "$@"; }}; {line}; exit ${{PIPESTATUS[0]}}'],
+            ["/bin/bash", "-c", f'sgsweep() {{ {command} "$@"; }}; {line}'],
             cwd=self.folder,
-            env={**self.environment, **changes},
+            env=self.environment,
             capture_output=True,
+            pass_fds=keep,
             text=True,
             errors="surrogateescape",
             timeout=PATIENCE_SECONDS,
