@@ -137,12 +137,17 @@ async def test_a_full_disk_refuses_the_write_and_keeps_what_was_acknowledged(tmp
 
 async def test_the_audit_file_is_completed_from_the_journal(tmp_path: Path) -> None:
     """A crash may leave the file behind, its last line torn: opening the run completes it."""
+    manifest = tmp_path / "manifest.json"
     async with Journal.create(tmp_path, HEADER) as journal:
+        early = (
+            manifest.read_bytes()
+        )  # a crash leaves an earlier one: the file is on disk before it is counted
         claim = await claimed(journal, job="apply:1")
         await journal.intend(claim, [intent(f"sgr-{n}") for n in range(5)])
     whole = (tmp_path / "audit.jsonl").read_bytes()
     for size in (len(whole) - 1, len(whole) - 700, 40, 0):
         (tmp_path / "audit.jsonl").write_bytes(whole[:size])
+        manifest.write_bytes(early)
         assert check_folder(tmp_path)
         async with Journal.open(tmp_path):
             pass
@@ -163,6 +168,8 @@ async def test_a_changed_trail_stops_every_write(tmp_path: Path) -> None:
         (audit, whole.replace(b"sgr-3", b"sgr-4")),
         (audit, other),
         (audit, whole + lines[0]),
+        (audit, whole[:-700]),
+        (audit, b""),
         (manifest, sealed.replace(b'"count":5', b'"count":6')),
         (manifest, b"{}"),
     ):

@@ -71,8 +71,8 @@ class Trail(Followers):
         self._stale = True
 
     def idle(self) -> None:
-        """Bring the manifest up to date."""
-        if self._stale:
+        """Bring the manifest up to date; never ahead of the file, which may lack what the disk refused."""
+        if self._stale and not self._pending:
             self.seal()
 
     def seal(self) -> None:
@@ -100,12 +100,23 @@ class Trail(Followers):
                     # Only at the very end may a line be short: that is where a crash interrupts the writing.
                     if not line.startswith(found) or file.read(1):
                         raise TrailBroken(self._audit, number, "is not what the journal has written")
+                    if (
+                        number <= self._sealed_lines()
+                    ):  # the file is on disk before the manifest counts its lines
+                        raise TrailBroken(self._audit, number, "is gone, though the manifest counts it")
                     os.ftruncate(self._fd, offset)
                     return self._append(db, number, offset)
                 offset += len(line)
             if file.read(1):
                 raise TrailBroken(self._audit, self._chains.line + 1, "was never written by the journal")
         return offset
+
+    def _sealed_lines(self) -> int:
+        """Return how many lines the manifest counts; 0 where there is none to be read, which is told later."""
+        try:
+            return parse_manifest(self._manifest.read_bytes()).count
+        except (OSError, AuditError):
+            return 0
 
     def _append(self, db: sqlite3.Connection, first: int, offset: int) -> int:
         for _, line in _lines(db, first):
