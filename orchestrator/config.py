@@ -7,6 +7,7 @@ by `run`, so that no room but this one knows how a key is spelled.
 from __future__ import annotations
 
 import difflib
+import re
 import tomllib
 from collections.abc import Callable, Mapping
 from datetime import date
@@ -265,6 +266,8 @@ def _with_environment(config: Config, environment: Mapping[str, str]) -> Config:
     )
 
 
+_WAVE = re.compile(r"\s*\d+(\.\d+)?\s*(%|accounts?)\s*")
+
 _RULES: tuple[tuple[str, Callable[[Config], bool], str], ...] = (
     (
         "organization.source",
@@ -303,6 +306,20 @@ _RULES: tuple[tuple[str, Callable[[Config], bool], str], ...] = (
         "remediation.max_failure_rate",
         lambda c: 0 <= c.remediation.max_failure_rate <= 1,
         "must lie between 0 and 1",
+    ),
+    (
+        "remediation.waves",
+        lambda c: bool(c.remediation.waves) and all(_WAVE.fullmatch(wave) for wave in c.remediation.waves),
+        'must hold sizes like "1 account", "20 accounts" or "5%"',
+    ),
+    (
+        "remediation.max_...",
+        lambda c: all(
+            (getattr(c.remediation, name) or 0) >= 0
+            for name in c.remediation.__struct_fields__
+            if name.startswith("max_")
+        ),
+        "limits must not be negative",
     ),
     ("remediation.returned_limit", lambda c: c.remediation.returned_limit >= 1, "must be at least 1"),
     (

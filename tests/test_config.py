@@ -60,6 +60,8 @@ def test_the_reference_file_names_every_key(tmp_path: Path) -> None:
         ("[[exemptions]]\naccount = ['1']\nreason = 'r'\nexpires = 2030-01-01", "owner is missing"),
         ("[[exemptions]]\nowner = 'o'\nreason = 'r'\nexpires = 2030-01-01", "matches everything"),
         ("[[accepted_unreachable]]\naccount = '1'\nowner = ''\nreason = 'r'\nexpires = 2030-01-01", "owner"),
+        ("[remediation]\nwaves = ['lots']", "remediation.waves must hold sizes"),
+        ("[remediation]\nmax_rules = -1", "limits must not be negative"),
         ("[remediation]\nmax_failure_rate = 7", "remediation.max_failure_rate must lie between 0 and 1"),
         ("this is not toml", "is not TOML"),
     ],

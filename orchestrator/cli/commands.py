@@ -124,6 +124,8 @@ def scan(
     from orchestrator import run
     from orchestrator.cli import show
 
+    if out == Path():
+        raise typer.BadParameter("--out names no folder of its own: name the new run folder")
     if (out is None) == (resume is None):
         raise typer.BadParameter("give either --out DIR for a new run or --resume DIR to go on with one")
     filters = _filters(account, exclude, folder, tag, region, port, exposure=exposure)
