@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
 import typer
 
+from orchestrator.cli.collector import collect_rarely
 from orchestrator.cli.demo import demo
 from orchestrator.cli.emulate import emulate
 from orchestrator.cli.errors import output
@@ -413,4 +414,5 @@ def _wait(work: Coroutine[Any, Any, T]) -> T:
     for one in (signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(one) is signal.SIG_DFL:  # `nohup` has it ignored
             signal.signal(one, lambda *_: signal.raise_signal(signal.SIGINT))
+    collect_rarely()
     return asyncio.run(work)
