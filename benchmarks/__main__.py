@@ -1,4 +1,4 @@
-"""Measures: `python -m benchmarks` all of it, about a quarter of an hour, into RESULTS.md; or only what is named.
+"""Measures: `python -m benchmarks` all of it, ten minutes, into RESULTS.md; or only what is named.
 
 Each measurement is a module with `run() -> rows` and, where it says more than its first line, `ABOUT`.
 """

@@ -14,7 +14,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import NamedTuple
 
-_QUIET = 0.5
+_QUIET = 1.0
 RESULTS = Path(__file__).parent / "RESULTS.md"
 _TARGET = re.compile(r"(<=|<|>=|>)\s*([\d.,]+)\s*(\w*)")
 _HOLDS = {"<=": operator.le, "<": operator.lt, ">=": operator.ge, ">": operator.gt}
@@ -89,9 +89,9 @@ def write(sections: Sequence[tuple[str, str, Sequence[Row]]], seconds: float, bu
         seconds: that all of it took.
         busy: processes of others that were running when it began (the load average).
     """
-    others = "on a machine that did nothing else"
+    others = f"load average {busy:.1f} before it began"
     if busy > _QUIET:
-        others = f"while others kept the machine busy (load average {busy:.1f} before it began): times are too long"
+        others += ": others kept the machine busy, so times are too long"
     lines = ["# What `make bench` measured", "", *_machine()]
     lines += [f"- all of it took {seconds / 60:.0f} minutes, {others}", ""]
     rows = [row for *_, section in sections for row in section if row.is_met is not None]
