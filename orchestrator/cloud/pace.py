@@ -22,6 +22,7 @@ _GRAINS = 50  # calls within this part of a stretch count as one moment
 _SPREAD = 10  # a share of a window's quota goes out over so many parts of it
 _RISE = 0.05  # of the ceiling, per window, while below it
 _CREEP = 0.01  # the same beyond it: what was learned in a crowded minute heals, and the share still holds
+_CREEP_AT_ONCE = 0.005  # the same where a whole window goes at once: beyond the quota every call is a refusal
 _PROBES = 1 / 600, 1 / 12  # first and longest wait without a hint, in windows
 _TICK_SECONDS = 0.02  # at a high rate of refill, as many calls go at once as it gives in this time
 _FEW, _A_WHILE = 10, 1 / 6  # calls, in windows: most buckets send a few calls once and are not seen again
@@ -193,7 +194,9 @@ class Pace:
         if self._probes == 1 and self._confirmed:
             return self._window - (now - self._filled_at) % self._window
         first, longest = (part * self._window for part in _PROBES)
-        if self._rate and not self._windowed:
+        if self._at_once and self._rate:
+            first = longest  # the next window opens at its own time: no use in asking soon
+        elif self._rate and not self._windowed:
             first = max(first, 0.25 / self._rate)
         return min(longest, first * 2.0 ** (self._probes - 1))
 
@@ -202,6 +205,8 @@ class Pace:
         self._windowed = self._is_windowed(now)
         self._confirmed = self._windowed and self._filled_by_server
         if self._windowed:
+            if self._share == 1 and self._rate:  # the limit let no more through, whatever was under way
+                self._before_shut = min(self._before_shut, self._rate * self._window)
             rate = self._share * max(self._before_shut - 1, 1.0) / self._window
             self._ceiling = max(rate, (self._ceiling + rate) / 2)
             self._marks.clear()  # what was taken from the window before no longer counts
@@ -247,7 +252,8 @@ class Pace:
         if self._rate < self._ceiling:
             self._rate = min(self._ceiling, self._rate + _RISE * self._ceiling)
         else:
-            self._rate = self._ceiling = self._ceiling * (1 + _CREEP)
+            creep = _CREEP_AT_ONCE if self._at_once else _CREEP
+            self._rate = self._ceiling = self._ceiling * (1 + creep)
 
     # how it counts
 
@@ -295,7 +301,10 @@ class Pace:
         if self._rate == 0:
             return None
         seconds = self._window if self._windowed else 1.0
-        return Rate(self._ceiling / self._share * seconds, seconds)
+        calls = self._ceiling / self._share * seconds
+        if self._at_once and self._before_shut > 1:
+            calls = min(calls, self._before_shut - 1)  # what was felt for since is not known to hold
+        return Rate(calls, seconds)
 
     @property
     def calls_per_second(self) -> float | None:
