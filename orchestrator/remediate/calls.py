@@ -39,7 +39,12 @@ class Session(Protocol):
 
 def is_open(error: CloudError) -> bool:
     """Tell whether the error leaves open what was done, or could be done: look, and decide by that."""
-    return error.code in _GONE or isinstance(error, Unavailable)
+    return is_rule_gone(error) or isinstance(error, Unavailable)
+
+
+def is_rule_gone(error: CloudError) -> bool:
+    """Tell whether the cloud says that a rule of the call is not there."""
+    return error.code in _GONE
 
 
 def is_group_gone(error: CloudError) -> bool:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import NamedTuple
 
@@ -12,7 +13,7 @@ import msgspec
 from orchestrator.cloud.errors import CloudError, Unavailable
 from orchestrator.journal import Claim, Effect, Ledger, Outcome
 from orchestrator.plan import Fields, Place
-from orchestrator.remediate.calls import BATCH, GroupCalls, is_group_gone, is_open
+from orchestrator.remediate.calls import BATCH, GroupCalls, is_group_gone, is_open, is_rule_gone
 from orchestrator.remediate.targets import End, Need, Removal, Rules, Target
 from orchestrator.remediate.telling import Order, intent_of, key_of, settled_of
 from orchestrator.securitygroup import content_digest
@@ -112,7 +113,7 @@ class GroupWork:
             await self._intend(todos)
             await self._act(todos)
             try:
-                await self._reread([todo.target for todo in todos])
+                await self._reread(todos)
             except CloudError as error:
                 self._unread = error
                 self._errors.update((todo.key, error) for todo in todos)
@@ -218,13 +219,27 @@ class GroupWork:
             self._request_ids.update(dict.fromkeys(keys, request_id))
         self._attempts[name] = attempt + 1
 
-    async def _reread(self, targets: Sequence[Target]) -> None:
-        """Read until all shows that was answered with success, or the wait is over."""
+    async def _reread(self, todos: Sequence[_Todo]) -> None:
+        """Read until all shows that was answered, or the wait is over."""
+        targets = [todo.target for todo in todos]
 
         def is_shown(rules: Rules) -> bool:
-            return all(todo.key in self._errors for todo in self._todos(targets, rules))
+            left = {todo.key: todo.need for todo in self._todos(targets, rules)}
+            return left.keys() <= self._errors.keys() and not self._is_behind(todos, left)
 
         self._rules = await self._read_until(is_shown)
+
+    def _is_behind(self, todos: Sequence[_Todo], left: Mapping[str, Need]) -> bool:
+        """Tell whether the reading shows every rule of a call that was refused since one of them is gone.
+
+        One such rule refuses the whole batch: without waiting, every round would send the same batch again.
+        """
+        refused: defaultdict[int, list[_Todo]] = defaultdict(list)
+        for todo in todos:
+            error = self._errors.get(todo.key)
+            if error is not None and is_rule_gone(error):
+                refused[id(error)].append(todo)
+        return any(all(left.get(todo.key) == todo.need for todo in batch) for batch in refused.values())
 
     async def _read_until(self, is_shown: Callable[[Rules], bool]) -> Rules:
         waited, pause = 0.0, self._settings.first_wait_seconds

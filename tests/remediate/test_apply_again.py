@@ -7,16 +7,18 @@ from typing import Any
 
 import pytest
 
-from orchestrator.emulator import Fault, Kind
+from orchestrator.emulator import Fault, GoneRule, Kind, Options, Quirks
 from orchestrator.journal import Claim, Fenced, Journal, check_folder
 from orchestrator.remediate import Brake, Stopped, remediate_account
 from tests.remediate.crash import Crash, Fuse, MortalLedger, MortalSession
 from tests.remediate.kit import (
     HASTE,
     HEADER,
+    REGION,
     Cloud,
     History,
     apply,
+    cloud,
     order,
     planned,
     rule,
@@ -94,6 +96,22 @@ async def test_a_second_delivery_fences_the_first(there: Cloud, journal: Journal
         await remediate_account(there.enter, Sleeper(journal, Fuse()), actions, order(), Brake(), HASTE)
     assert words(journal.outcomes()) == {"sgr-1": "revoked"}
     assert there.calls()["RevokeSecurityGroup"] == 1
+
+
+async def test_a_rule_gone_a_moment_ago_does_not_spoil_its_batch(journal: Journal) -> None:
+    """Where a reading still shows a rule that another has revoked, the refused batch waits for the reading."""
+    quirks = Quirks(read_lag_seconds=0.1, gone_rule=GoneRule.NOT_FOUND)
+    async with cloud(Options(quirks=quirks)) as there:
+        group = there.put(rule(1), rule(2, "6379/6379"))
+        actions = planned([group], there.account_id)
+        rival = {
+            "RegionId": REGION,
+            "SecurityGroupId": group.security_group_id,
+            "SecurityGroupRuleId": ["sgr-1"],
+        }
+        await there.enter("").call("RevokeSecurityGroup", REGION, rival, mutating=True)
+        assert words(await apply(there, journal, actions)) == {"sgr-1": "revoked", "sgr-2": "revoked"}
+        assert there.emulator.world.estate(there.account_id, REGION).groups["sg-1"].rules == ()
 
 
 async def test_a_stop_file_stops_between_calls_and_leaves_a_resumable_run(

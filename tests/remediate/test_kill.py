@@ -16,6 +16,7 @@ from orchestrator.plan import Action
 from orchestrator.remediate import rollback_job, undos
 from tests.remediate.kit import HEADER, Cloud, History, cloud, planned, random_group
 
+_LATENCY_SECONDS = 0.01
 # The process: applies the plan in its folder, or rolls the run back; everything it needs is in its arguments.
 WORKER = """
 import asyncio, pathlib, sys
@@ -63,10 +64,10 @@ class Killings:
     async def until_done(self, what: str, kills: int) -> None:
         """Do it, with so many interruptions."""
         for _ in range(kills):
-            await self._live(what, self._dice.uniform(0.0, 0.25))
+            await self._live(what, self._dice.randint(1, 6))
         await self._live(what, None)
 
-    async def _live(self, what: str, seconds: float | None) -> None:
+    async def _live(self, what: str, calls: int | None) -> None:
         emulator = self._there.emulator
         keys = emulator.hub_credentials
         hub_id = emulator.world.organization.hub_account_id
@@ -77,20 +78,27 @@ class Killings:
         )  # fmt: skip
         assert worker.stdout is not None
         assert await worker.stdout.readline() == b"begun\n"
-        if seconds is not None:
-            await asyncio.sleep(seconds)
-            if worker.returncode is None:
+        said = asyncio.create_task(worker.stdout.read())
+        if calls is not None:
+            await self._wait_for(calls, until=said)
+            if not said.done():
                 worker.kill()
                 self.kills += 1
-        said = await worker.stdout.read()
+        assert await said == b"done\n" or calls is not None
         await worker.wait()
-        assert seconds is not None or said == b"done\n"
+
+    async def _wait_for(self, calls: int, until: asyncio.Task[bytes]) -> None:
+        """Wait until the cloud has heard so many more calls, and for a part of the next one."""
+        enough = len(self._there.emulator.calls) + calls
+        while len(self._there.emulator.calls) < enough and not until.done():  # noqa: ASYNC110 - the record has no event to wait for
+            await asyncio.sleep(0.001)
+        await asyncio.sleep(self._dice.uniform(0.0, _LATENCY_SECONDS))
 
 
 async def kill_and_judge(folder: Path, seed: int, kills: int) -> int:
     """Apply and roll back with so many kills in each; judge by the emulator's own record. Return the kills."""
     dice = random.Random(seed)  # noqa: S311 - reproducible, not secret
-    async with cloud(Options(latency_seconds=0.01)) as there:
+    async with cloud(Options(latency_seconds=_LATENCY_SECONDS)) as there:
         groups = [random_group(dice, there) for _ in range(8)]
         actions: list[Action] = planned(groups, there.account_id)
         (folder / "actions.json").write_bytes(msgspec.json.encode(actions))
@@ -119,5 +127,5 @@ async def test_killed_in_the_middle_it_goes_on(tmp_path: Path) -> None:
 @pytest.mark.soak
 @pytest.mark.parametrize("seed", range(1, 8))
 async def test_killed_more_than_fifty_times(tmp_path: Path, seed: int) -> None:
-    """The same with eight kills in each of seven runs."""
-    assert await kill_and_judge(tmp_path, seed=seed, kills=4) >= 6
+    """The same with four kills while applying and four while rolling back, in each of seven runs."""
+    assert await kill_and_judge(tmp_path, seed=seed, kills=4) >= 7  # the last may find it done
