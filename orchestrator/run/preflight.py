@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from accounts import Account
 from accounts.credentials import session_policy
 from accounts.entry import prove
 from orchestrator.cloud.client import AccountSession
-from orchestrator.cloud.errors import CloudError, Denied, NotFound
+from orchestrator.cloud.errors import CloudError, Denied, ExpiredToken, Throttled, Unavailable
 from orchestrator.plan import Action
 from orchestrator.remediate import Session
 from orchestrator.run.hub import Hub
 from orchestrator.run.refusals import RefusedError
 
 _AT_ONCE = 64
-_NO_GROUP = "sg-sgsweep0preflight"  # no group has this id, so the call that asks for rights changes nothing
+_NO_GROUP = "sg-sgsweep0preflight"  # no group and no rule has such an id,
+_NO_RULE = "sgr-sgsweep0preflight"  # so the call that asks for rights changes nothing
 
 
 class Entrance:
@@ -54,24 +55,24 @@ class Entrance:
             return self._hub.identity.arn
 
     async def lacks(self, actions: Sequence[Action]) -> str:
-        """Return the action that the role may not call and undoing would need; empty if it may, or is unknown.
+        """Return the action that the role may not call and undoing would need; empty if it may.
 
-        Asked by adding a rule to a group that does not exist: RAM refuses before ECS looks for the group.
+        Where no answer tells, the account is barred: its changes are recorded as failed, for a later try. Asked
+        without changing anything, by a rule for a group that does not exist and by the id of no rule: RAM
+        refuses before ECS looks. Revoke is asked of a planned group, as RAM can grant it for some groups only.
         """
-        needed = sorted({_inverse(action) for action in actions})
-        session = self._hub.writer(self.account, session_policy([f"ecs:{one}" for one in needed]))
-        for action in needed:
+        needed = {name: action for action in actions for name in _undoing(action)}
+        session = self._hub.writer(self.account, session_policy([f"ecs:{name}" for name in sorted(needed)]))
+        for name, action in sorted(needed.items()):
             try:
-                await session.call(
-                    action, actions[0].region_id, _harmless(actions[0].region_id), mutating=True
-                )
-            except NotFound:
-                continue
+                await session.call(name, action.region_id, _harmless(name, action), mutating=True)
             except Denied as error:
-                if error.action == action:
-                    return action
+                return name if error.action == name else ""  # who cannot be entered is told so by the change
+            except (Throttled, Unavailable, ExpiredToken) as error:
+                self._unproven = error
+                return ""
             except CloudError:
-                continue  # it cannot be told; the change itself will say
+                continue  # refused for what was asked, not for who asked
         return ""
 
 
@@ -93,20 +94,30 @@ class _Barred:
         raise self._error
 
 
-def _inverse(action: Action) -> str:
-    """Return what puts the rule back, by its name in the API."""
-    egress = action.direction == "egress"
-    if action.modify is not None:
-        return "ModifySecurityGroupEgressRule" if egress else "ModifySecurityGroupRule"
-    return "AuthorizeSecurityGroupEgress" if egress else "AuthorizeSecurityGroup"
+def _undoing(action: Action) -> Iterable[str]:
+    """Yield what undoes the change, by its names in the API, but for what the change itself calls, too."""
+    egress = "Egress" if action.direction == "egress" else ""
+    inverse = action.inverse
+    if inverse.authorize:
+        yield f"AuthorizeSecurityGroup{egress}"
+    if inverse.modify is not None:
+        yield f"ModifySecurityGroup{egress}Rule"
+    if inverse.revoke and not action.revokes:
+        yield f"RevokeSecurityGroup{egress}"
 
 
-def _harmless(region_id: str) -> dict[str, object]:
+def _harmless(name: str, action: Action) -> dict[str, object]:
+    if name.startswith("Revoke"):
+        return {
+            "RegionId": action.region_id,
+            "SecurityGroupId": action.security_group_id,
+            "SecurityGroupRuleId": [_NO_RULE],
+        }
     rule = {"IpProtocol": "TCP", "PortRange": "1/1", "SourceCidrIp": "127.0.0.1/32", "Policy": "drop"}
     return {
-        "RegionId": region_id,
+        "RegionId": action.region_id,
         "SecurityGroupId": _NO_GROUP,
-        "SecurityGroupRuleId": "sgr-sgsweep0preflight",
+        "SecurityGroupRuleId": _NO_RULE,
         "Permissions": [rule],
     }
 
@@ -133,5 +144,5 @@ async def refuse_what_cannot_be_undone(
         more = f" and {len(lacking) - 5} more" if len(lacking) > 5 else ""
         raise RefusedError(
             f"what is taken away could not be put back: the remediation role lacks rights in {named}{more}. "
-            "RAM gives these actions on Resource * only. Nothing was changed"
+            "RAM gives Authorize and Modify on Resource * only. Nothing was changed"
         )

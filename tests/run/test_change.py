@@ -67,6 +67,11 @@ def planned(desk: Desk) -> run.Planned:
     return run.plan(desk.folder / "first", desk.config)
 
 
+def changed_accounts(desk: Desk) -> set[str]:
+    """The accounts in which something was changed, by the emulator's record."""
+    return {call.account_id for call in desk.emulator.calls if call.changes and call.action != "AssumeRole"}
+
+
 def key_pair(folder: Path, name: str) -> tuple[Path, Path]:
     """Make an Ed25519 key; return the files of its private and public half."""
     key = Ed25519PrivateKey.generate()
@@ -211,7 +216,38 @@ def test_a_role_that_could_not_undo_is_refused_before_the_first_change(desk_at: 
     made = planned(desk)
     with pytest.raises(RefusedError, match="could not be put back"):
         apply(desk, made.plan.digest)
-    assert not [call for call in desk.emulator.calls if call.changes and call.action != "AssumeRole"]
+    assert not changed_accounts(desk)
+
+
+def test_a_role_that_could_not_lift_a_block_is_refused_before_it_blocks(desk_at: MakeDesk) -> None:
+    """A block adds drops only: where they could not be revoked later, they are not added."""
+    world = World.generate(11, 1, region_ids=1)
+    desk = desk_at(world)
+    checks = tuple(msgspec.structs.replace(check, action="block") for check in desk.config.checks)
+    desk.config = msgspec.structs.replace(desk.config, checks=checks)
+    made = planned(desk)
+    assert {action.action for action in made.plan.actions} == {"block"}
+    desk.emulator.set_faults(Fault(kind=Kind.DENIED, action="RevokeSecurityGroup"))
+    with pytest.raises(RefusedError, match=r"could not be put back.*\(RevokeSecurityGroup\)"):
+        apply(desk, made.plan.digest)
+    assert not changed_accounts(desk)
+    desk.emulator.set_faults()
+    assert apply(desk, made.plan.digest).exit_code == 0
+
+
+def test_an_account_that_does_not_say_whether_undoing_is_allowed_is_left_alone(desk_at: MakeDesk) -> None:
+    """Its changes are recorded as failed, the others are made; once it answers, the same command finishes."""
+    world = World.generate(11, 3, region_ids=2)
+    desk = desk_at(world)
+    made = planned(desk)
+    mute = made.plan.actions[0].account_id
+    desk.emulator.set_faults(Fault(kind=Kind.UNAVAILABLE, action="AuthorizeSecurityGroup", account=mute))
+    result = apply(desk, made.plan.digest, remediation={"max_failure_rate": 1.0})
+    assert result.exit_code == 5
+    assert result.outcomes["failed"] == sum(action.account_id == mute for action in made.plan.actions)
+    assert changed_accounts(desk) == {one.account_id for one in made.plan.actions} - {mute}
+    desk.emulator.set_faults()
+    assert apply(desk, made.plan.digest).exit_code == 0
 
 
 def test_a_rule_that_changed_since_the_plan_is_left_alone(desk: Desk) -> None:
