@@ -9,19 +9,24 @@ import pytest
 from orchestrator import inventory
 from orchestrator.cloud.client import AccountSession
 from orchestrator.cloud.errors import CloudError
+from orchestrator.plan import Place
+from orchestrator.remediate.calls import GroupCalls
 
 
 class Answering:
-    """A session whose every call has the same answer."""
+    """A session whose every call has the same answer; with `endless`, each page promises another one."""
 
     account_id = "1000000000000001"
 
-    def __init__(self, answer: dict[str, Any]) -> None:
+    def __init__(self, answer: dict[str, Any], *, endless: bool = False) -> None:
         self._answer = answer
+        self._endless = endless
+        self.calls = 0
 
-    async def call(self, *_: Any) -> dict[str, Any]:
+    async def call(self, *_: Any, **__: Any) -> dict[str, Any]:
         """Answer."""
-        return self._answer
+        self.calls += 1
+        return {**self._answer, "NextToken": f"page-{self.calls}"} if self._endless else self._answer
 
 
 def session(outer: str, inner: str, items: list[Any]) -> AccountSession:
@@ -66,3 +71,21 @@ async def test_a_group_without_an_id_is_a_malformed_answer(items: list[Any]) -> 
     with pytest.raises(CloudError) as caught:
         await anext(listed)
     assert caught.value.code == "MalformedAnswer"
+
+
+async def test_a_list_without_end_is_a_malformed_answer() -> None:
+    """Fresh page tokens for ever are followed a thousand times, then the region is unreachable."""
+    endless = Answering({"SecurityGroups": {"SecurityGroup": []}}, endless=True)
+    with pytest.raises(CloudError, match="no end") as caught:
+        async for _ in inventory.security_groups(cast("AccountSession", endless), "cn-hangzhou"):
+            pass
+    assert (caught.value.code, endless.calls) == ("MalformedAnswer", 1_000)
+
+
+async def test_rules_without_end_are_a_malformed_answer() -> None:
+    """The reading before a change ends, too."""
+    endless = Answering({"Permissions": {"Permission": []}}, endless=True)
+    calls = GroupCalls(endless, Place("1000000000000001", "cn-hangzhou", "sg-1"), "apply:1", lambda: None)
+    with pytest.raises(CloudError, match="no end"):
+        await calls.read()
+    assert endless.calls == 1_000

@@ -11,6 +11,8 @@ from orchestrator.cloud.errors import CloudError, Unavailable
 
 Answer = dict[str, Any]
 
+_MOST_PAGES = 1_000  # 100,000 groups of a region, 1,000,000 rules of a group: more than any quota gives
+
 
 def unreachable(
     error: CloudError, account_id: str, region_id: str | None = None, group_id: str | None = None
@@ -42,6 +44,10 @@ async def pages(
         if token in seen:
             raise malformed(session, action, region_id, page, "the page token repeats")
         seen.add(token)
+        if len(seen) == _MOST_PAGES:
+            raise malformed(
+                session, action, region_id, page, f"the list has no end after {_MOST_PAGES:,} pages"
+            )
 
 
 def items(

@@ -13,6 +13,7 @@ from orchestrator.securitygroup import authorize_parameters, content_digest
 
 BATCH = 100  # rules in one call (ECS RevokeSecurityGroup, AuthorizeSecurityGroup)
 _RULES_PER_PAGE = 1000  # ECS DescribeSecurityGroupAttribute
+_MOST_PAGES = 1_000
 # ECS RevokeSecurityGroup, RevokeSecurityGroupEgress and ModifySecurityGroupRule, for a rule that is not there
 _GONE = (
     "InvalidParam.SecurityGroupRuleId",
@@ -78,6 +79,8 @@ class GroupCalls:
             if token in seen:
                 raise self._malformed("the page token repeats", answer)
             seen.add(token)
+            if len(seen) == _MOST_PAGES:
+                raise self._malformed(f"the list has no end after {_MOST_PAGES:,} pages", answer)
             if not token:
                 break
         if not permissions:
