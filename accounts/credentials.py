@@ -11,7 +11,7 @@ import asyncio
 import os
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta, timezone
-from typing import Any, Protocol
+from typing import Annotated, Any, Protocol
 
 import msgspec
 
@@ -36,6 +36,10 @@ _RENEW_BEFORE = timedelta(minutes=5)
 _RECHECK = timedelta(seconds=60)
 _POLICY_LIMIT = 2048  # characters; STS AssumeRole
 _SESSION_NAME_LIMIT = 32  # older STS deployments refuse more, though 64 is documented
+
+
+_Text = Annotated[str, msgspec.Meta(min_length=1)]
+_Moment = Annotated[datetime, msgspec.Meta(tz=True)]
 
 
 class Credentials(msgspec.Struct, frozen=True):
@@ -75,6 +79,10 @@ class HubCredentialsError(Exception):
     """The hub's credentials are missing or no longer hold: nothing more can be entered, the run must end."""
 
     code = "HubCredentials"
+
+
+class MalformedSessionError(Exception):
+    """AssumeRole answered with success, but with no session that could be used."""
 
 
 class StaticCredentials:
@@ -258,15 +266,46 @@ class AssumedRole:
             source_identity=self._session.source_identity or None,
         )
         answer = await pooled(Client, self._hub).assume_role_async(request)
-        given = answer.body.credentials
-        self._last = Credentials(
-            access_key_id=given.access_key_id,
-            access_key_secret=given.access_key_secret,
-            security_token=given.security_token,
-            expires_at=datetime.fromisoformat(given.expiration.replace("Z", "+00:00")),
-            caller_arn=answer.body.assumed_role_user.arn,
-        )
+        self._last = _entered(answer.body.to_map())
         return self._last
+
+
+class _Given(msgspec.Struct, rename="pascal"):
+    """The part of that name in AssumeRole's answer."""
+
+    access_key_id: _Text
+    access_key_secret: _Text
+    security_token: _Text
+    expiration: _Moment
+
+
+class _User(msgspec.Struct, rename="pascal"):
+    arn: _Text
+
+
+class _Entered(msgspec.Struct, rename="pascal"):
+    credentials: _Given
+    assumed_role_user: _User
+
+
+def _entered(answer: Mapping[str, object]) -> Credentials:
+    """Return the session of AssumeRole's answer.
+
+    Raises:
+        MalformedSessionError: it is none; what it holds instead is not told, for it may be a secret.
+    """
+    try:
+        found = msgspec.convert(answer, _Entered)
+    except msgspec.ValidationError as error:
+        raise MalformedSessionError(f"the answer holds no session: {error}") from None
+    given = found.credentials
+    return Credentials(
+        access_key_id=given.access_key_id,
+        access_key_secret=given.access_key_secret,
+        security_token=given.security_token,
+        expires_at=given.expiration,
+        caller_arn=found.assumed_role_user.arn,
+    )
 
 
 class RoleOrOwn:

@@ -15,7 +15,7 @@ from typing import Any, TypeVar, overload
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type
 from typing_extensions import Self
 
-from accounts.credentials import Credentials, CredentialSource
+from accounts.credentials import Credentials, CredentialSource, MalformedSessionError
 from accounts.official import pooled
 from orchestrator.cloud.circuit import Circuits
 from orchestrator.cloud.endpoints import PRODUCTS, VERSIONS, Endpoints
@@ -122,7 +122,7 @@ class Client:
             CloudError: the subclass says what to do next.
             Exception: what the source raises when the account cannot be entered.
         """
-        who = await source.credentials()
+        who = await _identity(source, request)
         progress = Progress(self._clock())
         self.budget.calls += 1
         try:
@@ -155,7 +155,8 @@ class Client:
             with attempt:
                 if attempt.retry_state.attempt_number == 1:
                     raise failed
-                who = await source.credentials(not_this=who if isinstance(last, ExpiredToken) else None)
+                not_this = who if isinstance(last, ExpiredToken) else None
+                who = await _identity(source, request, not_this=not_this)
                 try:
                     return await self._wire.once(request, who, kind, progress)
                 except CloudError as error:
@@ -198,6 +199,21 @@ class _Judge:
     def stop(self, state: RetryCallState) -> bool:  # noqa: ARG002 - tenacity's signature
         """Tell whether to give up."""
         return self._delay is None
+
+
+async def _identity(
+    source: CredentialSource, request: Request, *, not_this: Credentials | None = None
+) -> Credentials:
+    """Return who signs; raise Unavailable where the source was answered with no session."""
+    try:
+        return await source.credentials(not_this=not_this)
+    except MalformedSessionError as error:
+        raise Unavailable(
+            code="MalformedAnswer",
+            message=str(error),
+            action="AssumeRole",
+            account_id=request.account_id,
+        ) from None
 
 
 class AccountSession:

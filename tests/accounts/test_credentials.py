@@ -29,8 +29,8 @@ from accounts.credentials import (
     session_name,
     session_policy,
 )
-from orchestrator.cloud.client import AccountSession
-from orchestrator.cloud.errors import CloudError, Denied, NotFound
+from orchestrator.cloud.client import AccountSession, Client, CloudSettings
+from orchestrator.cloud.errors import CloudError, Denied, NotFound, Unavailable
 from orchestrator.emulator import Emulator, Fault, Kind, Options, World
 from orchestrator.emulator.model import Statement
 from tests.accounts.conftest import Hub, hub_of
@@ -122,6 +122,32 @@ async def test_a_failure_reaches_all_who_wait_and_is_no_lasting_one(world: World
         assert all(isinstance(result, Denied) for result in results)
         assert hub.actions() == ["AssumeRole"]
         assert (await role.credentials()).security_token
+
+
+@pytest.mark.parametrize(
+    "keys",
+    [
+        {},
+        {"AccessKeyId": "STS.x", "AccessKeySecret": "hush-hush"},
+        {"AccessKeyId": "STS.x", "AccessKeySecret": "hush-hush", "SecurityToken": "", "Expiration": "x"},
+        {"AccessKeyId": "STS.x", "AccessKeySecret": "hush-hush", "SecurityToken": "t", "Expiration": "soon"},
+    ],
+)
+async def test_an_answer_without_a_session_makes_the_account_unreachable(keys: dict[str, str]) -> None:
+    """Success that brings no keys is an error of that account, named, and tells nothing of what it brought."""
+
+    class Answering:
+        async def call_api_async(self, *_: object) -> dict[str, Any]:
+            body = {"RequestId": "R-1", "Credentials": keys, "AssumedRoleUser": {"Arn": "acs:ram::1:x"}}
+            return {"body": body, "headers": {}, "statusCode": 200}
+
+    role = AssumedRole(Answering(), role_arn("1001", READ_ROLE), Session("sgsweep-x"))
+    async with Client(CloudSettings()) as client:
+        with pytest.raises(Unavailable) as caught:
+            await AccountSession(client, "1001", role).call("DescribeRegions", None, {})
+    assert (caught.value.code, caught.value.action) == ("MalformedAnswer", "AssumeRole")
+    assert caught.value.account_id == "1001"
+    assert "hush" not in f"{caught.value!r} {caught.value}"
 
 
 async def test_the_session_carries_the_run_the_external_id_and_the_source_identity() -> None:
