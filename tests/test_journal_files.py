@@ -205,3 +205,34 @@ async def test_a_folder_whose_making_was_interrupted_can_be_used(tmp_path: Path)
     (tmp_path / "journal.sqlite").touch(mode=0o600)
     async with Journal.create(tmp_path, HEADER) as journal:
         assert journal.header == HEADER
+
+
+@pytest.mark.parametrize("mode", [0o770, 0o707, 0o777])
+async def test_a_folder_that_others_may_write_is_refused(tmp_path: Path, mode: int) -> None:
+    """Who may write it could put another plan or journal there: it says how to take that from them."""
+    folder = tmp_path / "run"
+    folder.mkdir()
+    folder.chmod(mode)
+    with pytest.raises(JournalError, match="chmod go-w"):
+        Journal.create(folder, HEADER)
+    assert not any(folder.iterdir())
+    folder.chmod(0o755)
+    await Journal.create(folder, HEADER).close()
+    folder.chmod(mode)
+    with pytest.raises(JournalError, match="chmod go-w"):
+        Journal.open(folder)
+
+
+@pytest.mark.parametrize("name", ["journal.lock", "audit.jsonl", ".manifest.json.new"])
+async def test_nothing_is_written_through_a_link(tmp_path: Path, name: str) -> None:
+    """A link in the place of a file of the run is refused or replaced; what it points to stays as it was."""
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.write_text("theirs")
+    folder = tmp_path / "run"
+    folder.mkdir()
+    (folder / name).symlink_to(elsewhere)
+    try:
+        await Journal.create(folder, HEADER).close()
+    except JournalError as error:
+        assert name in str(error)  # noqa: PT017 - some are replaced without an error
+    assert elsewhere.read_text() == "theirs"

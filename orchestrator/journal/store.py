@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import sqlite3
+import stat
 from pathlib import Path
 
 from orchestrator.journal.errors import (
@@ -67,7 +68,8 @@ class Lock:
     def __init__(self, folder: Path) -> None:
         path = folder / _LOCK
         with explained(path):
-            self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            _refuse_writable(folder)
+            self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
             try:
                 fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
@@ -82,6 +84,19 @@ class Lock:
         if self._fd >= 0:
             os.close(self._fd)
             self._fd = -1
+
+
+def _refuse_writable(folder: Path) -> None:
+    """Refuse a folder that others may write: who does could put another plan, journal or STOP file there.
+
+    Raises:
+        JournalError: its group or everybody may write it.
+    """
+    if folder.stat().st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+        raise JournalError(
+            f"others may write {folder}, so what it holds cannot be relied on: take that from them "
+            f"(`chmod go-w {folder}`), then run the same command again"
+        )
 
 
 def create(folder: Path, header: bytes) -> None:

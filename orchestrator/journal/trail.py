@@ -30,7 +30,7 @@ class Trail(Followers):
         self._pending: list[tuple[int, bytes]] = []
         self._stale = False
         with explained(self._audit):
-            self._fd = os.open(self._audit, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            self._fd = os.open(self._audit, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
         try:
             self._size = self._reconcile(db)
             self._check_manifest(db)
@@ -151,7 +151,8 @@ class Trail(Followers):
 def replace(path: Path, data: bytes) -> None:
     """Put the data in place of the file at once: a crash leaves the old or the new, on disk either way."""
     temporary = path.with_name(f".{path.name}.new")
-    fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    temporary.unlink(missing_ok=True)  # left by a crash, or put there by another: never written through
+    fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     try:
         _write_all(fd, data, 0)
         os.fsync(fd)

@@ -200,7 +200,8 @@ def write_json(path: Path, value: object) -> None:
 def replaced(path: Path) -> Iterator[BinaryIO]:
     """Write a file beside the path and put it in its place when it is whole; readable by the owner only."""
     partial = path.with_name(path.name + ".part")
-    descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    partial.unlink(missing_ok=True)  # left by a crash, or put there by another: never written through
+    descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
         with os.fdopen(descriptor, "wb") as file:
             yield file
