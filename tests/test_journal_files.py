@@ -23,6 +23,7 @@ from orchestrator.journal import (
     RunInUse,
     TrailBroken,
     check_folder,
+    runs_in,
 )
 from tests.journal_kit import HEADER, Found, claimed, intent, observed
 
@@ -236,3 +237,14 @@ async def test_nothing_is_written_through_a_link(tmp_path: Path, name: str) -> N
     except JournalError as error:
         assert name in str(error)  # noqa: PT017 - some are replaced without an error
     assert elsewhere.read_text() == "theirs"
+
+
+async def test_runs_of_others_are_not_listed(tmp_path: Path) -> None:
+    """Newest first; a run that another user may write is not taken for one of ours."""
+    for number, name in enumerate(("old", "new", "open")):
+        await Journal.create(tmp_path / name, HEADER).close()
+        os.utime(tmp_path / name, (number, number))
+    (tmp_path / "open").chmod(0o777)
+    (tmp_path / "no run").mkdir()
+    assert [run.name for run in runs_in(tmp_path)] == ["new", "old"]
+    assert runs_in(tmp_path / "nowhere") == []

@@ -20,6 +20,7 @@ from orchestrator.journal.errors import (
     TrailBroken,
 )
 from orchestrator.journal.reading import Reader, check_folder
+from orchestrator.journal.store import runs_in
 from orchestrator.journal.values import (
     AccountState,
     Claim,
@@ -59,4 +60,5 @@ __all__ = [
     "TrailBroken",
     "check_folder",
     "listing_digest",
+    "runs_in",
 ]

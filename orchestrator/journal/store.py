@@ -6,6 +6,7 @@ import fcntl
 import os
 import sqlite3
 import stat
+from contextlib import suppress
 from pathlib import Path
 
 from orchestrator.journal.errors import (
@@ -92,11 +93,26 @@ def _refuse_writable(folder: Path) -> None:
     Raises:
         JournalError: its group or everybody may write it.
     """
-    if folder.stat().st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+    if _others_may_write(folder.stat()):
         raise JournalError(
             f"others may write {folder}, so what it holds cannot be relied on: take that from them "
             f"(`chmod go-w {folder}`), then run the same command again"
         )
+
+
+def _others_may_write(found: os.stat_result) -> bool:
+    return bool(found.st_mode & (stat.S_IWGRP | stat.S_IWOTH))
+
+
+def runs_in(parent: Path) -> list[Path]:
+    """Return the runs of a folder, newest first, but for those that another user could have written."""
+    found = []
+    for file in parent.glob(f"*/{NAME}"):
+        with suppress(OSError):
+            folder = file.parent.stat()
+            if folder.st_uid in {os.geteuid(), 0} and not _others_may_write(folder):
+                found.append((folder.st_mtime, file.parent))
+    return [run for _, run in sorted(found, reverse=True)]
 
 
 def create(folder: Path, header: bytes) -> None:

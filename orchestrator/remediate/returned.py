@@ -6,7 +6,7 @@ from collections import Counter
 from contextlib import suppress
 from pathlib import Path
 
-from orchestrator.journal import JournalError, Reader
+from orchestrator.journal import JournalError, Reader, runs_in
 from orchestrator.plan import Place, return_key
 
 _REMOVED = frozenset({"revoked", "split", "narrowed"})
@@ -15,11 +15,11 @@ _REMOVED = frozenset({"revoked", "split", "narrowed"})
 def removed_before(parent: Path) -> Counter[str]:
     """Return how many runs of this folder removed a rule, by `plan.return_key`: its group and its content.
 
-    A rule that was put back by a rollback is not one that came back. A folder that is no run, or cannot be read,
-    is passed over: the guard is a help, not a proof.
+    A rule that was put back by a rollback is not one that came back. A run that cannot be read, or that another
+    user could have written, is passed over: the guard is a help, not a proof.
     """
     found: Counter[str] = Counter()
-    for folder in sorted(parent.iterdir()) if parent.is_dir() else ():
+    for folder in runs_in(parent):
         with suppress(JournalError, KeyError, TypeError), Reader(folder) as run:
             found.update(_removed(run))
     return found

@@ -19,7 +19,7 @@ from orchestrator import inventory
 from orchestrator.cloud.errors import CloudError
 from orchestrator.cloud.limiter import Learned
 from orchestrator.config import AcceptedUnreachable, Config
-from orchestrator.journal import Journal, JournalError, JournalExists, Reader, RunHeader
+from orchestrator.journal import Journal, JournalError, JournalExists, Reader, RunHeader, runs_in
 from orchestrator.policy import Finding, review
 from orchestrator.run.filters import Filters
 from orchestrator.run.folder import Summary, count_calls, export, summarize
@@ -247,9 +247,10 @@ def conclude(reader: Reader, accepted: tuple[AcceptedUnreachable, ...]) -> Summa
 
 def learned_rates(reader: Reader) -> tuple[Learned, ...]:
     """Return the quotas this run found out, or else those of the newest run beside it."""
-    own = reader.fact("learned")
+    own, folder = reader.fact("learned"), reader.folder.resolve()
     if own is None:
-        own = next((fact for run in runs_beside(reader.folder) if (fact := _learned_of(run))), [])
+        beside = (run for run in runs_in(folder.parent) if run != folder)
+        own = next((fact for run in beside if (fact := _learned_of(run))), [])
     return msgspec.convert(own, tuple[Learned, ...])
 
 
@@ -259,12 +260,6 @@ def _learned_of(run: Path) -> list[dict[str, object]]:
             return reader.fact("learned") or []
     except JournalError:  # a damaged neighbour is not this run's business
         return []
-
-
-def runs_beside(folder: Path) -> list[Path]:
-    """Return the other runs of the same parent folder, newest first."""
-    runs = [file.parent for file in folder.resolve().parent.glob("*/journal.sqlite")]
-    return sorted((run for run in runs if run != folder.resolve()), key=lambda run: -run.stat().st_mtime)
 
 
 def _refuse_existing(out: Path) -> None:
