@@ -3,7 +3,8 @@
 Each mutant is one change of one node of the syntax tree: a comparison, an operator, a number, a text, a condition.
 A mutant is killed when the fast tests fail (or hang); what survives them meets the oracle and the proof. The parent
 has imported all but the rooms, so that a forked child needs only what the tests need. Not mutated: docstrings,
-annotations, decorators, class options, what is raised, and defaults.py (held word for word by the packs in TOML).
+annotations, decorators, class options, what is raised, zip's `strict`, and defaults.py (held word for word by the
+packs in TOML). Survivors that were looked at are listed with the reason in mutants.toml; they count as survivors.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import os
 import resource
 import sys
 import time
+import tomllib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from importlib.machinery import ModuleSpec
 from pathlib import Path
@@ -36,7 +38,12 @@ FAST = {
         "tests/test_policy_checks.py",
     ),
     "exposure": ("tests/test_exposure.py", "tests/test_policy_cases.py", "tests/test_policy_explain.py"),
-    "policy": ("tests/test_policy_cases.py", "tests/test_policy_checks.py", "tests/test_policy_explain.py"),
+    "policy": (
+        "tests/test_policy_aims.py",
+        "tests/test_policy_cases.py",
+        "tests/test_policy_checks.py",
+        "tests/test_policy_explain.py",
+    ),
 }
 """The tests most likely to kill a mutant of each room."""
 SLOW = (
@@ -66,12 +73,18 @@ class Mutant(NamedTuple):
     module: str
     path: Path
     line: int
+    text: str
     before: str
     after: str
     tree: ast.Module
 
     def __str__(self) -> str:
         return f"{self.path.relative_to(ROOT)}:{self.line}: {self.before}  ->  {self.after}"
+
+    @property
+    def known_as(self) -> tuple[str, str, str]:
+        """How mutants.toml names it: lines move, so it is known by its line's text."""
+        return str(self.path.relative_to(ROOT)), self.text, f"{self.before} -> {self.after}"
 
 
 class Changes(ast.NodeVisitor):
@@ -148,6 +161,11 @@ class Changes(ast.NodeVisitor):
         if not isinstance(node.value, ast.Constant):
             self.generic_visit(node)
 
+    def visit_keyword(self, node: ast.keyword) -> None:
+        """Not the assertion that two lists are of one length."""
+        if node.arg != "strict":
+            self.generic_visit(node)
+
     def visit_Raise(self, node: ast.Raise) -> None:
         """Not the words of an error."""
 
@@ -181,6 +199,7 @@ class Loader(importlib.abc.MetaPathFinder, importlib.abc.Loader):
 def mutants(path: Path) -> Iterator[Mutant]:
     """Every mutant of a file."""
     source = path.read_text("utf-8")
+    lines = source.splitlines()
     module = ".".join(path.relative_to(ROOT).with_suffix("").parts)
     for number in range(len(Changes(ast.parse(source)).found)):
         tree = ast.parse(source)
@@ -188,7 +207,8 @@ def mutants(path: Path) -> Iterator[Mutant]:
         before, line = ast.unparse(node), getattr(node, "lineno", 0)
         change()
         ast.fix_missing_locations(tree)
-        yield Mutant(module, path, line, before, ast.unparse(node), tree)
+        text = lines[line - 1].strip() if line else ""
+        yield Mutant(module, path, line, text, before, ast.unparse(node), tree)
 
 
 def tests_pass(mutant: Mutant, tests: Sequence[str]) -> int:
@@ -228,6 +248,17 @@ def survivors(todo: Sequence[Mutant], tests: Sequence[str], workers: int) -> lis
     return alive
 
 
+def reasons_known() -> dict[tuple[str, str, str], str]:
+    """The reasons why mutants survive, by what they are known as."""
+    listed = tomllib.loads(Path(__file__).with_name("mutants.toml").read_text("utf-8"))
+    return {
+        (file, one["line"], change): one["reason"]
+        for file, survivors_of_file in listed.items()
+        for one in survivors_of_file
+        for change in one["changes"]
+    }
+
+
 def main() -> int:
     """Runs all mutants of the rooms, or of the files named; 1 if too many survive."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -241,7 +272,8 @@ def main() -> int:
         if path.name not in SKIPPED
     )
     made = killed = 0
-    whole = Mutant("nothing", files[0], 0, "", "", ast.Module([], []))
+    whole = Mutant("nothing", files[0], 0, "", "", "", ast.Module([], []))
+    reasons = reasons_known()
     if not survivors([whole], [*FAST["policy"], *SLOW], 1):
         sys.stdout.write("the tests fail on the code as it is: mutants would prove nothing\n")
         return 2
@@ -253,7 +285,13 @@ def main() -> int:
         sys.stdout.write(
             f"{path}: {len(todo) - len(alive)} of {len(todo)} killed, {time.monotonic() - start:.0f} s\n"
         )
-        sys.stdout.writelines(f"    survived: {one}\n" for one in alive)
+        for one in alive:
+            reason = reasons.get(one.known_as, "NOT LOOKED AT")
+            sys.stdout.write(f"    survived: {one}\n        {reason}\n")
+        names = {one.known_as for one in alive}
+        for file, text, change in reasons:
+            if file == str(path.resolve().relative_to(ROOT)) and (file, text, change) not in names:
+                sys.stdout.write(f"    killed by now, or gone: {text}: {change}\n")
         sys.stdout.flush()
     share = killed / made if made else 0.0
     sys.stdout.write(f"{killed} of {made} mutants killed: {share:.1%} (wanted: {WANTED:.0%})\n")

@@ -1,6 +1,7 @@
 """Sets of numbers and of packets keep the laws of sets, and name themselves."""
 
 from itertools import pairwise
+from typing import get_args
 
 import pytest
 from hypothesis import given, settings
@@ -30,10 +31,12 @@ from orchestrator.exposure import (
     public_addresses,
     reach_of,
     segments,
+    shares,
     size,
     union,
 )
-from orchestrator.exposure.addresses import EVERYWHERE, IPV4, IPV6_BASE
+from orchestrator.exposure.addresses import EVERYWHERE, IPV4, IPV6_BASE, ZONES, Zone
+from orchestrator.exposure.intervals import contains
 from orchestrator.securitygroup import (
     ALL_PORTS,
     GroupRef,
@@ -74,8 +77,13 @@ def test_nothing_is_nothing() -> None:
     """Empty sets give empty sets."""
     assert normal([]) == union() == both((), ((1, 2),)) == minus((), ((1, 2),)) == ()
     assert union((), ((1, 2),)) == ((1, 2),)
-    assert both(((1, 2),), ()) == ()
+    assert both(((1, 1),), ()) == both(((1, 2),), ()) == ()
     assert minus(((1, 2),), ()) == ((1, 2),)
+
+
+def test_a_set_contains_both_its_ends() -> None:
+    """The first and the last number of a stretch are in it, their neighbours are not."""
+    assert [number for number in range(6) if contains(((1, 3), (5, 5)), number)] == [1, 2, 3, 5]
 
 
 @pytest.mark.parametrize(
@@ -118,6 +126,12 @@ def test_the_whole_internet() -> None:
     assert reach_of(parse_cidr("0.0.0.0/0")).size.ipv4 == count(PUBLIC).ipv4
     assert count(EVERYWHERE) == (2**32, 2**128)
     assert count(((IPV6_BASE - 1, IPV6_BASE),)) == (1, 1)
+    assert count(((0, 5), (IPV6_BASE - 2, IPV6_BASE))) == (8, 1)
+
+
+def test_the_zones_have_the_names_that_a_check_may_use() -> None:
+    """What a check may say of a zone is what there is."""
+    assert get_args(Zone) == tuple(ZONES) == ("internet", "private", "any")
 
 
 def test_the_reach_of_lists_and_groups() -> None:
@@ -125,6 +139,8 @@ def test_the_reach_of_lists_and_groups() -> None:
     entries = tuple([parse_cidr(text) for text in ("8.0.0.0/9", "8.128.0.0/9", "8.0.0.0/10", "10.0.0.0/8")])
     assert reach_of(PrefixList("pl", "", entries)).size == (2**24, 0)
     assert addresses_of(PrefixList("pl", "", None)) == ()
+    six = PrefixList("pl", "", (parse_cidr("2400::/12"), parse_cidr("10.0.0.0/8")))
+    assert addresses_of(six) == blocks(["10.0.0.0/8", "2400::/12"])
     assert reach_of(GroupRef("sg-2")).size == (0, 0)
     assert addresses_of(GroupRef("sg-2")) == EVERYWHERE
     assert reach_of(parse_cidr("10.0.0.0/8"), "private").size == (2**24, 0)
@@ -136,10 +152,15 @@ def test_addresses_name_themselves() -> None:
     """As a block where they are one, else as a range, and only the first few."""
     assert address_text(IPV6_BASE + 1) == "::1"
     assert address_texts(blocks(["10.0.0.0/8", "2001:db8::/32"])) == "10.0.0.0/8, 2001:db8::/32"
+    assert address_text(IPV6_BASE) == "::"
+    assert address_texts(((IPV6_BASE, IPV6_BASE),)) == "::/128"
     assert address_texts(((1, 6),)) == "0.0.0.1-0.0.0.6"
     assert address_texts(((IPV6_BASE + 1, IPV6_BASE + 6),)) == "::1-::6"
     assert address_texts(EVERYWHERE) == "0.0.0.0/0, ::/0"
-    assert address_texts(tuple([(n, n) for n in range(0, 14, 2)]), 2) == "0.0.0.0/32, 0.0.0.2/32 and 5 more"
+    seven = tuple([(n, n) for n in range(0, 14, 2)])
+    assert address_texts(seven, 2) == "0.0.0.0/32, 0.0.0.2/32 and 5 more"
+    assert address_texts(seven[:2], 2) == "0.0.0.0/32, 0.0.0.2/32"
+    assert address_texts(seven[:5]).endswith("0.0.0.6/32 and 1 more")
 
 
 @pytest.mark.parametrize(
@@ -252,6 +273,8 @@ def test_public_addresses_of_packets() -> None:
     assert far_addresses(packets_of(intranet)) == IPV4
     assert from_far(packets_of(rule()), blocks(["10.0.0.0/8"])) == packets_of(rule(SourceCidrIp="10.0.0.0/8"))
     assert from_far(packets_of(rule()), ()) == NO_PACKETS
+    everything = packets_of(rule(IpProtocol="ALL", PortRange="-1/-1"))
+    assert from_far(everything, EVERYWHERE) == everything
 
 
 def test_packets_to_ports() -> None:
@@ -263,6 +286,21 @@ def test_packets_to_ports() -> None:
     assert ssh <= packets_to("tcp")
     assert packets_of(rule(IpProtocol="ICMP", PortRange="-1/-1")) <= packets_to("icmp")
     assert packets_of(rule(IpProtocol="132", PortRange="-1/-1")) <= packets_to("132")
+
+
+@pytest.mark.parametrize(
+    "name", ["sg-bp1cfcf24f5fced08368", "sg-" + 190 * "x", "sg-" + 190 * "é", "sg-\ud800"]
+)
+def test_a_group_of_any_name_is_a_sender(name: str) -> None:
+    """However long or odd its name: it is among the senders of a port, and only in itself."""
+    members = packets_of(rule(SourceCidrIp="", SourceGroupId=name))
+    assert members <= packets_to("tcp", [PortRange(22, 22)])
+    assert members & packets_of(rule(SourceCidrIp="", SourceGroupId="sg-2")) == NO_PACKETS
+    witness = members.witness()
+    assert witness is not None
+    assert witness.group.startswith("sg-")
+    if len(name) < 250 and name.isascii():
+        assert witness.group == name
 
 
 def test_a_witness_is_in_the_set() -> None:
@@ -284,6 +322,11 @@ def test_a_witness_is_in_the_set() -> None:
         "",
         "sg-2",
     )
+    assert packets_of(rule(IpProtocol="UDP", PortRange="53/60")).witness() == ("udp", 53, "1.0.0.0", "", "")
+    without_ports = (
+        packets_of(rule(IpProtocol="ALL", PortRange="-1/-1")) - packets_to("tcp") - packets_to("udp")
+    )
+    assert without_ports.witness() == ("0", None, "1.0.0.0", "", "")
     mixed = packets_of(rule(SourceCidrIp="10.0.0.0/8")) | packets_of(rule(SourceCidrIp="8.8.8.8"))
     assert mixed.witness() == ("tcp", 22, "8.8.8.8", "", "")
     assert packets_of(rule(IpProtocol="200", PortRange="-1/-1")).witness() == ("200", None, "1.0.0.0", "", "")
@@ -314,6 +357,10 @@ def test_a_description_is_short() -> None:
         [box for port in range(1, 9) for box in packets_of(rule(PortRange=f"{port}/{port}")).boxes]
     )
     assert many.describe(2) == "tcp/1 from 0.0.0.0/0; tcp/2 from 0.0.0.0/0; and 6 more"
+    assert PacketSet(many.boxes[:2]).describe(2) == "tcp/1 from 0.0.0.0/0; tcp/2 from 0.0.0.0/0"
+    assert PacketSet(many.boxes[:5]).describe().endswith("tcp/4 from 0.0.0.0/0; and 1 more")
+    two = packets_to("tcp", [PortRange(22, 22), PortRange(80, 90)])
+    assert two.describe(1) == "tcp/22,80-90 from 0.0.0.0/0; and 1 more"
     assert repr(NO_PACKETS) == "<PacketSet nothing>"
     some = packets_of(rule(SourceCidrIp="", SourceGroupId="sg-2")) & packets_of(
         rule(SourceCidrIp="10.0.0.0/8")
@@ -344,9 +391,38 @@ def test_segments() -> None:
     assert segments([], 1, 9) == [(1, 9)]
 
 
+def test_shares_after_one_drop_and_another() -> None:
+    """An accept gets what the drops before it have left; a later accept of the same source gets less."""
+    rules = [
+        rule(),
+        rule(Policy="Drop", SourceCidrIp="8.0.0.0/8"),
+        rule(),
+        rule(Policy="Drop", SourceCidrIp="9.0.0.0/8"),
+        rule(),
+    ]
+    found = [share.size.ipv4 for share in shares(rules, 6, 22, "any")]
+    assert found == [2**32, 2**32 - 2**24, 2**32 - 2**25]
+
+
+def test_a_share_after_a_drop_that_looks_at_more_than_the_address() -> None:
+    """What a five-tuple drop leaves at the port is asked, not what it leaves at the accept's other ports."""
+    every = rule(Policy="Drop", SourcePortRange="1/65535")
+    (share,) = shares([every, rule(PortRange="1/65535", Priority=2)], 6, 22, "internet")
+    assert (share.addresses, share.size) == ((), (0, 0))
+    some = rule(Policy="Drop", SourcePortRange="53/53")
+    (share,) = shares([some, rule(PortRange="1/65535", Priority=2)], 6, 22, "internet")
+    assert share.size.ipv4 == count(PUBLIC).ipv4
+    ping = {"IpProtocol": "ICMP", "PortRange": "-1/-1"}
+    (share,) = shares(
+        [rule(**ping, Policy="Drop", DestCidrIp="10.0.0.5"), rule(**ping, Priority=2)], 1, 0, "any"
+    )
+    assert share.size.ipv4 == 2**32
+
+
 def test_what_a_group_does_by_itself() -> None:
     """A normal group lets its members in and everything out, unless told to drop; an enterprise group neither."""
     inside, *outside = implied_rules(group())
+    assert {one.policy for one in (inside, *outside)} == {"accept"}
     assert (inside.peer, inside.priority, inside.direction) == (GroupRef("sg-1"), 1000, "ingress")
     assert [str(one.peer) for one in outside] == ["0.0.0.0/0", "::/0"]
     assert [one.direction for one in implied_rules(group(SecurityGroupType="enterprise"))] == []

@@ -55,7 +55,7 @@ def segments(ports: Iterable[Span], first: int, last: int) -> list[tuple[int, in
     return list(zip(starts, [start - 1 for start in starts[1:]] + [last], strict=True))
 
 
-def shares(rules: Sequence[Rule], protocol: int, port: int, zone: Zone = "internet") -> list[Share]:
+def shares(rules: Sequence[Rule], protocol: int, port: int, zone: Zone) -> list[Share]:
     """The share of each accepting rule at a port, in order; all rules given must cover it, and be in order.
 
     A drop that asks for more than the far address (a five-tuple rule) takes away only what it asks for: a far

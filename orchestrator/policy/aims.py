@@ -125,9 +125,11 @@ def _common(target: Target, ports: tuple[PortRange, ...]) -> tuple[Target, ...]:
 @lru_cache(maxsize=16384)
 def _only_covers(aim: Aim, protocol: str, ports: tuple[PortRange, ...]) -> bool:
     number = PROTOCOL_NUMBERS.get(protocol)
+    if number is None:  # "all", or one that no check can name
+        return False
     watched = normal([(first, last) for other, first, last in aim.targets if other == number])
-    wanted = [(one.first, one.last) for one in ports_of(protocol, ports, number)] if number else [(0, 0)]
-    return bool(watched) and not minus(normal(wanted), watched)
+    wanted = normal([(one.first, one.last) for one in ports_of(protocol, ports, number)])
+    return bool(watched) and not minus(wanted, watched)
 
 
 def _texts(targets: tuple[Target, ...]) -> Iterator[str]:

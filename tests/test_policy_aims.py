@@ -1,0 +1,98 @@
+"""Checks made ready: what each watches, by number, and from how many addresses on it fails."""
+
+import pytest
+
+from orchestrator.exposure import Count
+from orchestrator.policy import Check, PortSpec, Thresholds, evaluate
+from orchestrator.policy.aims import Aim, Target, covered, only_covers, target_texts, views_of
+from orchestrator.securitygroup import parse_rule
+from tests.rulebook import NOW, group, permission
+
+SSH = PortSpec("tcp", 22, 22)
+
+
+def aim_of(check: Check) -> Aim:
+    """The check as an aim."""
+    ((aim,),) = [view.aims for view in views_of((check,), Thresholds())]
+    return aim
+
+
+@pytest.mark.parametrize(
+    ("check", "targets"),
+    [
+        (Check(id="x", protocol="icmp"), [(1, 0, 0), (58, 0, 0)]),
+        (Check(id="x", protocol="gre"), [(47, 0, 0)]),
+        (Check(id="x", ports=(SSH, PortSpec("udp", 5, 9), SSH)), [(6, 22, 22), (17, 5, 9)]),
+        (Check(id="x", except_ports=(SSH,)), [(6, 1, 21), (6, 23, 65535), (17, 1, 65535)]),
+        (Check(id="x", all_ports=True), [(6, 1, 65535), (17, 1, 65535)]),
+    ],
+)
+def test_what_a_check_watches(check: Check, targets: list[tuple[int, int, int]]) -> None:
+    """Protocols by their numbers; without ports it is port 0; the ports that are left, from 1 to 65535."""
+    assert list(aim_of(check).targets) == targets
+
+
+@pytest.mark.parametrize(
+    ("check", "floor", "wide"),
+    [
+        (Check(id="x", ports=(SSH,)), (2**24, 2**96), (2**16, 2**88)),
+        (Check(id="x", ports=(SSH,), ipv4_prefix=16, ipv6_prefix=40), (2**16, 2**88), (2**16, 2**88)),
+        (Check(id="x", wider_than=24), (2**8 + 1, 2**80 + 1), None),
+        (Check(id="x", wider_than=24, ipv6_prefix=64), (2**8 + 1, 2**64 + 1), None),
+        (Check(id="x", direction="egress"), (2**24, 2**96), None),
+        (Check(id="x", ports=(SSH,), zone="private"), (2**24, 2**96), None),
+    ],
+)
+def test_how_many_addresses_are_too_many(
+    check: Check, floor: tuple[int, int], wide: tuple[int, int] | None
+) -> None:
+    """A threshold is a block of that prefix length; `wider_than` means one address more than the block."""
+    aim = aim_of(check)
+    assert aim.floor == floor
+    if wide is None:
+        assert all(count > 2**128 for count in aim.wide)
+        assert aim.least == floor
+    else:
+        assert aim.wide == wide
+        assert aim.least == Count(min(floor[0], wide[0]), min(floor[1], wide[1]))
+
+
+def test_what_a_rule_covers_of_a_check() -> None:
+    """ALL covers every target; a port range the part that is watched; whether it covers nothing else is told."""
+    aim = aim_of(Check(id="x", ports=(PortSpec("tcp", 20, 30), PortSpec("udp", 53, 53))))
+    some = parse_rule(permission(PortRange="25/40"))
+    every = parse_rule(permission(IpProtocol="ALL", PortRange="-1/-1"))
+    risky = parse_rule(permission(PortRange="22/22"))
+    assert covered(aim, some) == (Target(6, 25, 30),)
+    assert covered(aim, every) == (Target(6, 20, 30), Target(17, 53, 53))
+    assert [only_covers(aim, rule) for rule in (some, every, risky)] == [False, False, True]
+    ping = aim_of(Check(id="x", protocol="icmp"))
+    assert only_covers(ping, parse_rule(permission(IpProtocol="ICMP", PortRange="-1/-1")))
+    assert not only_covers(ping, parse_rule(permission(IpProtocol="200", PortRange="-1/-1")))
+
+
+def test_targets_in_words() -> None:
+    """Touching ports are one range; a protocol without ports is its name."""
+    assert target_texts((Target(6, 22, 22), Target(6, 23, 30), Target(17, 5, 5), Target(1, 0, 0))) == (
+        "tcp/22-30",
+        "udp/5",
+        "icmp",
+    )
+
+
+def test_the_cards_of_a_classic_group() -> None:
+    """The Internet meets the Internet card, private networks the other one, anybody both; a VPC has one."""
+    found = {}
+    for card in ("internet", "intranet"):
+        classic = group(permission(NicType=card, SourceCidrIp="0.0.0.0/0"), VpcId="")
+        for zone in ("internet", "private", "any"):
+            check = Check(id=zone, ports=(SSH,), zone=zone, ipv4_prefix=8)
+            found[card, zone] = bool(evaluate(classic, (check,), NOW))
+    assert found == {
+        ("internet", "internet"): True,
+        ("internet", "private"): False,
+        ("internet", "any"): True,
+        ("intranet", "internet"): False,
+        ("intranet", "private"): True,
+        ("intranet", "any"): True,
+    }
