@@ -4,7 +4,16 @@ from typing import Any
 
 import pytest
 
-from orchestrator.policy import Check, Finding, PortSpec, Severity, Thresholds, default_checks, evaluate
+from orchestrator.policy import (
+    Check,
+    Finding,
+    PortSpec,
+    Severity,
+    Thresholds,
+    Verdict,
+    default_checks,
+    evaluate,
+)
 from orchestrator.securitygroup import NO_LISTS, Lists, Unreadable
 from tests.rulebook import NOW, group, permission
 
@@ -410,6 +419,15 @@ def test_an_undetermined_rule_says_which_field() -> None:
         "SourcePrefixListId: pl-refused Forbidden.RAM."
     )
     assert (one.witness, one.action, one.severity.value) == (None, "report", "medium")
+
+
+def test_a_rule_of_an_unknown_direction_concerns_every_check() -> None:
+    """It might be either way, so it is undetermined for a check of egress alone; an ingress rule is not."""
+    out = (Check(id="out", direction="egress"),)
+    (finding,) = evaluate(group(permission(Direction="sideways")), out, NOW)
+    assert (finding.verdict, finding.ports) == (Verdict.undetermined, ("tcp/22",))
+    assert finding.reason.startswith("This rule could not be judged: Direction: ")
+    assert evaluate(group(permission(Policy="maybe")), out, NOW) == ()
 
 
 def test_an_empty_group_has_no_findings() -> None:

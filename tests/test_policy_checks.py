@@ -27,6 +27,7 @@ from orchestrator.policy import (
     parse_packs,
     review,
 )
+from orchestrator.policy.exemptions import Subject, match
 from orchestrator.securitygroup import Lists
 from tests.rulebook import NOW, group, permission
 
@@ -326,6 +327,31 @@ def test_an_exemption_for_one_port_does_not_shield_its_neighbour() -> None:
     assert [f.status.value for f in evaluate(ping, icmp, NOW, parse_exemptions([exempt(port="22")]))] == [
         "open"
     ]
+
+
+@pytest.mark.parametrize(("port", "status"), [("udp/53", "exempt"), ("tcp/53", "open"), ("udp/54", "open")])
+def test_an_exemption_for_udp_is_none_for_tcp(port: str, status: str) -> None:
+    """The same number in another protocol is another port."""
+    dns = (Check(id="dns", ports=(PortSpec("udp", 53, 53),)),)
+    one = group(permission(IpProtocol="UDP", PortRange="53/53"))
+    (finding,) = evaluate(one, dns, NOW, parse_exemptions([exempt(port=port)]))
+    assert finding.status.value == status
+
+
+def test_what_says_nothing_is_not_matched() -> None:
+    """No port is not every port; a rule that is not understood, or has no far side, comes from nowhere allowed."""
+    exemptions = parse_exemptions([exempt(port="1-65535"), exempt(source=["0.0.0.0/0", "::/0"])])
+    subjects = (permission(Policy="?"), permission(SourceCidrIp="", PortRange="22/22"))
+    for raw in subjects:
+        one = group(raw)
+        assert match(exemptions, Subject(one, one.rules[0], "ssh", ())) == []
+    whole = group(permission())
+    assert match(exemptions, Subject(whole, whole.rules[0], "ssh", ("tcp/22",))) == list(exemptions)
+
+
+def test_an_exemption_without_an_id_is_called_by_its_place() -> None:
+    """The name it was read by is its id."""
+    assert parse_exemption(exempt(account="1")).id == "exemption"
 
 
 def test_an_exemption_for_a_source_holds_for_lists_too() -> None:

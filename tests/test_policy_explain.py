@@ -64,6 +64,39 @@ def test_explain_names_the_rules_that_decide() -> None:
     assert [(found.check_id, found.rule_id) for found in told.findings] == [("ssh", "sgr-1")]
 
 
+def test_explain_looks_at_the_risky_part_of_a_rule() -> None:
+    """A drop of a port that no check of this direction is about is not told, and not what it leaves."""
+    checks = (*SSH, Check(id="out", direction="egress", ports=(PortSpec("tcp", 80, 80),)))
+    one = group(
+        permission(PortRange="1/100", Priority=5),
+        drop(PortRange="80/80"),
+        drop(PortRange="22/22", SourceCidrIp="0.0.0.0/1"),
+    )
+    told = explain([one], "sgr-1", checks, NOW)
+    assert told is not None
+    assert [step.rule_id for step in told.steps] == ["sgr-3", "sgr-1"]
+    assert told.left == "tcp/22 from 128.0.0.0/1"
+
+
+def test_explain_names_every_problem_of_a_rule() -> None:
+    """Of a rule that is not understood, each field that is not."""
+    told = explain([group(permission(Policy="?", PortRange="x"))], "sgr-1", SSH, NOW)
+    assert told is not None
+    assert told.steps[0].effect == (
+        "could not be understood, so it decides nothing: "
+        + "; ".join(one_problem_each(Policy="?", PortRange="x"))
+    )
+
+
+def one_problem_each(**fields: object) -> list[str]:
+    """What the reader says of each field alone, in its order."""
+    return [
+        problem
+        for name, value in fields.items()
+        for problem in group(permission(**{name: value})).rules[0].problems
+    ]
+
+
 def test_explain_a_shadowed_rule() -> None:
     """The drop that takes all is named, and nothing is left."""
     told = explain([group(permission(Priority=5), drop(Priority=5))], "sgr-1", SSH, NOW)

@@ -140,7 +140,7 @@ def scan(
         else run.scan(settings, filters, _given(out), progress, changed_since=changed_since)
     )
     summary = _wait(_shown(work, progress))
-    raise typer.Exit(show.scan(summary, resume or _given(out)))
+    raise typer.Exit(show.scan(summary, resume or _given(out), progress))
 
 
 @app.command()
@@ -273,7 +273,7 @@ def close(
     brake = run.brake_of(target, settings.remediation)
     work = run.close(settings, filters, target, incident, confirming(yes=yes), progress, brake)
     result = _signed(_wait(_braked(_shown(work, progress), brake)), target, sign_record)
-    raise typer.Exit(show.closed(result, target))
+    raise typer.Exit(show.closed(result, target, progress))
 
 
 @app.command()

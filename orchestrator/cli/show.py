@@ -13,7 +13,7 @@ from orchestrator.cli.errors import output
 
 if TYPE_CHECKING:
     from orchestrator.policy import Check, Explanation
-    from orchestrator.run import AccountList, Changed, Closed, Planned, Summary, Verified
+    from orchestrator.run import AccountList, Changed, Closed, Planned, Progress, Summary, Verified
 
 _SHOWN, _NAMED = 20, 5  # lines of one kind; the files of the run folder have all
 
@@ -56,16 +56,18 @@ def accounts(listed: AccountList, *, checked: bool) -> int:
     return 3 if missing else 0
 
 
-def scan(summary: Summary, folder: Path) -> int:
+def scan(summary: Summary, folder: Path, progress: Progress) -> int:
     """Say what the sweep came to, and what to do next."""
-    _swept(summary, folder)
+    _swept(summary, folder, progress)
     if summary.open_failures:
         say(f"next: sgsweep plan {folder}")
     return summary.exit_code
 
 
-def _swept(summary: Summary, folder: Path) -> None:
+def _swept(summary: Summary, folder: Path, progress: Progress) -> None:
     say(f"run {summary.run_id} in {folder}")
+    if summary.complete and not progress.regions:
+        say("this run was scanned to its end before, so nothing was read now: for a new look give another --out")
     table(_counts(summary))
     for severity, by_status in summary.findings.items():
         if any(by_status.values()):
@@ -122,9 +124,9 @@ def changed(result: Changed) -> int:
     return result.exit_code
 
 
-def closed(result: Closed, folder: Path) -> int:
+def closed(result: Closed, folder: Path, progress: Progress) -> int:
     """Say what was found and closed, what stays open, and what is reachable still through another group."""
-    _swept(result.summary, folder)
+    _swept(result.summary, folder, progress)
     changed(result.changed)
     for one in result.still_reachable[:_SHOWN]:
         where = f"{one.account_id} {one.region_id} {one.security_group_id}"

@@ -126,4 +126,7 @@ def test_one_incident_is_not_another(own_desk: Desk) -> None:
         ended = own_desk.sgsweep(*line.split(), "--yes")
         assert ended.code == 2, ended.err
         assert "sgsweep-A holds a run for incident A, ports 3389" in ended.err
-    assert own_desk.sgsweep("close", "3389", "--incident", "A", "--yes").code == 0
+    again = own_desk.sgsweep("close", "3389", "--incident", "A", "--yes")
+    assert again.code == 0
+    assert "nothing was read now" in again.err
+    assert "nothing was read now" not in first.err
