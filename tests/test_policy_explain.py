@@ -1,20 +1,23 @@
 """Explanations, and what network interfaces add to a finding."""
 
+import msgspec
 import pytest
 
 from orchestrator.policy import (
     Attachment,
     Check,
     Exposure,
+    Finding,
     PortSpec,
     Severity,
+    Sight,
     attach,
     evaluate,
     evaluate_together,
     explain,
     still_reachable_via,
 )
-from orchestrator.securitygroup import SecurityGroup
+from orchestrator.securitygroup import Lists, SecurityGroup
 from tests.rulebook import NOW, group, permission
 
 SSH = (Check(id="ssh", ports=(PortSpec("tcp", 22, 22),), severity=Severity.critical),)
@@ -179,6 +182,54 @@ def test_still_reachable_counts_overlapping_ports() -> None:
     )
 
 
+def test_still_reachable_touches_at_one_port() -> None:
+    """One port in common is enough, at either end."""
+    checks = (Check(id="x", ports=(PortSpec("tcp", 6000, 6010),)),)
+    mine = group(permission(PortRange="6003/6009"))
+    (finding,) = evaluate(mine, checks, NOW)
+    for ports, via in (("6000/6003", ("sg-2",)), ("6000/6002", ()), ("6009/6010", ("sg-2",))):
+        assert still_reachable_via(finding, [mine, other(permission(PortRange=ports))], checks, NOW) == via
+
+
+def test_what_needs_the_rule_is_not_reachable_without_it() -> None:
+    """Rules that are too many addresses only with this one are not what keeps the port open without it."""
+    ours = {"pl-ours": ("8.128.0.0/9", "9.0.0.0/12")}
+    theirs = {"pl-theirs": ("8.0.0.0/9", "8.128.0.0/11")}
+
+    def listed(name: str) -> dict[str, object]:
+        return permission(SourceCidrIp="", SourcePrefixListId=name)
+
+    mine = group(listed("pl-ours"), lists=Lists(prefix_lists=ours))
+    raws = [listed("pl-theirs"), permission(SourceCidrIp="8.0.0.0/9")]
+    numbered = [{**raw, "SecurityGroupRuleId": f"sgr-2{at}"} for at, raw in enumerate(raws, 1)]
+    rest = group(*numbered, number=False, lists=Lists(prefix_lists=theirs), SecurityGroupId="sg-2")
+    found = [one for one in evaluate_together([mine, rest], SSH, NOW) if one.check_id == "ssh"]
+    assert [(one.rule_id, one.together) for one in found] == [("sgr-1", True), ("sgr-21", True)]
+    assert still_reachable_via(found[0], [mine, rest], SSH, NOW) == ()
+    assert still_reachable_via(found[0], [mine, other(permission())], SSH, NOW) == ("sg-2",)
+
+
+@pytest.mark.parametrize("sight", ["seen", "denied", "unknown"])
+def test_a_finding_is_read_back_as_it_was_written(sight: Sight) -> None:
+    """The journal keeps findings as JSON; whatever was seen of the interfaces, they come back the same."""
+    (finding,) = evaluate(group(permission()), SSH, NOW)
+    for attachment in (Attachment(sight), Attachment(sight, public_ips=1)):
+        weighed = attach(finding, attachment)
+        assert msgspec.json.decode(msgspec.json.encode(weighed), type=Finding) == weighed
+
+
+def test_what_is_not_known_of_a_finding() -> None:
+    """Without interfaces nothing is claimed of them; what could not be judged is alone, and not only risky."""
+    assert Attachment() == Attachment("unknown", 0, 0, 0, 0, 0)
+    (finding,) = evaluate(group(permission(Policy="?")), SSH, NOW)
+    assert (finding.only_risky, finding.together, finding.exposure, finding.attachment) == (
+        False,
+        False,
+        "unknown",
+        None,
+    )
+
+
 @pytest.mark.parametrize(
     ("attachment", "exposure", "severity"),
     [
@@ -189,6 +240,8 @@ def test_still_reachable_counts_overlapping_ports() -> None:
         (Attachment("seen", public_ips=1), "exposed", "critical"),
         (Attachment("seen", elastic_ips=1), "exposed", "critical"),
         (Attachment("seen", ipv6_addresses=1), "exposed", "critical"),
+        (Attachment("seen", public_ips=1, elastic_ips=1), "exposed", "critical"),
+        (Attachment("seen", public_ips=1, ipv6_addresses=1), "exposed", "critical"),
     ],
 )
 def test_attachment_weighs(attachment: Attachment, exposure: Exposure, severity: str) -> None:
