@@ -1,6 +1,7 @@
 """Reading a Permission and writing it back: every field, every spelling, and nothing that makes it raise."""
 
 import json
+from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -111,6 +112,7 @@ def test_port_ranges(text: str, expected: PortRange) -> None:
         "0/0",
         "0/65535",
         "1/65536",
+        "000022/22",
         "-1/22",
         "a/b",
         "\uff12\uff12/\uff12\uff12",
@@ -185,6 +187,87 @@ def test_a_group_cannot_stand_on_the_own_side() -> None:
     )
 
 
+def test_the_far_side_of_an_egress_rule() -> None:
+    """Its group has an owner and its prefix list a name, as on the other side."""
+    out = {"Direction": "egress", "SourceCidrIp": ""}
+    there = parse_rule(permission(**out, DestGroupId="sg-2", DestGroupOwnerAccount="77"))
+    assert there.peer == GroupRef("sg-2", "77")
+    lists = Lists(prefix_lists={"pl-1": ("8.8.8.8/32",)})
+    named = permission(**out, DestPrefixListId="pl-1", DestPrefixListName="dns")
+    assert parse_rule(named, lists).peer == PrefixList("pl-1", "dns", (parse_cidr("8.8.8.8/32"),))
+
+
+def test_what_is_not_understood_is_read_as_the_worst() -> None:
+    """An accept of the first priority that comes in from the Internet; and each field is told."""
+    rule = parse_rule(permission(Direction="?", Policy="?", Priority="?", NicType="?"), classic=True)
+    assert (rule.direction, rule.policy, rule.priority, rule.nic_type) == (
+        "ingress",
+        "accept",
+        1,
+        "internet",
+    )
+    assert [problem.partition(":")[0] for problem in rule.problems] == [
+        "Direction",
+        "Policy",
+        "Priority",
+        "NicType",
+    ]
+
+
+def test_a_priority_that_is_not_given() -> None:
+    """An accept has the API's default, 1; a drop without one is not understood, so that it shields nothing."""
+    assert (parse_rule(permission(Priority="")).priority, parse_rule(permission(Priority="")).problems) == (
+        1,
+        (),
+    )
+    assert parse_rule(permission(Policy="Drop", Priority="")).problems != ()
+
+
+@pytest.mark.parametrize(
+    ("fields", "problem"),
+    [
+        ({"IpProtocol": "GRE"}, "PortRange: '22/22' makes no sense for a protocol without ports"),
+        (
+            {"IpProtocol": "GRE", "PortRange": "-1/-1", "PortRangeListId": "prl-1"},
+            "PortRangeListId: prl-1 makes no sense for a protocol without ports",
+        ),
+        ({"SourceCidrIp": "2400::/12"}, "SourceCidrIp: 2400::/12 is of the other address family"),
+        (
+            {"SourceCidrIp": "", "Ipv6SourceCidrIp": "10.0.0.0/8"},
+            "Ipv6SourceCidrIp: 10.0.0.0/8 is of the other address family",
+        ),
+        ({"SourceCidrIp": "", "SourceGroupId": "x" * 201}, "SourceGroupId: is no security group id"),
+        ({"Policy": ["Accept"]}, "Policy: 'a JSON list' is neither accept nor drop"),
+        ({"Ipv6SourceCidrIp": "::/0"}, "SourceCidrIp: given together with Ipv6SourceCidrIp"),
+        ({"SourceCidrIp": ""}, "SourceCidrIp: missing, and nothing else is given instead"),
+    ],
+)
+def test_a_problem_names_its_field(fields: dict[str, Any], problem: str) -> None:
+    """What is wrong is said in words, with the API's name of the field."""
+    assert parse_rule(permission(**fields)).problems == (problem,)
+
+
+def test_the_longest_names() -> None:
+    """An id of 200 characters is one; of an owner's number 50 characters are kept."""
+    there = parse_rule(permission(SourceCidrIp="", SourceGroupId="x" * 200, SourceGroupOwnerAccount="7" * 60))
+    assert (there.source, there.problems) == (GroupRef("x" * 200, "7" * 50), ())
+
+
+def test_the_ports_of_udp_may_be_a_list() -> None:
+    """As those of TCP."""
+    lists = Lists(port_lists={"prl-1": ("53/53",)})
+    raw = permission(IpProtocol="UDP", PortRange="", PortRangeListId="prl-1")
+    assert (parse_rule(raw, lists).ports, parse_rule(raw, lists).problems) == ((PortRange(53, 53),), ())
+
+
+def test_the_fields_are_kept_as_a_dict() -> None:
+    """Whatever mapping they came in: they are written as JSON later."""
+    raw = permission()
+    kept = parse_rule(MappingProxyType(raw)).raw
+    assert type(kept) is dict
+    assert kept == raw
+
+
 def test_source_ports() -> None:
     """A five-tuple rule may ask for source ports; all of them is none asked for."""
     assert parse_rule(permission(SourcePortRange="53/53")).source_ports == (PortRange(53, 53),)
@@ -232,7 +315,8 @@ def test_a_group_from_its_three_answers() -> None:
         (),
     )
     assert group(InnerAccessPolicy="?").inner_access_policy == "accept"
-    assert parse_group(placement, "r", {}, {"VpcId": "vpc-2", "ServiceManaged": True}, []).service_managed
+    other = parse_group(placement, "r", {}, {"VpcId": "vpc-2", "ServiceManaged": True}, [])
+    assert (other.service_managed, other.vpc_id) == (True, "vpc-2")
 
 
 def test_referenced_lists() -> None:
