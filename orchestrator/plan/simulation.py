@@ -40,12 +40,14 @@ class Simulation:
 
     def run(self, changes: Sequence[Change]) -> Verdicts:
         """What comes of making all these changes together."""
-        added = self._added(changes)
-        if unknown := next((problem for rule in added for problem in rule.problems), ""):
+        added, remaining = self._added(changes), list(self._remaining(changes))
+        modified = {change.rule.rule_id for change in changes if change.modify}
+        made = [*added, *(rule for rule in remaining if rule.rule_id in modified)]
+        if unknown := next((problem for rule in made for problem in rule.problems), ""):
             return Verdicts(f"its replacement cannot be understood: {unknown}")
         if reason := self._blind(changes) or self._in_vain(changes):
             return Verdicts(reason)
-        after = [*self._remaining(changes), *added]
+        after = [*remaining, *added]
         packets = next(self._packets(changes, added, after), "")
         if packets:
             return Verdicts(packets)
