@@ -26,6 +26,7 @@ from orchestrator.policy import (
     parse_exemptions,
     parse_packs,
 )
+from orchestrator.securitygroup import parse_cidr
 
 _PACKS = Path(__file__).parent / "policy" / "packs"
 
@@ -266,6 +267,16 @@ def _with_environment(config: Config, environment: Mapping[str, str]) -> Config:
     )
 
 
+def _is_allowed(entry: str) -> bool:
+    if entry.startswith("pl-"):
+        return True
+    try:
+        parse_cidr(entry)
+    except ValueError:
+        return False
+    return True
+
+
 _WAVE = re.compile(r"\s*\d+(\.\d+)?\s*(%|accounts?)\s*")
 
 _RULES: tuple[tuple[str, Callable[[Config], bool], str], ...] = (
@@ -320,6 +331,11 @@ _RULES: tuple[tuple[str, Callable[[Config], bool], str], ...] = (
             if name.startswith("max_")
         ),
         "limits must not be negative",
+    ),
+    (
+        "remediation.narrow_to",
+        lambda c: all(_is_allowed(entry) for entry in c.remediation.narrow_to),
+        "must hold CIDRs and ids of prefix lists, pl-...",
     ),
     ("remediation.returned_limit", lambda c: c.remediation.returned_limit >= 1, "must be at least 1"),
     (

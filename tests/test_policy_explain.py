@@ -17,7 +17,7 @@ from orchestrator.policy import (
     explain,
     still_reachable_via,
 )
-from orchestrator.securitygroup import Lists, SecurityGroup
+from orchestrator.securitygroup import NO_LISTS, Lists, SecurityGroup
 from tests.rulebook import NOW, group, permission
 
 SSH = (Check(id="ssh", ports=(PortSpec("tcp", 22, 22),), severity=Severity.critical),)
@@ -28,10 +28,10 @@ def drop(**fields: object) -> dict[str, object]:
     return permission(Policy="Drop", **fields)
 
 
-def other(*raws: dict[str, object], name: str = "sg-2") -> SecurityGroup:
+def other(*raws: dict[str, object], name: str = "sg-2", lists: Lists = NO_LISTS) -> SecurityGroup:
     """Another group; its rules are numbered from sgr-21 on."""
     numbered = [{**raw, "SecurityGroupRuleId": f"sgr-2{at}"} for at, raw in enumerate(raws, 1)]
-    return group(*numbered, number=False, SecurityGroupId=name)
+    return group(*numbered, number=False, lists=lists, SecurityGroupId=name)
 
 
 def test_explain_names_the_rules_that_decide() -> None:
@@ -193,16 +193,18 @@ def test_still_reachable_touches_at_one_port() -> None:
 
 def test_what_needs_the_rule_is_not_reachable_without_it() -> None:
     """Rules that are too many addresses only with this one are not what keeps the port open without it."""
-    ours = {"pl-ours": ("8.128.0.0/9", "9.0.0.0/12")}
-    theirs = {"pl-theirs": ("8.0.0.0/9", "8.128.0.0/11")}
+    lists = Lists(
+        prefix_lists={
+            "pl-ours": ("8.128.0.0/9", "9.0.0.0/12"),
+            "pl-theirs": ("8.0.0.0/9", "8.128.0.0/11"),
+        }
+    )
 
     def listed(name: str) -> dict[str, object]:
         return permission(SourceCidrIp="", SourcePrefixListId=name)
 
-    mine = group(listed("pl-ours"), lists=Lists(prefix_lists=ours))
-    raws = [listed("pl-theirs"), permission(SourceCidrIp="8.0.0.0/9")]
-    numbered = [{**raw, "SecurityGroupRuleId": f"sgr-2{at}"} for at, raw in enumerate(raws, 1)]
-    rest = group(*numbered, number=False, lists=Lists(prefix_lists=theirs), SecurityGroupId="sg-2")
+    mine = group(listed("pl-ours"), lists=lists)
+    rest = other(listed("pl-theirs"), permission(SourceCidrIp="8.0.0.0/9"), lists=lists)
     found = [one for one in evaluate_together([mine, rest], SSH, NOW) if one.check_id == "ssh"]
     assert [(one.rule_id, one.together) for one in found] == [("sgr-1", True), ("sgr-21", True)]
     assert still_reachable_via(found[0], [mine, rest], SSH, NOW) == ()

@@ -389,6 +389,7 @@ OTHER: list[dict[str, Any]] = [
     {"Direction": "egress"}, {"Policy": "Drop"}, {"Priority": 2}, {"IpProtocol": "UDP"}, {"PortRange": "23/23"},
     {"SourceCidrIp": "10.0.0.0/8"}, {"SourcePortRange": "53/53"}, {"DestCidrIp": "10.0.0.5"}, {"NicType": "internet"},
     {"PortRangeListId": "prl-1"}, {"SourceCidrIp": "", "SourceGroupId": "sg-2"}, {"Policy": "?"}, {"Policy": "!"},
+    {"Policy": 50 * "x"}, {"Policy": 50 * "x" + "y"},
     {"SourceCidrIp": "", "SourceGroupId": "sg-2", "SourceGroupOwnerAccount": "7"}, {"PortRange": "?"},
     {"SourceCidrIp": "", "SourcePrefixListId": "pl-1"}, {"SourceCidrIp": "", "SourcePrefixListId": "pl-2"},
 ]  # fmt: skip

@@ -67,7 +67,9 @@ def scan(summary: Summary, folder: Path, progress: Progress) -> int:
 def _swept(summary: Summary, folder: Path, progress: Progress) -> None:
     say(f"run {summary.run_id} in {folder}")
     if summary.complete and not progress.regions:
-        say("this run was scanned to its end before, so nothing was read now: for a new look give another --out")
+        say(
+            "this run was scanned to its end before, so nothing was read now: for a new look give another --out"
+        )
     table(_counts(summary))
     for severity, by_status in summary.findings.items():
         if any(by_status.values()):

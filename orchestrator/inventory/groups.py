@@ -110,6 +110,16 @@ class RegionReader:
         group = parse_group(self._placement, self._region_id, listing, attribute, permissions, lists)
         return Observation(group, listing, attribute, permissions, lists)
 
+    async def with_prefix_lists(self, seen: Observation, list_ids: Iterable[str]) -> Observation:
+        """Return the group with the entries of further prefix lists, each read once in this region."""
+        lists = await self._lists([{"SourcePrefixListId": list_id} for list_id in list_ids])
+        if not lists.prefix_lists:
+            return seen
+        more = Lists({**seen.lists.prefix_lists, **lists.prefix_lists}, seen.lists.port_lists)
+        return msgspec.structs.replace(
+            seen, lists=more, group=msgspec.structs.replace(seen.group, lists=more)
+        )
+
     async def reread(self, group_id: str) -> Observation | Unreachable:
         """Return the group as it is now, by its id: its listing and its rules are both read again."""
         parameters = {

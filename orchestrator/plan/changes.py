@@ -28,7 +28,6 @@ from orchestrator.plan.values import Action, Fields, Inverse, Kind
 from orchestrator.policy import Finding
 from orchestrator.securitygroup import (
     Cidr,
-    Lists,
     PrefixList,
     Rule,
     SecurityGroup,
@@ -72,28 +71,17 @@ class Group(NamedTuple):
     """A group as the decisions need it: `contents` are the content digests of its rules."""
 
     group: SecurityGroup
-    lists: Lists
     contents: frozenset[str]
 
     def rule(self, fields: Fields, rule_id: str = "") -> Rule:
         """A rule to be written, understood as the scan understands one that was read."""
         raw = {**fields, "SecurityGroupRuleId": rule_id}
-        return parse_rule(raw, self.lists, classic=self.group.classic)
+        return parse_rule(raw, self.group.lists, classic=self.group.classic)
 
 
-def known(group: SecurityGroup, settings: Settings) -> Group:
-    """The group with the lists that its rules and the allow-list name."""
-    prefix_lists = dict(settings.narrow_lists.prefix_lists)
-    port_lists = dict(settings.narrow_lists.port_lists)
-    for rule in group.rules:
-        for end in (rule.peer, rule.own):
-            if isinstance(end, PrefixList) and end.entries is not None:
-                prefix_lists[end.prefix_list_id] = tuple([entry.text for entry in end.entries])
-        port_list = rule.raw.get("PortRangeListId")
-        if isinstance(port_list, str) and port_list and rule.ports:
-            port_lists[port_list] = tuple([f"{ports.first}/{ports.last}" for ports in rule.ports])
-    contents = frozenset([content_digest(rule.raw) for rule in group.rules])
-    return Group(group, Lists(prefix_lists, port_lists), contents)
+def known(group: SecurityGroup) -> Group:
+    """The group with the content digests of its rules."""
+    return Group(group, frozenset([content_digest(rule.raw) for rule in group.rules]))
 
 
 def change_of(

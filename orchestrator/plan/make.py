@@ -117,7 +117,7 @@ def decide(
             wanted.append((rule, mine))
     if not wanted:
         return Decision((), tuple(skipped))
-    refused, actions = _weigh(known(group, settings), wanted, findings, judge, settings, returned)
+    refused, actions = _weigh(known(group), wanted, findings, judge, settings, returned)
     skipped += [_skip(group, rule_id, by_rule[rule_id], reason) for rule_id, reason in refused.items()]
     return Decision(tuple(actions), tuple(skipped))
 

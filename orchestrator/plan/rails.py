@@ -10,7 +10,7 @@ import msgspec
 
 from orchestrator.plan.values import Action, UnsafePlan
 from orchestrator.policy import PolicyError
-from orchestrator.securitygroup import NO_LISTS, Lists, SecurityGroup, parse_cidr
+from orchestrator.securitygroup import SecurityGroup, parse_cidr
 
 
 class CodeMark(msgspec.Struct, frozen=True, kw_only=True):
@@ -41,7 +41,6 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         protected_groups: ids or name patterns of groups that are never changed.
         protected_tags: "key" or "key=value"; a group with such a tag is never changed.
         narrow_to: what `narrow` leaves open: CIDRs, or ids of prefix lists (`pl-...`).
-        narrow_lists: the entries of the prefix lists in `narrow_to`, where they could be read.
         rules_per_group: how many rules, of both directions, the cloud lets a group have.
         returned_limit: a rule that came back this many times after being removed is left alone.
         remove_returned: remove it all the same.
@@ -60,7 +59,6 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     protected_groups: tuple[str, ...] = ()
     protected_tags: tuple[str, ...] = ("sgsweep=protected",)
     narrow_to: tuple[str, ...] = ()
-    narrow_lists: Lists = NO_LISTS
     rules_per_group: int = 200
     returned_limit: int = 2
     remove_returned: bool = False

@@ -80,6 +80,8 @@ class Sweep:
         effects = earlier.all_effects() if earlier is not None else ()
         self.touched = {(e.account_id, e.region_id, e.security_group_id) for e in effects}
         self._remedy = remedy
+        allowed = hub.config.remediation.narrow_to  # read where a plan may need them; a plan reads nothing
+        self.narrow_lists = tuple(entry for entry in allowed if entry.startswith("pl-"))
         limits = hub.config.limits
         self._accounts = asyncio.Semaphore(limits.max_accounts)
         # Reads waiting for the limiter cost memory, so no more are begun than could be in flight twice over.
@@ -202,6 +204,8 @@ class _AccountSweep:
             await self._unreachable(seen)
             return
         findings = self._judge(seen.group)
+        if findings:
+            seen = await region.reader.with_prefix_lists(seen, self._sweep.narrow_lists)
         self._count(region, seen.group, len(seen.permissions), findings)
         await self._journal.record_group(self._claim, observed(seen), findings)
 

@@ -102,6 +102,7 @@ def parse_group(
         inner_access_policy="drop" if enterprise or inner == "drop" else "accept",
         tags=_tags(listing.get("Tags")),
         rules=tuple([parse_rule(raw, lists, classic=classic) for raw in permissions]),
+        lists=lists,
     )
 
 

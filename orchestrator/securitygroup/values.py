@@ -140,7 +140,11 @@ class Rule(msgspec.Struct, frozen=True, gc=False):
 
 
 class SecurityGroup(msgspec.Struct, frozen=True):
-    """A security group and its rules. `vpc_id` is "" in the classic network."""
+    """A security group and its rules.
+
+    vpc_id: "" in the classic network.
+    lists: the prefix and port lists that are known there: those its rules name, and perhaps more.
+    """
 
     placement: Placement
     region_id: str
@@ -152,6 +156,7 @@ class SecurityGroup(msgspec.Struct, frozen=True):
     inner_access_policy: Policy
     tags: tuple[tuple[str, str], ...]
     rules: tuple[Rule, ...]
+    lists: Lists = NO_LISTS
 
     @property
     def classic(self) -> bool:

@@ -74,6 +74,6 @@ def _token(source: Source | None) -> str:
 
 
 def _spelling(rule: Rule, raw: Mapping[str, object]) -> list[tuple[str, str]]:
-    """The fields that were not understood, as they came; a list is known by its id alone."""
+    """The fields that were not understood, as they came."""
     fields = {problem.partition(":")[0] for problem in rule.problems}
-    return sorted((field, repr(raw.get(field))) for field in fields if not field.endswith("ListId"))
+    return sorted((field, repr(raw.get(field))) for field in fields)

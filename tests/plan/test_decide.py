@@ -171,7 +171,7 @@ def test_narrow_keeps_the_rule_and_its_id_where_the_kind_of_source_stays() -> No
 def test_narrow_to_another_kind_of_source_adds_before_it_revokes() -> None:
     """A prefix list cannot take a block's place in a rule."""
     lists = Lists({"pl-office": ("10.1.0.0/16",)})
-    action = only(decided(group(permission(1)), NARROW, narrow_to=("pl-office",), narrow_lists=lists).actions)
+    action = only(decided(group(permission(1), lists=lists), NARROW, narrow_to=("pl-office",)).actions)
     assert action.revokes
     assert action.adds[0]["SourcePrefixListId"] == "pl-office"
     assert "SourceCidrIp" not in action.adds[0]
@@ -179,10 +179,14 @@ def test_narrow_to_another_kind_of_source_adds_before_it_revokes() -> None:
 
 def test_narrow_by_a_list_that_could_not_be_read_is_refused() -> None:
     """Nobody knows what it would leave open."""
-    lists = Lists({"pl-x": Unreadable("could not be read: Forbidden")})
-    result = decided(group(permission(1)), NARROW, narrow_to=("pl-x",), narrow_lists=lists)
-    assert result.actions == ()
-    assert "pl-x could not be read: Forbidden" in result.skipped[0].reason
+    lists = Lists({"pl-x": Unreadable("could not be read: Forbidden"), "pl-wide": ("0.0.0.0/0",)})
+    listed = permission(
+        1, SourceCidrIp="", SourcePrefixListId="pl-wide"
+    )  # could be modified: the kind is the same
+    for rule in (permission(1), listed):
+        result = decided(group(rule, lists=lists), NARROW, narrow_to=("pl-x",))
+        assert result.actions == ()
+        assert "pl-x could not be read: Forbidden" in result.skipped[0].reason
 
 
 def test_narrow_touches_only_the_risky_part_of_a_wide_rule() -> None:

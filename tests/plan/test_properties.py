@@ -95,7 +95,6 @@ def decision_for(cloud: Cloud, checks: tuple[Check, ...]) -> Decision:
         group(*cloud.rules, lists=LISTS, InnerAccessPolicy=policy),
         *checks,
         narrow_to=ALLOWED,
-        narrow_lists=LISTS,
     )
 
 

@@ -15,7 +15,7 @@ from orchestrator import run
 from orchestrator.audit import AuditError
 from orchestrator.emulator import Fault, Kind, Options, World
 from orchestrator.emulator.foretold import Foretold
-from orchestrator.emulator.model import Rule
+from orchestrator.emulator.model import Group, PrefixList, Rule
 from orchestrator.journal import RunInUse
 from orchestrator.plan import DigestMismatch, PlanError, UnsafePlan
 from orchestrator.run import Approval, Changed, Filters, Progress, RefusedError, UsageError
@@ -118,6 +118,44 @@ def test_at_most_four_calls_a_group(desk: Desk) -> None:
     )
     assert set(per_group) == groups
     assert max(per_group.values()) <= 4
+
+
+def test_narrowing_to_a_prefix_list(desk_at: MakeDesk) -> None:
+    """The scan reads the list; the plan adds a rule from it before it revokes; where there is none, it says so."""
+    world = World.generate(1, 1, region_ids=2, groups_per_account=0)
+    member = next(iter(world.organization.members))
+    here, elsewhere = world.region_ids
+    world.estate(member, here).prefix_lists["pl-office"] = PrefixList(
+        prefix_list_id="pl-office", name="office", entries=("203.0.113.0/24",)
+    )
+    for region in (here, elsewhere):
+        ssh = Rule(security_group_rule_id=f"sgr-{region}", port_range="22/22", source_cidr_ip="0.0.0.0/0")
+        world.put(member, region, Group(security_group_id=f"sg-{region}", vpc_id="vpc-1", rules=(ssh,)))
+    desk = desk_at(world)
+    checks = tuple(msgspec.structs.replace(check, action="narrow") for check in desk.config.checks)
+    desk.config = msgspec.structs.replace(
+        desk.changed(remediation={"narrow_to": ("pl-office",)}), checks=checks
+    )
+    made = planned(desk)
+    asked = Counter(
+        call.region_id
+        for call in desk.emulator.calls.of("DescribePrefixListAttributes")
+        if call.account_id == member
+    )
+    assert asked == {here: 1, elsewhere: 1}
+    (action,) = (one for one in made.plan.actions if one.account_id == member)
+    assert (action.action, action.region_id, action.revokes) == ("narrow", here, True)
+    (skipped,) = (one for one in made.plan.skipped if one.account_id == member)
+    assert (skipped.region_id, "pl-office DescribePrefixListAttributes" in skipped.reason) == (
+        elsewhere,
+        True,
+    )
+    before = said(world)
+    assert apply(desk, made.plan.digest).exit_code == 0
+    (rule,) = world.estate(member, here).groups[f"sg-{here}"].rules
+    assert (rule.source_prefix_list_id, rule.source_cidr_ip, rule.port_range) == ("pl-office", "", "22/22")
+    assert rollback(desk).exit_code == 0
+    assert said(world) == before
 
 
 def test_a_rollback_restores_every_rule(desk: Desk) -> None:
