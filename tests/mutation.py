@@ -43,6 +43,7 @@ FAST = {
         "tests/test_policy_cases.py",
         "tests/test_policy_checks.py",
         "tests/test_policy_explain.py",
+        "tests/test_policy_judge.py",
     ),
 }
 """The tests most likely to kill a mutant of each room."""

@@ -289,9 +289,7 @@ def _shadowed(aim: Aim, rules: list[Rule], drops: list[Rule]) -> list[Judgement]
         rules = [rule for rule in rules if any(is_whole(one, rule.protocol, rule.ports) for one in aim.parts)]
     dropped = [rule for rule in rules if _is_dropped(rule, aim, drops)]
     return [
-        Judgement(
-            rule, aim, "shadowed", together=False, opened=covered(aim, rule), addresses=(), size=Count(0, 0)
-        )
+        Judgement(rule, aim, "shadowed", together=False, opened=covered(aim, rule), addresses=(), size=_NONE)
         for rule in dropped
     ]
 

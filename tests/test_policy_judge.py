@@ -1,0 +1,93 @@
+"""Who is to blame: few enough, the largest first, at the port where it is so."""
+
+from ipaddress import IPv4Network
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from orchestrator.policy import Check, Finding, PortSpec, Thresholds, evaluate
+from tests.rulebook import NOW, group, permission
+
+SSH = Check(id="ssh", ports=(PortSpec("tcp", 22, 22),))
+BOTH = Check(id="both", ports=(PortSpec("tcp", 22, 23),))
+FOUR = Thresholds(ipv4_prefix=30, wide_ipv4_prefix=31)  # four addresses are too many, two are wide
+
+
+def found(
+    *raws: dict[str, object], checks: tuple[Check, ...] = (SSH,), limits: Thresholds = FOUR
+) -> list[Finding]:
+    """The findings of a group of these rules."""
+    return list(evaluate(group(*raws), checks, NOW, (), limits))
+
+
+def told(*raws: dict[str, object], checks: tuple[Check, ...] = (SSH,)) -> list[tuple[str, str]]:
+    """The rules that are found, and by which check."""
+    return [(one.rule_id, one.check_id) for one in found(*raws, checks=checks)]
+
+
+def accept(source: str, ports: str = "22/22", priority: int = 5) -> dict[str, object]:
+    """An accept that some drops come before."""
+    return permission(SourceCidrIp=source, PortRange=ports, Priority=priority)
+
+
+def drop(source: str, ports: str = "22/22") -> dict[str, object]:
+    """A drop that comes first."""
+    return permission(Policy="Drop", SourceCidrIp=source, PortRange=ports)
+
+
+def test_many_small_sources_are_one_large_one() -> None:
+    """Four single addresses are four, though none is worth a word by itself; three are not."""
+    singles = [accept(f"8.8.8.{number}") for number in range(4)]
+    assert told(*singles) == [("sgr-1", "ssh")]
+    assert told(*singles[:3]) == []
+
+
+def test_small_sources_count_beside_a_large_one() -> None:
+    """A wide source below the threshold fails with the small ones that bring it there."""
+    pair, one, two = accept("8.8.8.0/31"), accept("8.8.8.2/32"), accept("8.8.8.3/32")
+    assert told(pair) == [("sgr-1", "wide")]
+    assert told(pair, one) == [("sgr-1", "wide")]
+    assert told(pair, one, two) == [("sgr-1", "ssh")]
+
+
+def test_a_rule_that_fails_is_not_called_wide_too() -> None:
+    """Neither by another check, nor for other ports of the same one."""
+    lenient = Check(id="lenient", ports=(PortSpec("tcp", 22, 22),), ipv4_prefix=8)
+    assert told(accept("8.8.8.0/30"), checks=(SSH, lenient)) == [("sgr-1", "ssh")]
+    for narrower, failing in (("22/22", "tcp/23"), ("23/23", "tcp/22")):
+        (one,) = found(drop("8.8.8.0/31", narrower), accept("8.8.8.0/30", "22/23"), checks=(BOTH,))
+        assert (one.rule_id, one.check_id, one.ports) == ("sgr-2", "both", (failing,))
+
+
+def test_a_witness_gets_in_at_the_port_that_is_named() -> None:
+    """Where drops differ from port to port, its address is one that the drops of its own port leave."""
+    (one,) = found(
+        drop("1.0.0.0/8", "22/22"), accept("0.0.0.0/0", "22/23"), checks=(BOTH,), limits=Thresholds()
+    )
+    assert one.witness is not None
+    assert (one.ports, one.witness.port, one.witness.source) == (("tcp/22-23",), 22, "2.0.0.0")
+
+
+blocks = st.tuples(st.integers(0, 63), st.integers(26, 30)).map(
+    lambda pair: IPv4Network((int(IPv4Network("8.8.0.0/16")[0]) + pair[0] * 16, pair[1]), strict=False)
+)
+
+
+def to_blame(sources: list[IPv4Network], floor: int) -> set[int]:
+    """By hand: take away the largest, one after the other, until what is left is fewer addresses than the floor."""
+    left = sorted(range(len(sources)), key=lambda number: -sources[number].num_addresses)
+    blamed: set[int] = set()
+    while len({address for number in left for address in sources[number]}) >= floor:
+        blamed.add(left.pop(0))
+    return blamed
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(blocks, min_size=1, max_size=50), st.sampled_from([22, 23, 24, 25]))
+def test_as_few_as_needed_are_blamed(sources: list[IPv4Network], prefix: int) -> None:
+    """However many sources overlap: the largest, and not one more than what must go."""
+    limits = Thresholds(ipv4_prefix=prefix, wide_ipv4_prefix=prefix)
+    failing = found(*[accept(str(source)) for source in sources], limits=limits)
+    wanted = to_blame(sources, 1 << 32 - prefix)
+    assert {int(one.rule_id.removeprefix("sgr-")) - 1 for one in failing} == wanted
+    assert all(one.together for one in failing)
