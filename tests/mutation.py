@@ -44,6 +44,7 @@ FAST = {
         "tests/test_policy_checks.py",
         "tests/test_policy_explain.py",
         "tests/test_policy_judge.py",
+        "tests/test_policy_wording.py",
     ),
 }
 """The tests most likely to kill a mutant of each room."""
