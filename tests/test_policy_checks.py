@@ -123,8 +123,14 @@ def test_a_check_from_toml() -> None:
         ({"id": "x", "ports": "tcp/22"}, "check 'x': ports must be a list"),
         ({"id": "x", "ports": ["tcp/0"]}, "check 'x': port 'tcp/0' is not understood"),
         ({"id": "x", "port": ["tcp/22"]}, "Object contains unknown field `port`"),
-        ({"id": "x", "ports": [22], "severity": "bad"}, "Invalid enum value 'bad'"),
-        ({"id": "x", "ports": [22], "action": "delete"}, "Invalid enum value 'delete'"),
+        (
+            {"id": "x", "ports": [22], "severity": "bad"},
+            "severity 'bad' is none of critical, high, medium, low",
+        ),
+        (
+            {"id": "x", "ports": [22], "action": "delete"},
+            "action 'delete' is none of revoke, split, narrow, block, report",
+        ),
         (
             {"id": "x", "ports": [22], "protocol": "icmp"},
             "has both ports and protocol; make two checks of it",
@@ -134,7 +140,12 @@ def test_a_check_from_toml() -> None:
         ({"id": "x", "ports": [22], "ipv4_prefix": 33}, "ipv4_prefix must be between 0 and 32, not 33"),
         ({"id": "x", "ports": [22], "ipv6_prefix": 129}, "ipv6_prefix must be between 0 and 128, not 129"),
         ({"id": "x", "ports": [22], "wider_than": -1}, "wider_than must be between 0 and 32, not -1"),
-        ({"id": "x", "ports": [22], "direction": "sideways"}, "Invalid enum value 'sideways'"),
+        ({"id": "x", "ports": [22], "zone": "moon"}, "zone 'moon' is none of internet, private, any"),
+        ({"id": "x", "ports": [22], "severity": 1}, "Expected `str`, got `int` - at `$.severity`"),
+        (
+            {"id": "x", "ports": [22], "direction": "sideways"},
+            "direction 'sideways' is none of ingress, egress",
+        ),
     ],
 )
 def test_a_bad_check_is_named(table: dict[str, Any], message: str) -> None:

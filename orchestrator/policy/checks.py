@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from enum import Enum
-from typing import Literal
+from typing import Literal, get_args
 
 import msgspec
 
@@ -123,6 +123,14 @@ class Check(msgspec.Struct, frozen=True, cache_hash=True, forbid_unknown_fields=
     references: tuple[str, ...] = ()
 
 
+_WORDS: dict[str, tuple[str, ...]] = {
+    "severity": tuple([severity.value for severity in Severity]),
+    "action": get_args(Action),
+    "direction": get_args(Direction),
+    "zone": get_args(Zone),
+}
+
+
 def parse_check(data: Mapping[str, object], name: str = "check") -> Check:
     """A check from a TOML table; raises PolicyError that begins with `name` or the check's id."""
     label = f"{name} {data['id']!r}" if data.get("id") else name
@@ -132,6 +140,9 @@ def parse_check(data: Mapping[str, object], name: str = "check") -> Check:
             fields[key] = tuple(
                 [msgspec.structs.asdict(port) for port in _port_specs(label, key, fields[key])]
             )
+    for key, words in _WORDS.items():
+        if isinstance(given := fields.get(key, ""), str) and given and given not in words:
+            raise PolicyError(f"{label}: {key} {given!r} is none of {', '.join(filter(None, words))}")
     try:
         check = msgspec.convert(fields, Check)
     except msgspec.ValidationError as error:
