@@ -214,9 +214,8 @@ def rollback(
     settings = _config(context, config)
     brake = run.brake_of(folder, settings.remediation)
     work = run.rollback(folder, selection, settings, confirming(yes=yes), progress, brake)
-    raise typer.Exit(
-        show.changed(_signed(_wait(_braked(_shown(work, progress), brake)), folder, sign_record))
-    )
+    result = _signed(_wait(_braked(_shown(work, progress), brake)), folder, sign_record)
+    raise typer.Exit(show.changed(result, is_rollback=True))
 
 
 @app.command()

@@ -109,7 +109,7 @@ def plan(planned: Planned) -> int:
     return 0 if planned.complete else 3
 
 
-def changed(result: Changed) -> int:
+def changed(result: Changed, *, is_rollback: bool = False) -> int:
     """Say how the changes ended, each failed one by name, and what to do next."""
     counts = ", ".join(f"{count} {outcome}" for outcome, count in sorted(result.outcomes.items()))
     say(f"changes: {counts or 'none'}")
@@ -122,7 +122,8 @@ def changed(result: Changed) -> int:
     if result.stopped:
         say(f"STOPPED: {result.stopped}. Run the same command again to go on")
     elif result.outcomes:
-        say(f"next: sgsweep verify {result.folder}; the way back: sgsweep rollback {result.folder}")
+        way_back = "" if is_rollback else f"; the way back: sgsweep rollback {result.folder}"
+        say(f"next: sgsweep verify {result.folder}{way_back}")
     return result.exit_code
 
 

@@ -40,6 +40,7 @@ def test_a_bad_day_of_the_cloud(tmp_path: Path, faults: list[dict[str, object]])
         verified = desk.sgsweep("verify", "run")
         assert verified.code == 0, verified.err
         undone = desk.sgsweep("rollback", "run", "--yes")
+        assert "the way back" not in undone.err
         assert undone.code == 0, undone.err
         assert cloud.world() == original
 
