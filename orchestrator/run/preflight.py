@@ -65,7 +65,8 @@ class Entrance:
         session = self._hub.writer(self.account, session_policy([f"ecs:{name}" for name in sorted(needed)]))
         for name, action in sorted(needed.items()):
             try:
-                await session.call(name, action.region_id, _harmless(name, action), mutating=True)
+                # It changes nothing, so it may be repeated where the answer was lost.
+                await session.call(name, action.region_id, _harmless(name, action), mutating=False)
             except Denied as error:
                 return name if error.action == name else ""  # who cannot be entered is told so by the change
             except (Throttled, Unavailable, ExpiredToken) as error:
