@@ -406,8 +406,8 @@ def test_shares_after_one_drop_and_another() -> None:
 
 def test_a_share_after_a_drop_that_looks_at_more_than_the_address() -> None:
     """What a five-tuple drop leaves at the port is asked, not what it leaves at the accept's other ports."""
-    every = rule(Policy="Drop", SourcePortRange="1/65535")
-    (share,) = shares([every, rule(PortRange="1/65535", Priority=2)], 6, 22, "internet")
+    halves = [rule(Policy="Drop", SourcePortRange=ports) for ports in ("1/1023", "1024/65535")]
+    (share,) = shares([*halves, rule(PortRange="1/65535", Priority=2)], 6, 22, "internet")
     assert (share.addresses, share.size) == ((), (0, 0))
     some = rule(Policy="Drop", SourcePortRange="53/53")
     (share,) = shares([some, rule(PortRange="1/65535", Priority=2)], 6, 22, "internet")

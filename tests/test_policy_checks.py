@@ -287,6 +287,7 @@ TAGS: dict[str, Any] = {"Tags": {"Tag": [{"TagKey": "team", "TagValue": "net"}]}
         ({"folder": "Root/Prod/"}, True),
         ({"folder": "Root/Prod/Web"}, True),
         ({"folder": "Root/Pro"}, False),
+        ({"folder": "Root/ProdX"}, False),
         ({"folder": "Root/Prod/Web/Shop"}, False),
         ({"region": "cn-hangzhou"}, True),
         ({"region": "cn-shanghai"}, False),
@@ -298,6 +299,7 @@ TAGS: dict[str, Any] = {"Tags": {"Tag": [{"TagKey": "team", "TagValue": "net"}]}
         ({"tag": "team=net"}, True),
         ({"tag": "team"}, True),
         ({"tag": "team=db"}, False),
+        ({"tag": "cost"}, False),
         ({"tag": "env=prod"}, True),
         ({"tag": "env="}, False),
         ({"rule": "sgr-1"}, True),
@@ -357,6 +359,7 @@ def test_what_says_nothing_is_not_matched() -> None:
         one = group(raw)
         assert match(exemptions, Subject(one, one.rules[0], "ssh", ())) == []
     whole = group(permission())
+    assert match(exemptions[:1], Subject(whole, whole.rules[0], "ssh", ("sctp/22",))) == []
     assert match(exemptions, Subject(whole, whole.rules[0], "ssh", ("tcp/22",))) == list(exemptions)
 
 

@@ -355,6 +355,7 @@ def test_writing_a_rule_back() -> None:
          {"SourceCidrIp": "0.0.0.0/0", "DestCidrIp": "10.0.0.5/32", "SourcePortRange": "53/53"}),
         ({"SourcePortRange": "-1/-1"}, {"SourceCidrIp": "0.0.0.0/0"}),
         ({"PortRangeListId": "prl-1", "PortRange": ""}, {"SourceCidrIp": "0.0.0.0/0", "PortRangeListId": "prl-1"}),
+        ({"PortRangeListId": "prl-1"}, {"SourceCidrIp": "0.0.0.0/0", "PortRangeListId": "prl-1"}),
         ({"Direction": "egress", "SourceCidrIp": "10.0.0.0/8", "DestGroupId": "sg-3"},
          {"SourceCidrIp": "10.0.0.0/8", "DestGroupId": "sg-3"}),
     ],
@@ -388,7 +389,8 @@ SAME: list[dict[str, Any]] = [
 OTHER: list[dict[str, Any]] = [
     {"Direction": "egress"}, {"Policy": "Drop"}, {"Priority": 2}, {"IpProtocol": "UDP"}, {"PortRange": "23/23"},
     {"SourceCidrIp": "10.0.0.0/8"}, {"SourcePortRange": "53/53"}, {"DestCidrIp": "10.0.0.5"}, {"NicType": "internet"},
-    {"PortRangeListId": "prl-1"}, {"SourceCidrIp": "", "SourceGroupId": "sg-2"}, {"Policy": "?"}, {"Policy": "!"},
+    {"PortRangeListId": "prl-1"}, {"PortRangeListId": "prl-2"},
+    {"SourceCidrIp": "", "SourceGroupId": "sg-2"}, {"Policy": "?"}, {"Policy": "!"},
     {"Policy": 50 * "x"}, {"Policy": 50 * "x" + "y"},
     {"SourceCidrIp": "", "SourceGroupId": "sg-2", "SourceGroupOwnerAccount": "7"}, {"PortRange": "?"},
     {"SourceCidrIp": "", "SourcePrefixListId": "pl-1"}, {"SourceCidrIp": "", "SourcePrefixListId": "pl-2"},

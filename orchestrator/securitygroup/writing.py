@@ -35,11 +35,10 @@ def content_digest(raw: Mapping[str, object]) -> str:
     What cannot be understood counts as it is spelt, so that a change there is a change too.
     """
     rule = parse_rule(raw, classic=True)
-    port_list = raw.get("PortRangeListId") or ""
     meaning: list[object] = [
         rule.direction, rule.policy, rule.priority, rule.protocol, _given(raw, "NicType") and rule.nic_type,
-        [] if port_list else [str(ports) for ports in rule.ports], port_list,
-        [str(ports) for ports in rule.source_ports], _token(rule.source), _token(rule.destination),
+        [str(ports) for ports in rule.ports], [str(ports) for ports in rule.source_ports],
+        _token(rule.source), _token(rule.destination),
     ]  # fmt: skip
     return sha256(ascii([meaning, _spelling(rule, raw)]).encode()).hexdigest()
 
@@ -74,6 +73,6 @@ def _token(source: Source | None) -> str:
 
 
 def _spelling(rule: Rule, raw: Mapping[str, object]) -> list[tuple[str, str]]:
-    """The fields that were not understood, as they came."""
+    """The fields that were not understood, as they came; a list, unread here, is one of them: its id counts."""
     fields = {problem.partition(":")[0] for problem in rule.problems}
     return sorted((field, repr(raw.get(field))) for field in fields)
