@@ -155,6 +155,9 @@ def test_sources() -> None:
     lists = Lists(prefix_lists={"pl-1": ("8.8.8.8/32",)})
     raw = permission(SourceCidrIp="", SourcePrefixListId="pl-1", SourcePrefixListName="dns")
     assert parse_rule(raw, lists).source == PrefixList("pl-1", "dns", (parse_cidr("8.8.8.8/32"),))
+    assert parse_rule(raw, Lists(prefix_lists={"pl-1": ("1.2.3.4", "x")})).problems == (
+        "SourcePrefixListId: pl-1: 'x' is no IPv4 address",
+    )
     unread = parse_rule(raw)
     assert unread.source == PrefixList("pl-1", "dns", None)
     assert unread.problems == ("SourcePrefixListId: pl-1 was not read",)
