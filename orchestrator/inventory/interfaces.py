@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable
+from collections import defaultdict
+from collections.abc import AsyncIterator, Iterable, Sequence
 
 import msgspec
 
@@ -38,15 +39,19 @@ class Interface(msgspec.Struct, frozen=True):
         return bool(self.public_ips or self.elastic_ips or self.ipv6_addresses)
 
 
-class Interfaces(msgspec.Struct, frozen=True):
-    """The interfaces of a region, and whether they could be seen at all."""
+class Interfaces:
+    """The interfaces of a region by the groups they obey, and whether they could be seen at all."""
 
-    sight: Sight
-    items: tuple[Interface, ...] = ()
+    def __init__(self, sight: Sight, found: Iterable[Interface] = ()) -> None:
+        self.sight = sight
+        self._by_group: defaultdict[str, list[Interface]] = defaultdict(list)
+        for one in found:
+            for group_id in dict.fromkeys(one.security_group_ids):
+                self._by_group[group_id].append(one)
 
-    def of(self, security_group_id: str) -> tuple[Interface, ...]:
+    def of(self, security_group_id: str) -> Sequence[Interface]:
         """Return those that obey the group."""
-        return tuple(one for one in self.items if security_group_id in one.security_group_ids)
+        return self._by_group.get(security_group_id, ())
 
     def attachment(self, security_group_id: str) -> Attachment:
         """Return what stands behind the group."""
@@ -77,7 +82,7 @@ async def interfaces(session: AccountSession, region_id: str, *, classic: bool) 
         return Interfaces("denied")
     except CloudError:
         return Interfaces("unknown")
-    return Interfaces("seen" if found else "unknown", tuple(found))
+    return Interfaces("seen" if found else "unknown", found)
 
 
 async def _listed(session: AccountSession, region_id: str) -> AsyncIterator[Answer]:

@@ -20,6 +20,8 @@ from orchestrator.policy import (
 )
 from orchestrator.securitygroup import SecurityGroup
 
+_KEPT = 256  # groups
+
 
 class Attached:
     """Weighs the findings of one region by its interfaces.
@@ -33,20 +35,27 @@ class Attached:
         self,
         journal: Journal,
         claim: Claim,
+        region_id: str,
         interfaces: Interfaces,
         guards: dict[str, SecurityGroup],
         judge: tuple[tuple[Check, ...], datetime],
     ) -> None:
         self._journal = journal
         self._claim = claim
+        self._region_id = region_id
         self._interfaces = interfaces
         self._guards = guards
         self._checks, self._now = judge
+        # Many interfaces obey the same groups: a set of them is judged once, and a few groups are kept at hand.
+        self._failing: dict[tuple[str, ...], frozenset[tuple[str, str]]] = {}
+        self._read: dict[str, SecurityGroup | None] = {}
 
-    async def weigh(self, region_id: str, group_ids: Iterable[str]) -> None:
+    async def weigh(self, group_ids: Iterable[str]) -> None:
         """Write what stands behind each group into its findings."""
         for group_id in group_ids:
-            observed, findings = self._journal.stored(self._claim.account_id, region_id, group_id, Finding)
+            observed, findings = self._journal.stored(
+                self._claim.account_id, self._region_id, group_id, Finding
+            )
             if observed is not None:
                 weighed = [self._weighed(finding) for finding in findings]
                 await self._journal.record_group(self._claim, observed, weighed)
@@ -58,10 +67,12 @@ class Attached:
         via: dict[str, None] = {}
         reached = False
         for ids, is_public in self._neighbours(finding.security_group_id).items():
-            groups = [group for one in ids if (group := self._group(finding, one)) is not None]
+            groups = self._groups(ids)
             if len(groups) > 1:
                 via.update(dict.fromkeys(still_reachable_via(finding, groups, self._checks, self._now)))
-            reached |= is_public and (len(groups) == 1 or self._gets_through(finding, groups))
+            reached |= is_public and (
+                len(groups) == 1 or (finding.rule_id, finding.check_id) in self._failing_among(ids, groups)
+            )
         weighed = msgspec.structs.replace(attach(finding, attachment), still_reachable_via=tuple(via))
         if weighed.exposure == "exposed" and not reached:
             # The other groups of every public interface drop what this rule lets in.
@@ -77,21 +88,31 @@ class Attached:
             sets[ids] = sets.get(ids, False) or interface.is_public
         return sets
 
-    def _group(self, finding: Finding, group_id: str) -> SecurityGroup | None:
+    def _groups(self, ids: tuple[str, ...]) -> list[SecurityGroup]:
+        """Return those of the groups that matter: they have findings or drops."""
+        return [group for one in ids if (group := self._group(one)) is not None]
+
+    def _group(self, group_id: str) -> SecurityGroup | None:
         if group_id in self._guards:
             return self._guards[group_id]
-        seen = self._journal.observed_group(finding.account_id, finding.region_id, group_id)
-        return seen.group() if seen is not None else None
+        if group_id not in self._read:
+            if len(self._read) == _KEPT:
+                self._read.clear()
+            seen = self._journal.observed_group(self._claim.account_id, self._region_id, group_id)
+            self._read[group_id] = seen.group() if seen is not None else None
+        return self._read[group_id]
 
-    def _gets_through(self, finding: Finding, groups: Sequence[SecurityGroup]) -> bool:
-        """Tell whether the rule still fails its check among all the rules of the interface."""
-        return any(
-            one.rule_id == finding.rule_id
-            and one.check_id == finding.check_id
-            and one.verdict is Verdict.fail
-            and one.status is not Status.shadowed
-            for one in evaluate_together(groups, self._checks, self._now)
-        )
+    def _failing_among(
+        self, ids: tuple[str, ...], groups: Sequence[SecurityGroup]
+    ) -> frozenset[tuple[str, str]]:
+        """Return the rules, and for which check, that still fail among all the rules of the interface."""
+        if ids not in self._failing:
+            self._failing[ids] = frozenset(
+                (one.rule_id, one.check_id)
+                for one in evaluate_together(groups, self._checks, self._now)
+                if one.verdict is Verdict.fail and one.status is not Status.shadowed
+            )
+        return self._failing[ids]
 
 
 def may_guard(group: SecurityGroup) -> bool:

@@ -247,8 +247,8 @@ class _AccountSweep:
     async def _weigh(self, region: _Region, region_id: str) -> None:
         interfaces = await inventory.interfaces(self._session, region_id, classic=region.has_classic)
         judge = (self._sweep.judgement.checks, self._sweep.now)
-        attached = Attached(self._journal, self._claim, interfaces, region.guards, judge)
-        await attached.weigh(region_id, region.failing)
+        attached = Attached(self._journal, self._claim, region_id, interfaces, region.guards, judge)
+        await attached.weigh(region.failing)
 
     def _judge(self, group: SecurityGroup) -> tuple[Finding, ...]:
         judgement = self._sweep.judgement
