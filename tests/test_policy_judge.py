@@ -91,3 +91,35 @@ def test_as_few_as_needed_are_blamed(sources: list[IPv4Network], prefix: int) ->
     wanted = to_blame(sources, 1 << 32 - prefix)
     assert {int(one.rule_id.removeprefix("sgr-")) - 1 for one in failing} == wanted
     assert all(one.together for one in failing)
+
+
+EVERY = Check(id="every", all_ports=True)
+
+
+def test_every_port_by_one_rule() -> None:
+    """It fails by itself, for each protocol that it opens."""
+    (one,) = found(permission(IpProtocol="ALL", PortRange="-1/-1"), checks=(EVERY,), limits=Thresholds())
+    assert (one.together, one.ports) == (False, ("tcp/1-65535", "udp/1-65535"))
+
+
+def test_every_port_by_rules_that_only_together_leave_none_closed() -> None:
+    """The widest are to blame, as many as it takes until a port is closed without them."""
+    low, high = accept("0.0.0.0/0", "1/40000"), accept("0.0.0.0/0", "30000/65535")
+    failing = found(low, high, low, high, checks=(EVERY,), limits=Thresholds())
+    assert [(one.rule_id, one.together) for one in failing] == [("sgr-1", True), ("sgr-3", True)]
+    assert found(low, accept("0.0.0.0/0", "50000/65535"), checks=(EVERY,), limits=Thresholds()) == []
+
+
+def test_every_port_counts_only_sources_that_are_open_at_every_port() -> None:
+    """Two addresses are left to a rule for every port; two more that may come to one port do not make it four."""
+    large = [accept("8.8.8.0/29", "1/65535"), drop("8.8.8.0/30", "1/65535"), drop("8.8.8.4/31", "1/65535")]
+    at_one = [accept(f"8.8.9.{number}", "22/22") for number in range(2)]
+    at_every = [accept(f"8.8.9.{number}", "1/65535") for number in range(2)]
+    assert told(*large, *at_one, checks=(EVERY,)) == []
+    assert told(*large, *at_every, checks=(EVERY,)) == [("sgr-1", "every")]
+
+
+def test_all_the_ports_where_a_source_is_wide_are_told() -> None:
+    """However other rules cut the range."""
+    both = found(accept("8.8.8.0/31", "22/23"), accept("8.8.8.7/32", "22/22"), checks=(BOTH,))
+    assert [(one.rule_id, one.check_id, one.ports) for one in both] == [("sgr-1", "wide", ("tcp/22-23",))]
