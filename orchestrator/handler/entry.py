@@ -200,11 +200,19 @@ async def _evaluate_again(
 
 async def _answer(invocation: Invocation, event: object) -> dict[str, Any]:
     asked = question(event)
-    answers, unread = await (
-        _answer_one(invocation, asked) if asked.resource else _answer_all(invocation, asked)
-    )
-    own = invocation.sessions.own
-    await answering.put_evaluations(invocation.client, own, asked, answers)
+    answers: list[answering.Judged] = []
+    unread: list[str] = []
+    looking = _look_at_one if asked.resource else _look_at_all
+    run, own = invocation.run, invocation.sessions.own
+    try:
+        await asyncio.wait_for(looking(invocation, asked, answers, unread), run.seconds)
+    except asyncio.TimeoutError:
+        unread.append("the rest, for the function's time was nearly over")
+    putting = answering.put_evaluations(invocation.client, own, asked, answers)
+    try:
+        await asyncio.wait_for(putting, run.limit_seconds - run.seconds)
+    except asyncio.TimeoutError:
+        raise RemediationFailed("Cloud Config did not take the answers in time") from None
     counts: dict[str, int] = {}
     for one in answers:
         counts[one.compliance] = counts.get(one.compliance, 0) + 1
@@ -214,31 +222,31 @@ async def _answer(invocation: Invocation, event: object) -> dict[str, Any]:
     return {"answers": msgspec.to_builtins(answers)}
 
 
-_Answers = tuple[list[answering.Judged], list[str]]
-
-
-async def _answer_one(invocation: Invocation, asked: Question) -> _Answers:
+async def _look_at_one(
+    invocation: Invocation, asked: Question, answers: list[answering.Judged], unread: list[str]
+) -> None:
     resource = asked.resource
     if resource is None:
         raise EventError("the question is about no resource")
     place = Place(resource.account_id, resource.region_id, resource.security_group_id)
     found = await invocation.remedy.look(place)
-    if isinstance(found, Unreachable):
-        gone = answering.unseen(found, asked.resource_name)
-        return ([gone], []) if gone else ([], [f"{found.code}: {found.message}"])
-    return [answering.judged(found, invocation.remedy.judge(found))], []
+    if not isinstance(found, Unreachable):
+        answers.append(answering.judged(found, invocation.remedy.judge(found)))
+    elif gone := answering.unseen(found, asked.resource_name):
+        answers.append(gone)
+    else:
+        unread.append(f"{found.code}: {found.message}")
 
 
-async def _answer_all(invocation: Invocation, asked: Question) -> _Answers:
+async def _look_at_all(
+    invocation: Invocation, asked: Question, answers: list[answering.Judged], unread: list[str]
+) -> None:
     """A scheduled run asks about an account: look at every group in every region, while there is time."""
     session = await invocation.sessions.reader(asked.account_id)
-    answers: list[answering.Judged] = []
-    unread: list[str] = []
     for region_id in await inventory.regions(session):
         reader = inventory.RegionReader(session, Placement(asked.account_id), region_id)
         try:
             async for page in inventory.security_groups(session, region_id):
-                invocation.brake.check()
                 for found in await asyncio.gather(*(reader.read(listing) for listing in page)):
                     if isinstance(found, Unreachable):
                         unread.append(f"{found.security_group_id}: {found.code}")
@@ -246,4 +254,3 @@ async def _answer_all(invocation: Invocation, asked: Question) -> _Answers:
                         answers.append(answering.judged(found.group, invocation.remedy.judge(found.group)))
         except Exception as error:  # noqa: BLE001 - the other regions are still answered about
             unread.append(f"{region_id}: {reason_of(error)}")
-    return answers, unread

@@ -1,13 +1,15 @@
 """What an event is about, whatever it is wrapped in: pure.
 
 Known shapes: Cloud Config's remediation event (a list of resources; also a single one, or {"resources": [...]}), its
-notification of a non-compliant resource, ActionTrail's event in EventBridge's envelope, and the question of a custom
-Cloud Config rule. Ids may be numbers, other keys are ignored, and what is not ours is named, not dropped.
+notification of a non-compliant resource, ActionTrail's event in EventBridge's envelope, the message that Function
+Compute sends to a dead letter, and the question of a custom Cloud Config rule. Ids may be numbers, other keys are
+ignored, and what is not ours is named, not dropped.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from typing import Any, Union
 
 import msgspec
@@ -158,11 +160,20 @@ def _walk(value: object, depth: int) -> Iterator[Found]:
 
 
 def _wrapped(value: Mapping[str, Any], depth: int) -> Iterator[Found]:
-    for key in ("resources", "events", "data", "body"):
-        if isinstance(value.get(key), (list, Mapping)) and depth:
-            yield from _walk(value[key], depth - 1)
+    for key in ("resources", "events", "data", "body", "requestPayload"):
+        inner = _opened(value.get(key))
+        if isinstance(inner, (list, Mapping)) and depth:
+            yield from _walk(inner, depth - 1)
             return
     yield _ignored("it is no event that is known here", value)
+
+
+def _opened(value: object) -> object:
+    """Return what a wrapper holds; in a message of Function Compute's destinations it is JSON text."""
+    if isinstance(value, str):
+        with suppress(EventError):
+            return _decoded(value)
+    return value
 
 
 def _resource(item: Mapping[str, Any]) -> Found:

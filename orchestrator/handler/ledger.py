@@ -56,14 +56,22 @@ def _name(place: Place, record: AuditRecord, kind: str) -> str:
 class GroupLedger:
     """The ledger of one group, as `remediate` takes it."""
 
-    def __init__(self, store: Store, place: Place, say: Callable[[AuditRecord], None]) -> None:
+    def __init__(
+        self,
+        store: Store,
+        place: Place,
+        say: Callable[[AuditRecord], None],
+        now: Callable[[], datetime],
+    ) -> None:
         """Remember where entries go.
 
         Args:
             store: keeps them.
             place: the group.
             say: is given each audit record once it is kept.
+            now: the time.
         """
+        self._now = now
         self._store = store
         self._place = place
         self._say = say
@@ -108,6 +116,8 @@ class GroupLedger:
             ended = await self._store.get(name.removesuffix(_INTENT) + _OUTCOME)
             entry = msgspec.json.decode(kept, type=_Entry) if kept else None
             outcome = msgspec.json.decode(ended, type=Outcome) if ended else None
+        if outcome is not None and outcome.outcome != "failed" and not self._explains(outcome):
+            outcome = None
         return Effect(
             job=claim.job,
             key=rule_id,
@@ -119,6 +129,13 @@ class GroupLedger:
             outcome=outcome,
             intended=True,
         )
+
+    def _explains(self, outcome: Outcome) -> bool:
+        """Tell whether an earlier delivery's end is why the rule still shows: it was closed, and not long ago.
+
+        Otherwise it stands as it should not, however that came: what drifted, say, and was then changed back.
+        """
+        return f"{self._now():%Y-%m-%dT%H:%M:%SZ}" < outcome.effective_after
 
     async def intend(self, claim: Claim, intents: Sequence[Intent]) -> None:
         """Keep each intent, unless an earlier delivery has."""

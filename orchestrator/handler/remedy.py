@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime, timezone
 from functools import partial
 from typing import Literal
@@ -26,7 +26,7 @@ from orchestrator.plan import Place, Plan, Skipped, UnsafePlan, make_plan
 from orchestrator.plan import Settings as PlanSettings
 from orchestrator.policy import WIDE, Finding, Verdict, evaluate
 from orchestrator.remediate import Brake, Stopped, remediate_account
-from orchestrator.remediate.telling import Order
+from orchestrator.remediate.telling import CLOSING, Order
 from orchestrator.securitygroup import Placement, SecurityGroup
 
 State = Literal["clean", "planned", "changed", "kept", "gone", "left", "failed"]
@@ -39,8 +39,8 @@ class Result(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     Attributes:
         state: clean: nothing risky is open. planned: something would be changed, in plan mode. changed: it was. kept:
-            something is open and left alone, see `skipped`. gone: there is no such group. left: there was no time.
-            failed: it could not be read or changed.
+            something is open and left alone, see `skipped`. gone: there is no such group. left: there was no time, or
+            another changed it meanwhile. failed: it could not be read or changed.
         reason: for people.
         outcomes: of the changes.
         skipped: what was left alone, and why.
@@ -117,7 +117,7 @@ class Remedy:
             state: State = "gone" if group.code == _GONE else "failed"
             return _result(place, state, f"{group.code}: {group.message} (RequestId {group.request_id})")
         findings = self.judge(group)
-        ledger = GroupLedger(self._store, place, self._voice.record) if self._store and self._acts else None
+        ledger = self._ledger(place)
         returned = await ledger.returned([rule.rule_id for rule in group.rules]) if ledger else {}
         plan = self._plan(group, findings, returned)
         self._warn_of_loops(plan.skipped)
@@ -133,9 +133,10 @@ class Remedy:
             return _result(place, "failed", f"the brake is on: {refused}", plan=plan)
         return await self._carry_out(place, plan, ledger)
 
-    @property
-    def _acts(self) -> bool:
-        return self._settings.mode == "apply"
+    def _ledger(self, place: Place) -> GroupLedger | None:
+        if self._store is None or self._settings.mode != "apply":
+            return None
+        return GroupLedger(self._store, place, self._voice.record, self._now)
 
     def _plan(self, group: SecurityGroup, findings: tuple[Finding, ...], returned: dict[str, int]) -> Plan:
         return make_plan(
@@ -165,8 +166,22 @@ class Remedy:
         enter = partial(self._sessions.enter, place.account_id)
         outcomes = await remediate_account(enter, ledger, plan.actions, order, self._brake)
         ended = tuple(outcomes or ())
-        failed = [one.reason for one in ended if one.outcome == "failed"]
-        return _result(place, "failed" if failed else "changed", "; ".join(failed), plan=plan, outcomes=ended)
+        state, reason = _ended(ended)
+        return _result(place, state, reason, plan=plan, outcomes=ended)
+
+
+def _ended(outcomes: Sequence[Outcome]) -> tuple[State, str]:
+    """Return what came of a group's changes; the worst of them counts."""
+    by_word = {
+        word: [one.reason for one in outcomes if one.outcome == word] for word in ("failed", "drifted")
+    }
+    if by_word["failed"]:
+        return "failed", "; ".join(by_word["failed"])
+    if by_word["drifted"]:
+        return "left", f"it was changed by another meanwhile: {'; '.join(by_word['drifted'])}"
+    if any(one.outcome in CLOSING for one in outcomes):
+        return "changed", ""
+    return "clean", "it was closed a moment ago, by another or by an earlier delivery"
 
 
 def _result(

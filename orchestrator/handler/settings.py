@@ -104,7 +104,7 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         checks = (
             default_checks() if "SGSWEEP_PORTS" not in environment else _checks(environment["SGSWEEP_PORTS"])
         )
-        exemptions = parse_exemptions(_tables(ask("SGSWEEP_EXEMPTIONS", "")), "SGSWEEP_EXEMPTIONS")
+        exemptions = _exemptions(ask("SGSWEEP_EXEMPTIONS", ""))
         cloud = CloudSettings(
             endpoint=ask("SGSWEEP_ENDPOINT", "").strip().rstrip("/"),
             site=ask("SGSWEEP_SITE", "") or "china",
@@ -139,6 +139,16 @@ def _checks(ports: str) -> tuple[Check, ...]:
         return checks_for_ports(_listed(ports))
     except PolicyError as error:
         raise SettingsError(f"SGSWEEP_PORTS: {error}") from None
+
+
+def _exemptions(text: str) -> tuple[Exemption, ...]:
+    """Return the exemptions; one by folder would shield nothing here, so it is refused."""
+    found = parse_exemptions(_tables(text), "SGSWEEP_EXEMPTIONS")
+    if by_folder := next((one.id for one in found if one.folder), ""):
+        raise SettingsError(
+            f"SGSWEEP_EXEMPTIONS: {by_folder} is for a folder, which a function does not know: name its accounts"
+        )
+    return found
 
 
 def _tables(text: str) -> list[Any]:

@@ -15,7 +15,7 @@ from orchestrator.remediate.targets import End, Restoral, Rules, Target
 _SESSION_SECONDS = (
     910  # an established connection outlives its rule by so much (security group documentation)
 )
-_CLOSING = frozenset({"revoked", "split", "narrowed", "blocked"})
+CLOSING = frozenset({"revoked", "split", "narrowed", "blocked"})
 
 
 class Order(msgspec.Struct, frozen=True, kw_only=True):
@@ -53,7 +53,7 @@ def settled_of(target: Target, end: End, rules: Rules, order: Order, request_id:
     """Return how it ended; `rules` are as they were read after it."""
     action = target.action
     effective = ""
-    if end.outcome in _CLOSING:
+    if end.outcome in CLOSING:
         effective = _text(order.now() + timedelta(seconds=_SESSION_SECONDS))
     outcome = Outcome(
         account_id=action.account_id,

@@ -104,7 +104,7 @@ def test_own_account_with_own_credentials(site: Site) -> None:
     site.group(SSH, account=site.hub)
     assert site.remedy(site.item(account=site.hub))["groups"] == {"changed": 1}
     site.set(remediation_role="")
-    site.group(SSH, account=site.hub)
+    site.group(accept("sgr-another"), account=site.hub)
     assert site.remedy(site.item(account=site.hub))["groups"] == {"changed": 1}
     with pytest.raises(RemediationFailed, match="SGSWEEP_REMEDIATION_ROLE"):
         site.remedy(site.item())
@@ -202,6 +202,37 @@ def test_near_the_time_limit_it_stops_and_reports(site: Site) -> None:
     assert site.wrote() == []
     states = [line["state"] for line in site.said() if line.get("sgsweep") == "group"]
     assert states == ["left"] * 12
+
+
+@pytest.mark.parametrize("group_id", ["sg-test", ""])
+def test_a_question_is_answered_within_the_time_or_fails(site: Site, group_id: str) -> None:
+    """Where the cloud does not answer, the platform is told before it ends the function itself."""
+    site.context.function.timeout = 2.2
+    site.group(SSH)
+    site.emulator.set_faults(Fault(kind=Kind.HANG, action="Describe*", seconds=30))
+    with pytest.raises(RemediationFailed, match="time was nearly over"):
+        ask(site, site.item(group_id) if group_id else None)
+
+
+def test_the_message_of_a_dead_letter_is_an_event(site: Site) -> None:
+    """Function Compute's destinations wrap the event as text; sent again as it is, it is worked on."""
+    site.group(SSH)
+    message = {
+        "timestamp": 1660120276975,
+        "requestContext": {"requestId": "r", "condition": "RetriesExhausted"},
+        "requestPayload": json.dumps([site.item()]),
+        "responsePayload": "",
+    }
+    assert site.remedy(event=message)["groups"] == {"changed": 1}
+
+
+def test_an_exemption_by_folder_is_refused(site: Site) -> None:
+    """A function knows no folders: what it could not honour it does not take."""
+    site.group(SSH)
+    table = {"folder": "fd-1", "owner": "ann", "reason": "lab", "expires": "2099-12-31"}
+    site.set(exemptions=json.dumps([table]))
+    with pytest.raises(SettingsError, match="is for a folder"):
+        site.remedy(site.item())
 
 
 def test_an_event_of_actiontrail(site: Site) -> None:

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from accounts.credentials import Credentials, StaticCredentials
@@ -17,6 +18,7 @@ from orchestrator.emulator.oss import buckets
 from orchestrator.handler.ledger import Counter, GroupLedger
 from orchestrator.handler.store import LedgerError, Store, open_store
 from orchestrator.plan import Place
+from tests.journal_kit import intent, settled
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 
@@ -101,6 +103,35 @@ async def test_other_names_are_refused(cloud: Emulator, text: str) -> None:
             pass
 
 
+@pytest.mark.parametrize(
+    ("outcome", "effective_after", "counts"),
+    [
+        ("revoked", "2026-11-24T12:15:00Z", 1),
+        ("revoked", "2026-11-24T11:59:59Z", 0),
+        ("drifted", "", 0),
+        ("failed", "", 1),
+    ],
+)
+async def test_how_a_change_ended_counts_while_it_explains_the_rule(
+    cloud: Emulator, ledger: str, outcome: str, effective_after: str, counts: int
+) -> None:
+    """A rule that stands though it was closed long ago, or that had drifted, is worked on again."""
+    place = Place("1001", "cn-hangzhou", "sg-1")
+    ended = settled("sgr-1", outcome)
+    ended = msgspec.structs.replace(
+        ended, outcome=msgspec.structs.replace(ended.outcome, effective_after=effective_after)
+    )
+    async with opened(cloud, ledger) as store:
+        mine = GroupLedger(store, place, lambda _: None, frozen(NOW))
+        await mine.returned(["sgr-1"])
+        claim = await mine.claim("1001")
+        assert claim is not None
+        await mine.intend(claim, [intent("sgr-1")])
+        await mine.settle(claim, [ended])
+        (effect,) = await mine.effects(claim, *place[1:])
+        assert effect.outcome == (ended.outcome if counts else None)
+
+
 async def test_the_brake(cloud: Emulator, ledger: str) -> None:
     """So many changes in ten minutes and no more, counted over invocations; ten calm minutes release it."""
     clock = [NOW]
@@ -132,7 +163,7 @@ async def test_what_came_back_is_counted(cloud: Emulator, ledger: str) -> None:
         for name in ("abc/sgr-1", "abc/sgr-2", "abc/sgr-3", "def/sgr-4"):
             await store.put(f"{folder}/{name}.intent.json", b"{}")
         await store.put(f"{folder}/abc/sgr-1.outcome.json", b"{}")
-        found = await GroupLedger(store, place, lambda _: None).returned(["sgr-3"])
+        found = await GroupLedger(store, place, lambda _: None, lambda: datetime.now(UTC)).returned(["sgr-3"])
         assert found == {"1/cn-hangzhou/sg-1/abc": 2, "1/cn-hangzhou/sg-1/def": 1}
 
 
@@ -141,4 +172,6 @@ async def test_a_ledger_that_fails_says_so(cloud: Emulator) -> None:
     cloud.set_faults(Fault(kind=Kind.ERROR_BEFORE, action="ListObjects"))
     async with opened(cloud, "oss://ledger/p") as store:
         with pytest.raises(LedgerError, match="cannot be read"):
-            await GroupLedger(store, Place("1", "r", "g"), lambda _: None).returned([])
+            await GroupLedger(
+                store, Place("1", "r", "g"), lambda _: None, lambda: datetime.now(UTC)
+            ).returned([])
