@@ -5,13 +5,17 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Protocol
+from urllib.parse import quote
 
 from orchestrator.cloud.errors import CloudError, Unavailable
 from orchestrator.plan import Fields, Place
 from orchestrator.remediate.targets import Rules
 from orchestrator.securitygroup import authorize_parameters, content_digest
 
-BATCH = 100  # rules in one call (ECS RevokeSecurityGroup, AuthorizeSecurityGroup)
+_BATCH = 100  # rules in one call (ECS RevokeSecurityGroup, AuthorizeSecurityGroup)
+_QUERY_BYTES = (
+    6_000  # of them: parameters travel in the request line, and 8 KB is what web servers take by default
+)
 _RULES_PER_PAGE = 1000  # ECS DescribeSecurityGroupAttribute
 _MOST_PAGES = 1_000
 # ECS RevokeSecurityGroup, RevokeSecurityGroupEgress and ModifySecurityGroupRule, for a rule that is not there
@@ -21,6 +25,33 @@ _GONE = (
     "InvalidSecurityGroupRuleId.NotFound",
     "SecurityGroupRule.NotFound",
 )
+
+
+def batches(sizes: Mapping[str, int]) -> list[list[str]]:
+    """Return the names in as few calls as their number and their sizes, in bytes of the query, allow."""
+    found: list[list[str]] = []
+    room = 0
+    for name, size in sizes.items():
+        if not found or size > room or len(found[-1]) == _BATCH:
+            found.append([])
+            room = _QUERY_BYTES
+        found[-1].append(name)
+        room -= size
+    return found
+
+
+def bytes_to_add(fields: Fields) -> int:
+    """Return how much of a query the rule takes in AuthorizeSecurityGroup."""
+    return _query_bytes(authorize_parameters(fields, _BATCH))
+
+
+def bytes_to_remove(rule_id: str) -> int:
+    """Return how much of a query the rule takes in RevokeSecurityGroup."""
+    return _query_bytes({f"SecurityGroupRuleId.{_BATCH}": rule_id})
+
+
+def _query_bytes(parameters: Mapping[str, str]) -> int:
+    return sum(len(name) + len(quote(value, safe="")) + len("=&") for name, value in parameters.items())
 
 
 class Session(Protocol):

@@ -13,7 +13,15 @@ import msgspec
 from orchestrator.cloud.errors import CloudError, Unavailable
 from orchestrator.journal import Claim, Effect, Ledger, Outcome
 from orchestrator.plan import Fields, Place
-from orchestrator.remediate.calls import BATCH, GroupCalls, is_group_gone, is_open, is_rule_gone
+from orchestrator.remediate.calls import (
+    GroupCalls,
+    batches,
+    bytes_to_add,
+    bytes_to_remove,
+    is_group_gone,
+    is_open,
+    is_rule_gone,
+)
 from orchestrator.remediate.targets import End, Need, Removal, Rules, Target
 from orchestrator.remediate.telling import Order, intent_of, key_of, settled_of
 from orchestrator.securitygroup import content_digest
@@ -161,7 +169,7 @@ class GroupWork:
                 digest = content_digest(fields)
                 wanted[digest] = fields
                 owners.setdefault(digest, []).append(todo.key)
-        for batch in _batches(list(wanted)):
+        for batch in batches({digest: bytes_to_add(fields) for digest, fields in wanted.items()}):
             call = partial(self._calls.authorize, [wanted[digest] for digest in batch], direction)
             await self._try(_keys(owners, batch), ("add", *batch), call)
 
@@ -199,7 +207,7 @@ class GroupWork:
         for todo in todos:
             for rule_id in todo.need.remove:
                 owners.setdefault(rule_id, []).append(todo.key)
-        for batch in _batches(list(owners)):
+        for batch in batches({rule_id: bytes_to_remove(rule_id) for rule_id in owners}):
             call = partial(self._calls.revoke, batch, direction)
             await self._try(_keys(owners, batch), ("remove", *batch), call)
 
@@ -293,10 +301,6 @@ class GroupWork:
 def _has_ended(effect: Effect | None) -> bool:
     """Tell whether nothing is left to try; what failed is tried again by the next delivery."""
     return effect is not None and effect.outcome is not None and effect.outcome.outcome != "failed"
-
-
-def _batches(items: Sequence[str]) -> list[list[str]]:
-    return [list(items[start : start + BATCH]) for start in range(0, len(items), BATCH)]
 
 
 def _keys(owners: dict[str, list[str]], batch: Iterable[str]) -> list[str]:

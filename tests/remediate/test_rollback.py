@@ -5,10 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from orchestrator.emulator import Fault, Kind
 from orchestrator.journal import Journal, Outcome, check_folder
 from orchestrator.plan import Place, return_key
+from orchestrator.policy import default_checks
 from orchestrator.remediate import (
     Brake,
     differences,
@@ -33,6 +35,7 @@ from tests.remediate.kit import (
     planned,
     rule,
     rules_of,
+    words,
 )
 
 
@@ -68,6 +71,25 @@ async def test_every_kind_of_change_is_undone_to_the_packet(there: Cloud, journa
     history.check_restored(there.emulator.world, there.account_id)
     records = [r for r in journal.audit_records() if r.phase.value.startswith("rollback")]
     assert len(records) == 2 * len(actions)
+
+
+async def test_long_descriptions_fit_into_the_calls(there: Cloud, journal: Journal) -> None:
+    """However long a query its rules make, a group is split up, closed and put back: a call takes what it can hold."""
+    text = "为运维团队临时开放的访问规则 " * 16
+    group = there.put(
+        rule(1, "-1/-1", ip_protocol="ALL", description=text),
+        *(rule(n, "22/22", f"{n}.0.0.0/7", description=text) for n in range(2, 18, 2)),
+    )
+    checks = [*default_checks(), *(replace(check, ipv4_prefix=7) for check in CHECKS)]
+    actions = planned([group], there.account_id, checks)
+    assert len(actions) == 9
+    history = History(there.emulator, [group])
+    assert set(words(await apply(there, journal, actions)).values()) == {"split", "revoked"}
+    ended = await roll_back(there, journal)
+    assert {outcome.outcome for outcome in ended or ()} == {"rolled_back"}
+    history.check_restored(there.emulator.world, there.account_id)
+    sizes = [len(call.wire) for call in there.emulator.calls if call.action != "AssumeRole"]
+    assert 4_000 < max(sizes) < 7_000
 
 
 async def test_a_rollback_is_idempotent(there: Cloud, journal: Journal) -> None:
