@@ -20,7 +20,7 @@ from orchestrator.journal.errors import (
     TrailBroken,
 )
 from orchestrator.journal.reading import Reader, check_folder
-from orchestrator.journal.store import runs_in
+from orchestrator.journal.store import Lock, runs_in
 from orchestrator.journal.values import (
     AccountState,
     Claim,
@@ -51,6 +51,7 @@ __all__ = [
     "JournalMissing",
     "JournalUnwritable",
     "Ledger",
+    "Lock",
     "Observed",
     "Outcome",
     "Reader",

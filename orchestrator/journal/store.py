@@ -8,6 +8,9 @@ import sqlite3
 import stat
 from contextlib import suppress
 from pathlib import Path
+from types import TracebackType
+
+from typing_extensions import Self
 
 from orchestrator.journal.errors import (
     JournalCorrupt,
@@ -79,6 +82,14 @@ class Lock:
                 raise RunInUse(folder, int(pid) if pid.isdigit() else 0) from None
             os.ftruncate(self._fd, 0)
             os.pwrite(self._fd, b"%d\n" % os.getpid(), 0)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.release()
 
     def release(self) -> None:
         """Let the next process in."""

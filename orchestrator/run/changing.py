@@ -110,6 +110,7 @@ async def apply(
             check_identity(plan, hub.identity.account_id, endpoint_identity(config.cloud))
             work = Work(hub, journal, config.remediation, progress, f"apply:{plan.digest}", brake)
             by_account = _by_account(plan.actions)
+            refuse_rolled_back(journal, work.job)
             _refuse_protected(plan.actions, config.remediation, journal)
             confirm(len(by_account), len(plan.actions))
             entrances = {
@@ -261,6 +262,22 @@ class Work:
     def result(self, stopped: str) -> Changed:
         """Return what the job has come to, over all its deliveries."""
         return changed_of(self.journal, self.job, stopped)
+
+
+def refuse_rolled_back(journal: Journal, job: str = "") -> None:
+    """Refuse to go on with changes that were undone since: nothing would be done, and all be told as done.
+
+    Args:
+        journal: the run's.
+        job: the changes; of any job if empty.
+
+    Raises:
+        RefusedError: some were rolled back.
+    """
+    for effect in journal.all_effects():
+        undone = effect.outcome is not None and effect.outcome.outcome == "rolled_back"
+        if undone and effect.body and (not job or effect.body.get("undoes") == job):
+            raise RefusedError("changes of this run were rolled back: scan and plan anew, in another folder")
 
 
 def changed_of(reader: Reader, job: str | None, stopped: str) -> Changed:

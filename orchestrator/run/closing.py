@@ -26,7 +26,7 @@ from orchestrator.plan import (
 )
 from orchestrator.policy import Finding, Status, Verdict
 from orchestrator.remediate import Brake, Stopped, remediate_account, removed_before, session_policies
-from orchestrator.run.changing import Changed, Confirm, Work, brake_of, changed_of
+from orchestrator.run.changing import Changed, Confirm, Work, brake_of, changed_of, refuse_rolled_back
 from orchestrator.run.filters import Filters
 from orchestrator.run.folder import Summary, export_outcomes, replaced
 from orchestrator.run.hub import Hub
@@ -114,6 +114,7 @@ class _Closing:
             RefusedError: not confirmed.
         """
         self._confirm(accounts, None)
+        refuse_rolled_back(journal)
         self._hub, self._journal = hub, journal
         self._returned = removed_before(journal.folder.resolve().parent)
         self._judge = judge_of(judgement_of(journal.header), now())
@@ -134,6 +135,8 @@ class _Closing:
         if path.exists():
             plan = decode(path.read_bytes())
             self._refuse_foreign(plan, account)
+            if plan.digest != self._journal.fact(_recorded(account)):
+                raise RefusedError(f"{path} is not the plan that this run recorded for the account")
             self._count(plan.actions)
             await self._carry_out(account, plan)
 
@@ -155,6 +158,7 @@ class _Closing:
         if plan.actions:
             path = self._path(account)
             path.parent.mkdir(mode=0o700, exist_ok=True)
+            await self._journal.set_fact(_recorded(account), plan.digest)
             with replaced(path) as file:
                 file.write(encode(plan))
             await self._carry_out(account, plan)
@@ -222,17 +226,26 @@ class _Closing:
             export_outcomes(reader)
             write_report(reader.folder)
             closed = {_rule(one) for one in reader.outcomes() if one.outcome in _CLOSED}
-            still = [one for one in reader.findings(Finding) if _is_open(one)]
+            failing = [one for one in reader.findings(Finding) if lets_in(one)]
             return Closed(
                 summary=summary,
                 changed=changed_of(reader, None, "; ".join(self._troubles)),
-                left_open=sum(1 for one in still if _rule(one) not in closed),
-                still_reachable=tuple(_reachable(still, closed)),
+                left_open=sum(1 for one in failing if _is_open(one) and _rule(one) not in closed),
+                still_reachable=tuple(reachable(failing, closed)),
             )
+
+
+def _recorded(account: Account) -> str:
+    return f"plan of {account.account_id}"
 
 
 _CLOSED = frozenset({"revoked", "split", "narrowed", "blocked", "already_absent"})
 _NO_LIMITS: dict[str, None] = {name: None for name in Settings.__struct_fields__ if name.startswith("max_")}
+
+
+def lets_in(finding: Finding) -> bool:
+    """Tell whether the rule opens a port, though it may be exempt or of a managed group, and so stay."""
+    return finding.verdict is Verdict.fail and finding.status is not Status.shadowed
 
 
 def _is_open(finding: Finding) -> bool:
@@ -243,13 +256,13 @@ def _rule(one: Finding | Outcome) -> tuple[str, str, str, str]:
     return one.account_id, one.region_id, one.security_group_id, one.rule_id
 
 
-def _reachable(
+def reachable(
     findings: Iterable[Finding], closed: set[tuple[str, str, str, str]]
 ) -> Iterator[StillReachable]:
     """Yield what was closed and is reachable still, by a group whose own rules could not be closed."""
-    kept = list(findings)
-    left = {one.security_group_id for one in kept if _rule(one) not in closed}
-    for one in kept:
+    failing = list(findings)
+    left = {one.security_group_id for one in failing if _rule(one) not in closed}
+    for one in failing:
         via = tuple(group for group in one.still_reachable_via if group in left)
         if via and _rule(one) in closed:
             yield StillReachable(one.account_id, one.region_id, one.security_group_id, via)

@@ -12,7 +12,7 @@ import msgspec
 
 from orchestrator.audit import sign
 from orchestrator.config import Config, RemediationTable
-from orchestrator.journal import Reader
+from orchestrator.journal import Lock, Reader
 from orchestrator.plan import (
     DEFAULT_CODE_MARKS,
     CodeMark,
@@ -57,7 +57,7 @@ def plan(
         UnsafePlan: it would change more than the limits allow.
         PlanError: a key is none.
     """
-    with Reader(folder) as reader:
+    with Reader(folder) as reader, Lock(folder):
         judge = judge_of(_acting(judgement_of(reader.header), actions), now())
         made = make_plan(
             _judged_anew(reader, judge) if actions else _groups(reader),

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import errno
+import os
 from collections import Counter
 from pathlib import Path
 
@@ -16,10 +18,11 @@ from orchestrator.audit import AuditError
 from orchestrator.emulator import Fault, Kind, Options, World
 from orchestrator.emulator.foretold import Foretold
 from orchestrator.emulator.model import Group, PrefixList, Rule
-from orchestrator.journal import RunInUse
+from orchestrator.journal import Lock, RunInUse
 from orchestrator.plan import DigestMismatch, PlanError, UnsafePlan
 from orchestrator.run import Approval, Changed, Filters, Progress, RefusedError, UsageError
 from orchestrator.run.changing import STOP
+from orchestrator.run.folder import replaced
 from tests.run.conftest import Desk, MakeDesk
 
 Said = dict[str, Counter[tuple[object, ...]]]
@@ -156,6 +159,40 @@ def test_narrowing_to_a_prefix_list(desk_at: MakeDesk) -> None:
     assert (rule.source_prefix_list_id, rule.source_cidr_ip, rule.port_range) == ("pl-office", "", "22/22")
     assert rollback(desk).exit_code == 0
     assert said(world) == before
+
+
+def test_what_was_rolled_back_is_not_told_as_done(desk: Desk) -> None:
+    """The same plan again would change nothing and call it closed: it is refused."""
+    made = planned(desk)
+    assert apply(desk, made.plan.digest).exit_code == 0
+    assert rollback(desk).exit_code == 0
+    with pytest.raises(RefusedError, match="rolled back"):
+        apply(desk, made.plan.digest)
+
+
+def test_no_plan_is_made_while_another_process_works_in_the_folder(desk: Desk) -> None:
+    """It would take the place of the plan that is being carried out."""
+    desk.scan()
+    with Lock(desk.folder / "first"), pytest.raises(RunInUse):
+        run.plan(desk.folder / "first", desk.config)
+    assert run.plan(desk.folder / "first", desk.config).plan.actions
+
+
+def test_a_full_disk_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Writing does not know what it writes to: the error says which file, and is no bug."""
+
+    def full(_: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    path = tmp_path / "plan.json"
+    with pytest.raises(OSError, match="No space left") as caught, replaced(path) as file:
+        file.write(b"{}")
+    assert run.explain_error(caught.value) == (
+        2,
+        f"{path}: No space left on device. Check its name, owner, mode and disk",
+    )
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_rollback_restores_every_rule(desk: Desk) -> None:

@@ -11,7 +11,10 @@ from orchestrator import run
 from orchestrator.emulator import Fault, Kind
 from orchestrator.emulator.foretold import Foretold
 from orchestrator.plan import decode, encode, sealed
+from orchestrator.policy import Status, default_checks, evaluate
 from orchestrator.run import Approval, Closed, Filters, Progress
+from orchestrator.run.closing import lets_in, reachable
+from tests.rulebook import NOW, group, permission
 from tests.run.conftest import Desk
 
 
@@ -58,9 +61,9 @@ def test_what_was_stopped_or_failed_is_done_by_the_same_command(desk: Desk) -> N
     assert not still & Foretold.of(desk.emulator.world).risky
 
 
-@pytest.mark.parametrize("foreign", ["run_id", "hub_account_id", "endpoint", "account"])
+@pytest.mark.parametrize("foreign", ["run_id", "hub_account_id", "endpoint", "account", "created_at"])
 def test_a_plan_that_this_run_did_not_make_is_refused(desk: Desk, foreign: str) -> None:
-    """The folder's plans are finished unasked, so one of another run, cloud or account is not."""
+    """The folder's plans are finished unasked, so one of another run, cloud or account, or a changed one, is not."""
     desk.emulator.set_faults(Fault(kind=Kind.DENIED, action="RevokeSecurityGroup"))
     assert close(desk).changed.failed
     desk.emulator.set_faults()
@@ -72,6 +75,19 @@ def test_a_plan_that_this_run_did_not_make_is_refused(desk: Desk, foreign: str) 
         close(desk)
     code, text = run.explain_error(caught.value) or (0, "")
     assert (code, "plan" in text) == (4, True)
+
+
+def test_what_stays_open_on_purpose_keeps_a_port_reachable() -> None:
+    """A group that is exempt or managed lets in what was closed beside it: that is told."""
+    mine, theirs = evaluate(group(permission()), default_checks(), NOW), []
+    for status in (Status.exempt, Status.managed, Status.shadowed):
+        (other,) = evaluate(group(permission(), SecurityGroupId=f"sg-{status.value}"), default_checks(), NOW)
+        theirs.append(replace(other, status=status))
+    via = tuple(one.security_group_id for one in theirs)
+    found = [replace(mine[0], still_reachable_via=via), *theirs]
+    closed = {(mine[0].account_id, mine[0].region_id, mine[0].security_group_id, mine[0].rule_id)}
+    (told,) = reachable([one for one in found if lets_in(one)], closed)
+    assert told.via == ("sg-exempt", "sg-managed")
 
 
 def test_nothing_is_changed_by_nobody_knows_whom(desk: Desk) -> None:
