@@ -75,6 +75,8 @@ def _swept(summary: Summary, folder: Path, progress: Progress) -> None:
         if any(by_status.values()):
             parts = ", ".join(f"{count} {status}" for status, count in by_status.items() if count)
             say(f"  {severity}: {parts}")
+    for note in summary.exemption_notes[:_SHOWN]:
+        say(f"EXEMPTION {_one_line(note)}")
     if summary.complete:
         say("complete: everything in scope was read and judged")
     else:

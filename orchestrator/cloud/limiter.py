@@ -201,9 +201,12 @@ class Limiter:
         return hopeless
 
     def learned(self) -> tuple[Learned, ...]:
-        """Return the quotas found out, to start the next run with."""
-        rates = ((key, bucket.pace.learned) for key, bucket in self._buckets.items())
-        return tuple(Learned(*key, rate.calls, rate.seconds) for key, rate in rates if rate is not None)
+        """Return the quotas found out, to start the next run with; those remembered and not used are as they were."""
+        used = {key: bucket.pace.learned for key, bucket in self._buckets.items()}
+        rates = {**self._known, **used}
+        return tuple(
+            Learned(*key, rate.calls, rate.seconds) for key, rate in rates.items() if rate is not None
+        )
 
     def remember(self, learned: Iterable[Learned]) -> None:
         """Start with quotas found out before; for buckets not used yet."""

@@ -243,7 +243,8 @@ def _rule_reason(
         return "its check says narrow, but narrow_to in [remediation] is empty: say what is to stay open"
     count = returned.get(return_key(_place(group), rule.raw), 0)
     if count >= settings.returned_limit and not settings.remove_returned:
-        return f"returned: it came back {count} times after being removed; somebody or something needs it"
+        why = managed_as_code(group, settings) or ("somebody or something needs it",)
+        return f"returned: it came back {count} times after being removed; {'; '.join(why)}"
     return ""
 
 

@@ -8,7 +8,7 @@ from orchestrator.report.view import Emit, RunView
 
 
 def render(view: RunView, emit: Emit) -> None:
-    """Write `{"summary": {}, "findings": [], "unreachable": [], "outcomes": []}`."""
+    """Write `{"summary": {}, "findings": [], "unreachable": [], "outcomes": []}`, and `plan_notes` if there are any."""
     emit(f'{{"summary":{encoded(view.summary)}')
     for key, items in (
         ("findings", view.findings),
@@ -17,6 +17,8 @@ def render(view: RunView, emit: Emit) -> None:
     ):
         emit(f',\n"{key}":')
         write_array(emit, items())
+    if view.plan_notes:
+        emit(f',\n"plan_notes":{encoded(view.plan_notes)}')
     emit("}\n")
 
 

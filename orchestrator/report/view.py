@@ -57,6 +57,13 @@ class RunView(msgspec.Struct, frozen=True, kw_only=True):
     accepted_unreachable: tuple[Item, ...] = ()
 
     @property
+    def plan_notes(self) -> list[Item]:
+        """What the plan notes of rules it changes: that they came back before, that a pipeline makes their group."""
+        actions = self.plan.get("actions", ()) if self.plan else ()
+        keys = ("account_id", "region_id", "security_group_id", "rule_id", "notes")
+        return [{key: action.get(key) for key in keys} for action in actions if action.get("notes")]
+
+    @property
     def began(self) -> datetime:
         """When the run began, in UTC. Raises ReportError where `created_at` is not a time."""
         try:

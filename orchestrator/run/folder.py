@@ -61,6 +61,7 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
         skipped_accounts: left out, with a reason each.
         api: calls, throttled and retried, over all and by action.
         seconds: from the first call to the last, over all attempts of the run.
+        exemption_notes: exemptions that have expired, expire soon or match nothing, a sentence each.
     """
 
     run_id: str
@@ -79,6 +80,7 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     skipped_accounts: int
     api: dict[str, Any]
     seconds: float
+    exemption_notes: tuple[str, ...] = ()
 
     @property
     def open_failures(self) -> int:
@@ -131,6 +133,7 @@ def summarize(
         skipped_accounts=sum(1 for _ in reader.skipped()),
         api=api,
         seconds=round(seconds, 3),
+        exemption_notes=tuple(reader.fact("exemption_notes") or ()),
     )
 
 

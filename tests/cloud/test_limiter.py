@@ -359,6 +359,15 @@ async def test_learned_quotas_are_plain_values_and_start_the_next_run() -> None:
     assert outcome.last - outcome.answered_at[0] > 50
 
 
+async def test_what_is_not_used_is_not_forgotten() -> None:
+    """A run that asks little hands on what it was told of the rest."""
+    other = Learned("1", "cn-beijing", "DescribeSecurityGroups", calls=77, seconds=60)
+    calls = limiter(share=0.5)
+    calls.remember([other])
+    await stream(calls, KEY, Free(), 5)
+    assert other in calls.learned()
+
+
 async def test_the_published_quota_of_assume_role_holds_from_the_start() -> None:
     """AssumeRole is asked 50 times a second, half of what the provider publishes."""
     calls = Limiter(Limits())

@@ -43,6 +43,19 @@ def test_json_is_one_document_with_the_runs_own_lines() -> None:
     assert document["outcomes"] == list(run.outcomes())
 
 
+def test_json_has_what_the_plan_notes() -> None:
+    """That a group is managed as code, or that a rule came back, is said to machines too."""
+    action = {
+        "account_id": "1",
+        "region_id": "r",
+        "security_group_id": "sg",
+        "rule_id": "sgr",
+        "notes": ["returned: 1"],
+    }
+    document = json.loads(rendered(view(plan={"actions": [action, {**action, "notes": []}]}), "json"))
+    assert document["plan_notes"] == [action]
+
+
 def test_json_of_an_empty_run_has_empty_lists() -> None:
     """Empty is not absent."""
     document = json.loads(rendered(view(), "json"))

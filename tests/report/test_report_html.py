@@ -241,13 +241,15 @@ def test_a_plan_that_was_not_carried_out_is_told_as_such() -> None:
     """A plan without outcomes says that nothing was changed, and what it leaves alone."""
     plan = {
         "digest": "ab" * 32,
-        "actions": [{}, {}],
+        "actions": [{}, {"security_group_id": "sg-code", "notes": ["managed as code by Terraform"]}],
         "skipped": [{"rule_id": "sgr-1", "reason": "protected"}],
     }
     text = shown(view([finding()], plan=plan))
     assert "2 changes planned, none made yet" in text
     assert "Left alone by the plan 1" in text
     assert "protected" in text
+    assert "Noted by the plan 1" in text
+    assert "managed as code by Terraform" in text
 
 
 def test_accounts_left_out_on_purpose_are_listed() -> None:

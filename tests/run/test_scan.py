@@ -16,6 +16,7 @@ from orchestrator.emulator import Fault, Kind, Options, Quirks, Throttle, World
 from orchestrator.emulator.foretold import Foretold
 from orchestrator.emulator.model import Rule
 from orchestrator.journal import JournalExists
+from orchestrator.policy import parse_exemptions
 from orchestrator.run import Filters, Progress, RefusedError, resume, scan
 from tests.run.conftest import Desk, MakeDesk
 
@@ -311,3 +312,15 @@ def test_changed_since_refuses_a_run_that_looked_for_something_else(desk: Desk) 
     desk.scan(filters=Filters(ports=("22",)))
     with pytest.raises(RefusedError, match="other checks"):
         desk.scan("second", since="first")
+
+
+def test_what_is_to_say_of_exemptions_is_in_the_summary(desk: Desk) -> None:
+    """One that has expired and one that matches nothing are told by the scan itself."""
+    table = {"rule": "sgr-x", "owner": "ann", "reason": "lab"}
+    tables = [
+        {**table, "id": "old", "expires": "2020-01-01"},
+        {**table, "id": "idle", "expires": "2099-01-01"},
+    ]
+    summary = desk.scan(exemptions=parse_exemptions(tables))
+    assert [note.split()[1] for note in summary.exemption_notes] == ["old", "idle"]
+    assert "no longer shields" in summary.exemption_notes[0]
