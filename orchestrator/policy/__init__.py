@@ -30,7 +30,7 @@ from orchestrator.policy.exemptions import (
 )
 from orchestrator.policy.explain import Explanation, Step, explain
 from orchestrator.policy.findings import Attachment, Exposure, Finding, Sight, Witness
-from orchestrator.policy.interfaces import attach, still_reachable_via
+from orchestrator.policy.interfaces import attach, gets_through, still_reachable_via
 
 __all__ = [
     "DEFAULT",
@@ -60,6 +60,7 @@ __all__ = [
     "evaluate",
     "evaluate_together",
     "explain",
+    "gets_through",
     "parse_check",
     "parse_checks",
     "parse_exemption",

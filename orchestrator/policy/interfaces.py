@@ -5,10 +5,11 @@ from datetime import datetime
 
 from msgspec import structs
 
+from orchestrator.exposure import PacketSet, packets_of, packets_to
 from orchestrator.policy.checks import DEFAULT, Check, PortSpec, Status, Thresholds, Verdict
 from orchestrator.policy.evaluate import evaluate_together
 from orchestrator.policy.findings import Attachment, Finding
-from orchestrator.securitygroup import SecurityGroup
+from orchestrator.securitygroup import PortRange, SecurityGroup
 
 
 def attach(finding: Finding, attachment: Attachment) -> Finding:
@@ -40,6 +41,27 @@ def still_reachable_via(
     ]
     ids = dict.fromkeys(other.security_group_id for other in left)
     return tuple([group_id for group_id in ids if group_id != finding.security_group_id])
+
+
+def gets_through(finding: Finding, groups: Sequence[SecurityGroup]) -> bool:
+    """Whether any packet of what the finding opens passes the drops of all groups of one network interface."""
+    rules = [rule for group in groups for rule in group.rules if rule.direction == finding.direction]
+    mine = next((rule for rule in rules if rule.rule_id == finding.rule_id), None)
+    if mine is None:
+        return False
+    left = packets_of(mine) & PacketSet([box for text in finding.ports for box in _packets_to(text).boxes])
+    for rule in rules:
+        if rule.policy == "drop" and rule.priority <= mine.priority:
+            left -= packets_of(rule)
+    return not left.is_empty
+
+
+def _packets_to(text: str) -> PacketSet:
+    """Every packet to one of a finding's `ports`."""
+    if "/" not in text:
+        return packets_to(text)
+    port = PortSpec.parse(text)
+    return packets_to(port.protocol, (PortRange(port.first, port.last),))
 
 
 def _without(group: SecurityGroup, finding: Finding) -> SecurityGroup:

@@ -5,17 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
-import msgspec
+from msgspec import structs
 
 from orchestrator.inventory import Interfaces
 from orchestrator.journal import Claim, Journal
 from orchestrator.policy import (
+    WIDE,
     Check,
+    Exemption,
     Finding,
     Status,
     Verdict,
     attach,
     evaluate_together,
+    gets_through,
     still_reachable_via,
 )
 from orchestrator.securitygroup import SecurityGroup
@@ -38,27 +41,54 @@ class Attached:
         region_id: str,
         interfaces: Interfaces,
         guards: dict[str, SecurityGroup],
-        judge: tuple[tuple[Check, ...], datetime],
+        judge: tuple[tuple[Check, ...], datetime, tuple[Exemption, ...]],
     ) -> None:
         self._journal = journal
         self._claim = claim
         self._region_id = region_id
         self._interfaces = interfaces
         self._guards = guards
-        self._checks, self._now = judge
+        self._judge = judge
         # Many interfaces obey the same groups: a set of them is judged once, and a few groups are kept at hand.
-        self._failing: dict[tuple[str, ...], frozenset[tuple[str, str]]] = {}
+        self._together: dict[tuple[str, ...], list[Finding]] = {}
         self._read: dict[str, SecurityGroup | None] = {}
 
     async def weigh(self, group_ids: Iterable[str]) -> None:
-        """Write what stands behind each group into its findings."""
+        """Write what stands behind each group into its findings, and what its rules open only with others'."""
         for group_id in group_ids:
             observed, findings = self._journal.stored(
                 self._claim.account_id, self._region_id, group_id, Finding
             )
             if observed is not None:
-                weighed = [self._weighed(finding) for finding in findings]
+                every = self._with_merged(group_id, findings)
+                weighed = [self._weighed(finding) for finding in every]
                 await self._journal.record_group(self._claim, observed, weighed)
+
+    def _with_merged(self, group_id: str, findings: Sequence[Finding]) -> list[Finding]:
+        """Return the findings, with those that the rules of all groups of an interface make together.
+
+        Nothing is done about these: which of the groups should give way is for people to say.
+        """
+        added: dict[tuple[str, str], Finding] = {}
+        for ids in self._neighbours(group_id):
+            for one in self._judged(ids):
+                if one.security_group_id == group_id and one.check_id != WIDE:
+                    added.setdefault((one.rule_id, one.check_id), structs.replace(one, action="report"))
+        for one in findings:
+            added.pop((one.rule_id, one.check_id), None)
+        failing = {rule_id for rule_id, _ in added}
+        kept = [one for one in findings if one.check_id != WIDE or one.rule_id not in failing]
+        return [*kept, *added.values()]
+
+    def _judged(self, ids: tuple[str, ...]) -> Sequence[Finding]:
+        """Return what is open and fails among all the rules of an interface; nothing where one group alone matters."""
+        if ids not in self._together:
+            groups = self._groups(ids)
+            found = evaluate_together(groups, *self._judge) if len(groups) > 1 else ()
+            self._together[ids] = [
+                one for one in found if one.verdict is Verdict.fail and one.status is Status.open
+            ]
+        return self._together[ids]
 
     def _weighed(self, finding: Finding) -> Finding:
         attachment = self._interfaces.attachment(finding.security_group_id)
@@ -69,15 +99,13 @@ class Attached:
         for ids, is_public in self._neighbours(finding.security_group_id).items():
             groups = self._groups(ids)
             if len(groups) > 1:
-                via.update(dict.fromkeys(still_reachable_via(finding, groups, self._checks, self._now)))
-            reached |= is_public and (
-                len(groups) == 1 or (finding.rule_id, finding.check_id) in self._failing_among(ids, groups)
-            )
-        weighed = msgspec.structs.replace(attach(finding, attachment), still_reachable_via=tuple(via))
+                via.update(dict.fromkeys(still_reachable_via(finding, groups, *self._judge[:2])))
+            reached |= is_public and (len(groups) == 1 or gets_through(finding, groups))
+        weighed = structs.replace(attach(finding, attachment), still_reachable_via=tuple(via))
         if weighed.exposure == "exposed" and not reached:
             # The other groups of every public interface drop what this rule lets in.
             severity = finding.base_severity.lowered(1)
-            return msgspec.structs.replace(weighed, exposure="latent", severity=severity)
+            return structs.replace(weighed, exposure="latent", severity=severity)
         return weighed
 
     def _neighbours(self, group_id: str) -> dict[tuple[str, ...], bool]:
@@ -101,18 +129,6 @@ class Attached:
             seen = self._journal.observed_group(self._claim.account_id, self._region_id, group_id)
             self._read[group_id] = seen.group() if seen is not None else None
         return self._read[group_id]
-
-    def _failing_among(
-        self, ids: tuple[str, ...], groups: Sequence[SecurityGroup]
-    ) -> frozenset[tuple[str, str]]:
-        """Return the rules, and for which check, that still fail among all the rules of the interface."""
-        if ids not in self._failing:
-            self._failing[ids] = frozenset(
-                (one.rule_id, one.check_id)
-                for one in evaluate_together(groups, self._checks, self._now)
-                if one.verdict is Verdict.fail and one.status is not Status.shadowed
-            )
-        return self._failing[ids]
 
 
 def may_guard(group: SecurityGroup) -> bool:

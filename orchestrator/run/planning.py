@@ -190,8 +190,11 @@ def explain_rule(folder: Path, rule_id: str) -> Explanation:
                 f"no finding of this run is about rule {rule_id!r}: it passed, is not in scope, or is misspelled"
             )
         judgement = judgement_of(reader.header)
+        kept = [one for one in reader.findings(Finding) if one.rule_id == rule_id]
     at = datetime.fromisoformat(reader.header.created_at)
     found = explain([seen.group()], rule_id, judgement.checks, at, judgement.exemptions)
     if found is None:
         raise UsageError(f"the group of rule {rule_id!r} does not hold it")
-    return found
+    return msgspec.structs.replace(
+        found, findings=tuple(kept)
+    )  # as weighed by what the groups are attached to

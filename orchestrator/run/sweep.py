@@ -246,7 +246,8 @@ class _AccountSweep:
 
     async def _weigh(self, region: _Region, region_id: str) -> None:
         interfaces = await inventory.interfaces(self._session, region_id, classic=region.has_classic)
-        judge = (self._sweep.judgement.checks, self._sweep.now)
+        judgement = self._sweep.judgement
+        judge = (judgement.checks, self._sweep.now, judgement.exemptions)
         attached = Attached(self._journal, self._claim, region_id, interfaces, region.guards, judge)
         await attached.weigh(region.failing)
 

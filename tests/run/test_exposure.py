@@ -5,9 +5,10 @@ from __future__ import annotations
 import msgspec
 import pytest
 
+from orchestrator import run
 from orchestrator.emulator import Fault, Kind, Options, World
 from orchestrator.emulator.archetypes import dropped, open_over_ipv6, web
-from orchestrator.emulator.model import Interface, Rule
+from orchestrator.emulator.model import Group, Interface, Rule
 from orchestrator.emulator.scenery import example_group
 from orchestrator.run import Filters
 from tests.run.conftest import Desk, MakeDesk
@@ -101,3 +102,26 @@ def test_groups_on_one_interface_are_judged_together(desk_at: MakeDesk) -> None:
     assert found[ids[4]]["exposure"] == "latent"
     assert found[ids[4]]["still_reachable_via"] == []
     assert found[ids[4]]["attachment"]["public_ips"] == 1
+
+
+def test_halves_of_two_groups_on_one_interface_are_one_internet(desk_at: MakeDesk) -> None:
+    """What neither opens alone is found, reported only, and explained as it was found; both halves are reached."""
+    world = World.generate(1, 1, region_ids=[REGION], groups_per_account=0)
+    account = next(iter(world.organization.members))
+    for name, source in (("low", "20.0.0.0/9"), ("high", "20.128.0.0/9")):
+        half = Rule(f"sgr-{name}", port_range="22/22", source_cidr_ip=source)
+        world.put(account, REGION, Group(security_group_id=f"sg-{name}", vpc_id="vpc-1", rules=(half,)))
+    world.estate(account, REGION).interfaces = (_interface("sg-low", "sg-high"),)
+    desk = desk_at(world)
+    desk.scan(filters=Filters(accounts=(account,)))
+    found = [
+        (one["rule_id"], one["check_id"], one["exposure"], one["together"], one["action"])
+        for one in desk.lines("findings.jsonl")
+    ]
+    assert sorted(found) == [
+        ("sgr-high", "ssh", "exposed", True, "report"),
+        ("sgr-low", "wide", "exposed", False, "report"),
+    ]
+    assert run.plan(desk.folder / "first", desk.config).plan.actions == ()
+    (explained,) = run.explain_rule(desk.folder / "first", "sgr-high").findings
+    assert (explained.check_id, explained.exposure) == ("ssh", "exposed")
