@@ -1,5 +1,5 @@
 variable "trusted_role_arns" {
-  description = "ARNs of the roles that may enter this account: the hub module's command_role_arn and function_role_arn."
+  description = "ARNs of the roles that may enter this account: the hub module's trusted_role_arns."
   type        = list(string)
 
   validation {

@@ -34,13 +34,13 @@ variable "ports" {
   default     = "22,3389"
 
   validation {
-    condition     = can(regex("^[0-9]{1,5}(,[0-9]{1,5})*$", var.ports))
-    error_message = "ports is a comma-separated list of numbers, like \"22,3389\"."
+    condition     = can(regex("^[1-9][0-9]{0,4}(,[1-9][0-9]{0,4})*$", var.ports)) && !anytrue([for port in split(",", var.ports) : try(tonumber(port), 0) > 65535])
+    error_message = "ports is a comma-separated list of numbers from 1 to 65535, like \"22,3389\"."
   }
 }
 
 variable "exemptions" {
-  description = "Exemptions, as [[exemptions]] in config.toml has them: a list of objects with owner, reason and expires."
+  description = "Exemptions, as [[exemptions]] in config.toml has them, but not by folder, and by tags of the group only: a list of objects with owner, reason and expires."
   type        = any
   default     = []
 }
