@@ -20,6 +20,7 @@ from orchestrator.plan import (
     check_age,
     check_digest,
     check_identity,
+    check_limits,
     signatures,
     signing_input,
 )
@@ -39,7 +40,7 @@ from orchestrator.remediate import (
 )
 from orchestrator.run.folder import export_outcomes, replaced
 from orchestrator.run.hub import Hub, endpoint_identity, opened
-from orchestrator.run.planning import read_key
+from orchestrator.run.planning import plan_settings, read_key, totals
 from orchestrator.run.preflight import Entrance, refuse_what_cannot_be_undone
 from orchestrator.run.progress import Progress
 from orchestrator.run.refusals import RefusedError, UsageError
@@ -112,6 +113,7 @@ async def apply(
             by_account = _by_account(plan.actions)
             refuse_rolled_back(journal, work.job)
             _refuse_protected(plan.actions, config.remediation, journal)
+            check_limits(plan.actions, plan_settings(config.remediation), totals(journal))
             confirm(len(by_account), len(plan.actions))
             entrances = {
                 one: work.entrance(one, session_policies(actions)) for one, actions in by_account.items()

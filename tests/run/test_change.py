@@ -283,6 +283,14 @@ def test_limits_refuse_a_plan_that_is_too_large(desk: Desk) -> None:
     assert not (desk.folder / "first" / "plan.json").exists()
 
 
+def test_limits_hold_when_a_plan_is_carried_out(desk: Desk) -> None:
+    """A plan that was made under wider limits is refused by narrower ones."""
+    made = planned(desk)
+    with pytest.raises(UnsafePlan, match="max_rules is 1"):
+        apply(desk, made.plan.digest, remediation={"max_rules": 1})
+    assert not changed_accounts(desk)
+
+
 def test_a_role_that_could_not_undo_is_refused_before_the_first_change(desk_at: MakeDesk) -> None:
     """Where the remediation role may revoke but not authorize, nothing is revoked anywhere."""
     world = World.generate(11, 3, region_ids=2)
