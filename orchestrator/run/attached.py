@@ -23,7 +23,7 @@ from orchestrator.policy import (
 )
 from orchestrator.securitygroup import SecurityGroup
 
-_KEPT = 256  # groups
+_KEPT = 32  # groups
 
 
 class Attached:
@@ -49,7 +49,7 @@ class Attached:
         self._interfaces = interfaces
         self._guards = guards
         self._judge = judge
-        # Many interfaces obey the same groups: a set of them is judged once, and a few groups are kept at hand.
+        # Of the group that is being weighed: its neighbours are read and judged once, and then let go.
         self._together: dict[tuple[str, ...], list[Finding]] = {}
         self._read: dict[str, SecurityGroup | None] = {}
 
@@ -63,6 +63,8 @@ class Attached:
                 every = self._with_merged(group_id, findings)
                 weighed = [self._weighed(finding) for finding in every]
                 await self._journal.record_group(self._claim, observed, weighed)
+            self._read.clear()
+            self._together.clear()
 
     def _with_merged(self, group_id: str, findings: Sequence[Finding]) -> list[Finding]:
         """Return the findings, with those that the rules of all groups of an interface make together.
