@@ -15,6 +15,7 @@ from orchestrator.policy import (
     evaluate,
     evaluate_together,
     explain,
+    gets_through,
     still_reachable_via,
 )
 from orchestrator.securitygroup import NO_LISTS, Lists, SecurityGroup
@@ -257,3 +258,35 @@ def test_attachment_weighs(attachment: Attachment, exposure: Exposure, severity:
         finding.status,
         finding.reason,
     )
+
+
+@pytest.mark.parametrize(
+    ("fields", "passes"),
+    [
+        ({}, 0),
+        ({"Priority": 5}, 0),
+        ({"Priority": 6}, 1),
+        ({"SourceCidrIp": "0.0.0.0/1"}, 1),
+        ({"PortRange": "20/21"}, 1),
+        ({"PortRange": "20/80"}, 0),
+        ({"IpProtocol": "UDP"}, 1),
+        ({"IpProtocol": "ALL", "PortRange": "-1/-1"}, 0),
+        ({"Direction": "egress", "SourceCidrIp": "", "DestCidrIp": "0.0.0.0/0"}, 1),
+        ({"Policy": "Accept"}, 1),
+    ],
+)
+def test_what_gets_through_beside_another_group(fields: dict[str, object], passes: int) -> None:
+    """Only a drop that comes first, of all the finding opens, keeps it out; of the rule's other ports it need not."""
+    mine = group(permission(Priority=5, PortRange="22/80"))
+    (finding,) = evaluate(mine, SSH, NOW)
+    assert gets_through(finding, [mine, other(permission(**{"Policy": "Drop", **fields}))]) == bool(passes)
+
+
+def test_what_gets_through_of_a_protocol_without_ports() -> None:
+    """The same, where a finding names no port; a rule that none of the groups has lets nothing through."""
+    ping = {"IpProtocol": "ICMP", "PortRange": "-1/-1"}
+    mine = group(permission(Priority=5, **ping))
+    (finding,) = evaluate(mine, (Check(id="icmp", protocol="icmp"),), NOW)
+    assert gets_through(finding, [mine, other(drop())])
+    assert not gets_through(finding, [mine, other(drop(**ping))])
+    assert not gets_through(finding, [other(permission())])
