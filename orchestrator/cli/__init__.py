@@ -5,13 +5,16 @@ Nothing heavy is imported here: `sgsweep --help` is what people wait for most.
 
 from __future__ import annotations
 
+import _thread
 import os
 import sys
+import threading
 
 
 def main() -> None:
     """Run the command and leave with its exit code."""
     _open_streams()
+    keep_interrupts()
     from orchestrator.cli.commands import app
     from orchestrator.cli.errors import exit_code_of
 
@@ -23,6 +26,19 @@ def main() -> None:
         sys.exit(exit_code_of(KeyboardInterrupt()))
     except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 (the one place where an error becomes a sentence)
         sys.exit(exit_code_of(error))
+
+
+def keep_interrupts() -> None:
+    """Give Ctrl-C again where Python has swallowed it: it came within a callback, as importing a module makes some."""
+    told = sys.unraisablehook
+
+    def again(unraisable: sys.UnraisableHookArgs) -> None:
+        if issubclass(unraisable.exc_type, KeyboardInterrupt):
+            threading.Timer(0.01, _thread.interrupt_main).start()  # not from here: it would be swallowed, too
+        else:
+            told(unraisable)
+
+    sys.unraisablehook = again
 
 
 _INTERRUPTED = 130  # how typer ends on Ctrl-C, without a word

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import random
 import signal
+import subprocess
+import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -63,6 +65,28 @@ def test_a_killed_apply_is_finished_by_the_same_command(wide_desk: Desk) -> None
     verified = wide_desk.sgsweep("verify", "run")
     assert verified.code == 0, verified.err
     assert {one["outcome"] for one in wide_desk.lines("run/outcomes.jsonl")} <= {"revoked", "split"}
+
+
+def test_an_interrupt_that_python_swallows_is_given_again() -> None:
+    """Ctrl-C within a callback, as importing a module makes some, ends the command all the same, without a trace."""
+    code = """
+import time, weakref
+from orchestrator.cli import keep_interrupts
+class Thing: pass
+def interrupted(_):
+    raise KeyboardInterrupt
+keep_interrupts()
+thing = Thing()
+kept = weakref.ref(thing, interrupted)
+try:
+    del thing
+    time.sleep(20)
+except KeyboardInterrupt:
+    print("interrupted")
+"""
+    command = [sys.executable, "-c", code]
+    ended = subprocess.run(command, capture_output=True, text=True, check=True)  # noqa: S603 (our own)
+    assert (ended.stdout, ended.stderr) == ("interrupted\n", "")
 
 
 @pytest.mark.soak
