@@ -58,15 +58,14 @@ class Entrance:
         """Return the action that the role may not call and undoing would need; empty if it may.
 
         Where no answer tells, the account is barred: its changes are recorded as failed, for a later try. Asked
-        without changing anything, by a rule for a group that does not exist and by the id of no rule: RAM
-        refuses before ECS looks. Revoke is asked of a planned group, as RAM can grant it for some groups only.
+        without changing anything, of a group that does not exist: RAM refuses before ECS looks. As RAM can grant
+        Revoke for some groups only, it is asked of a planned one, too, where it was refused: by the id of no rule.
         """
         needed = {name: action for action in actions for name in _undoing(action)}
         session = self._hub.writer(self.account, session_policy([f"ecs:{name}" for name in sorted(needed)]))
         for name, action in sorted(needed.items()):
             try:
-                # It changes nothing, so it may be repeated where the answer was lost.
-                await session.call(name, action.region_id, _harmless(name, action), mutating=False)
+                await _ask(session, name, action)
             except Denied as error:
                 return name if error.action == name else ""  # who cannot be entered is told so by the change
             except (Throttled, Unavailable, ExpiredToken) as error:
@@ -96,31 +95,30 @@ class _Barred:
 
 
 def _undoing(action: Action) -> Iterable[str]:
-    """Yield what undoes the change, by its names in the API, but for what the change itself calls, too."""
+    """Yield what undoes the change, by its names in the API."""
     egress = "Egress" if action.direction == "egress" else ""
     inverse = action.inverse
     if inverse.authorize:
         yield f"AuthorizeSecurityGroup{egress}"
     if inverse.modify is not None:
         yield f"ModifySecurityGroup{egress}Rule"
-    if inverse.revoke and not action.revokes:
+    if inverse.revoke:
         yield f"RevokeSecurityGroup{egress}"
 
 
-def _harmless(name: str, action: Action) -> dict[str, object]:
-    if name.startswith("Revoke"):
-        return {
-            "RegionId": action.region_id,
-            "SecurityGroupId": action.security_group_id,
-            "SecurityGroupRuleId": [_NO_RULE],
-        }
+async def _ask(session: AccountSession, name: str, action: Action) -> None:
+    """Call what changes nothing, so that it may be repeated where an answer was lost."""
+    region_id = action.region_id
     rule = {"IpProtocol": "TCP", "PortRange": "1/1", "SourceCidrIp": "127.0.0.1/32", "Policy": "drop"}
-    return {
-        "RegionId": action.region_id,
-        "SecurityGroupId": _NO_GROUP,
-        "SecurityGroupRuleId": _NO_RULE,
-        "Permissions": [rule],
-    }
+    nowhere: dict[str, object] = {"RegionId": region_id, "SecurityGroupId": _NO_GROUP, "Permissions": [rule]}
+    if not name.startswith("Revoke"):
+        await session.call(name, region_id, {**nowhere, "SecurityGroupRuleId": _NO_RULE}, mutating=False)
+        return
+    try:
+        await session.call(name, region_id, nowhere, mutating=False)
+    except Denied:
+        here = {"SecurityGroupId": action.security_group_id, "SecurityGroupRuleId": [_NO_RULE]}
+        await session.call(name, region_id, {"RegionId": region_id, **here}, mutating=False)
 
 
 async def refuse_what_cannot_be_undone(

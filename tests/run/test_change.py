@@ -292,13 +292,15 @@ def test_limits_hold_when_a_plan_is_carried_out(desk: Desk) -> None:
 
 
 def test_a_role_that_could_not_undo_is_refused_before_the_first_change(desk_at: MakeDesk) -> None:
-    """Where the remediation role may revoke but not authorize, nothing is revoked anywhere."""
+    """Where a role may revoke but not authorize, or split but not take its additions back, nothing is changed."""
     world = World.generate(11, 3, region_ids=2)
-    fault = Fault(kind=Kind.DENIED, action="AuthorizeSecurityGroup", account=world.account_ids[0])
-    desk = desk_at(world, Options(faults=(fault,)))
+    desk = desk_at(world)
     made = planned(desk)
-    with pytest.raises(RefusedError, match="could not be put back"):
-        apply(desk, made.plan.digest)
+    account = next(one.account_id for one in made.plan.actions if one.action == "split")
+    for action in ("AuthorizeSecurityGroup", "RevokeSecurityGroup"):
+        desk.emulator.set_faults(Fault(kind=Kind.DENIED, action=action, account=account))
+        with pytest.raises(RefusedError, match=f"could not be put back.*{action}"):
+            apply(desk, made.plan.digest)
     assert not changed_accounts(desk)
 
 
