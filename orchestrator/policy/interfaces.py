@@ -5,10 +5,11 @@ from datetime import datetime
 
 from msgspec import structs
 
-from orchestrator.exposure import PacketSet, packets_of, packets_to
+from orchestrator.exposure import PacketSet, packets_to
 from orchestrator.policy.checks import DEFAULT, Check, PortSpec, Status, Thresholds, Verdict
 from orchestrator.policy.evaluate import evaluate_together
 from orchestrator.policy.findings import Attachment, Finding
+from orchestrator.policy.judge import past_drops
 from orchestrator.securitygroup import PortRange, SecurityGroup
 
 
@@ -49,11 +50,8 @@ def gets_through(finding: Finding, groups: Sequence[SecurityGroup]) -> bool:
     mine = next((rule for rule in rules if rule.rule_id == finding.rule_id), None)
     if mine is None:
         return False
-    left = packets_of(mine) & PacketSet([box for text in finding.ports for box in _packets_to(text).boxes])
-    for rule in rules:
-        if rule.policy == "drop" and rule.priority <= mine.priority:
-            left -= packets_of(rule)
-    return not left.is_empty
+    opened = PacketSet([box for text in finding.ports for box in _packets_to(text).boxes])
+    return not past_drops(mine, opened, [rule for rule in rules if rule.policy == "drop"]).is_empty
 
 
 def _packets_to(text: str) -> PacketSet:

@@ -287,19 +287,21 @@ def _shadowed(aim: Aim, rules: list[Rule], drops: list[Rule]) -> list[Judgement]
     """Those of the rules whose every packet to the targets, from anywhere, is dropped first."""
     if aim.parts:
         rules = [rule for rule in rules if any(is_whole(one, rule.protocol, rule.ports) for one in aim.parts)]
-    dropped = [rule for rule in rules if _is_dropped(rule, aim, drops)]
+    packets = watched(aim.targets)
+    dropped = [rule for rule in rules if past_drops(rule, packets, drops).is_empty]
     return [
         Judgement(rule, aim, "shadowed", together=False, opened=covered(aim, rule), addresses=(), size=_NONE)
         for rule in dropped
     ]
 
 
-def _is_dropped(rule: Rule, aim: Aim, drops: list[Rule]) -> bool:
-    left = packets_of(rule) & watched(aim.targets)
+def past_drops(rule: Rule, packets: PacketSet, drops: Iterable[Rule]) -> PacketSet:
+    """Those of the packets that a rule lets in and that none of the drops that win over it takes away."""
+    left = packets_of(rule) & packets
     for drop in drops:
         if drop.priority <= rule.priority:
             left -= packets_of(drop)
-    return left.is_empty
+    return left
 
 
 @lru_cache(maxsize=256)

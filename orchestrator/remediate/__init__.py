@@ -17,9 +17,10 @@ from orchestrator.remediate.group import Settings
 from orchestrator.remediate.returned import removed_before
 from orchestrator.remediate.rollback import Undo, encode_undos, rollback_job, undos
 from orchestrator.remediate.targets import Removal, Restoral, Target
-from orchestrator.remediate.telling import Order
+from orchestrator.remediate.telling import CLOSING, Order
 
 __all__ = [
+    "CLOSING",
     "Brake",
     "Difference",
     "Order",

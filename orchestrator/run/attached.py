@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
 from msgspec import structs
@@ -49,8 +49,7 @@ class Attached:
         self._interfaces = interfaces
         self._guards = guards
         self._judge = judge
-        # Of the group that is being weighed: its neighbours are read and judged once, and then let go.
-        self._together: dict[tuple[str, ...], list[Finding]] = {}
+        # Of the group that is being weighed: its neighbours are read once, and then let go.
         self._read: dict[str, SecurityGroup | None] = {}
 
     async def weigh(self, group_ids: Iterable[str]) -> None:
@@ -60,20 +59,22 @@ class Attached:
                 self._claim.account_id, self._region_id, group_id, Finding
             )
             if observed is not None:
-                every = self._with_merged(group_id, findings)
-                weighed = [self._weighed(finding) for finding in every]
+                neighbours = self._neighbours(group_id)
+                every = self._with_merged(group_id, findings, neighbours)
+                weighed = [self._weighed(finding, neighbours) for finding in every]
                 await self._journal.record_group(self._claim, observed, weighed)
             self._read.clear()
-            self._together.clear()
 
-    def _with_merged(self, group_id: str, findings: Sequence[Finding]) -> list[Finding]:
+    def _with_merged(
+        self, group_id: str, findings: Sequence[Finding], neighbours: Iterable[tuple[str, ...]]
+    ) -> list[Finding]:
         """Return the findings, with those that the rules of all groups of an interface make together.
 
         Nothing is done about these: which of the groups should give way is for people to say.
         """
         added: dict[tuple[str, str], Finding] = {}
-        for ids in self._neighbours(group_id):
-            for one in self._judged(ids):
+        for ids in neighbours:
+            for one in self._failing_among(self._groups(ids)):
                 if one.security_group_id == group_id and one.check_id != WIDE:
                     added.setdefault((one.rule_id, one.check_id), structs.replace(one, action="report"))
         for one in findings:
@@ -82,23 +83,18 @@ class Attached:
         kept = [one for one in findings if one.check_id != WIDE or one.rule_id not in failing]
         return [*kept, *added.values()]
 
-    def _judged(self, ids: tuple[str, ...]) -> Sequence[Finding]:
+    def _failing_among(self, groups: Sequence[SecurityGroup]) -> list[Finding]:
         """Return what is open and fails among all the rules of an interface; nothing where one group alone matters."""
-        if ids not in self._together:
-            groups = self._groups(ids)
-            found = evaluate_together(groups, *self._judge) if len(groups) > 1 else ()
-            self._together[ids] = [
-                one for one in found if one.verdict is Verdict.fail and one.status is Status.open
-            ]
-        return self._together[ids]
+        found = evaluate_together(groups, *self._judge) if len(groups) > 1 else ()
+        return [one for one in found if one.verdict is Verdict.fail and one.status is Status.open]
 
-    def _weighed(self, finding: Finding) -> Finding:
+    def _weighed(self, finding: Finding, neighbours: Mapping[tuple[str, ...], bool]) -> Finding:
         attachment = self._interfaces.attachment(finding.security_group_id)
         if finding.verdict is not Verdict.fail or finding.status is not Status.open:
             return attach(finding, attachment)
         via: dict[str, None] = {}
         reached = False
-        for ids, is_public in self._neighbours(finding.security_group_id).items():
+        for ids, is_public in neighbours.items():
             groups = self._groups(ids)
             if len(groups) > 1:
                 via.update(dict.fromkeys(still_reachable_via(finding, groups, *self._judge[:2])))

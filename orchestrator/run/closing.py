@@ -25,7 +25,14 @@ from orchestrator.plan import (
     make_plan,
 )
 from orchestrator.policy import Finding, Status, Verdict
-from orchestrator.remediate import Brake, Stopped, remediate_account, removed_before, session_policies
+from orchestrator.remediate import (
+    CLOSING,
+    Brake,
+    Stopped,
+    remediate_account,
+    removed_before,
+    session_policies,
+)
 from orchestrator.run.changing import Changed, Confirm, Work, brake_of, changed_of, refuse_rolled_back
 from orchestrator.run.filters import Filters
 from orchestrator.run.folder import Summary, export_outcomes, replaced
@@ -239,7 +246,7 @@ def _recorded(account: Account) -> str:
     return f"plan of {account.account_id}"
 
 
-_CLOSED = frozenset({"revoked", "split", "narrowed", "blocked", "already_absent"})
+_CLOSED = CLOSING | {"already_absent"}
 _NO_LIMITS: dict[str, None] = {name: None for name in Settings.__struct_fields__ if name.startswith("max_")}
 
 
