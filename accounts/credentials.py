@@ -9,32 +9,18 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping
 from datetime import datetime, timedelta, timezone
 from typing import Annotated, Any, Protocol
 
 import msgspec
 
-from accounts.official import Call, pooled, quiet_official_loggers
-
-# What a scan may call, and nothing else: the session policy that AssumeRole intersects with the role's own
-# rights.
-READ_ACTIONS = (
-    "ecs:DescribeRegions",
-    "ecs:DescribeSecurityGroups",
-    "ecs:DescribeSecurityGroupAttribute",
-    "ecs:DescribeSecurityGroupReferences",
-    "ecs:DescribePrefixLists",
-    "ecs:DescribePrefixListAttributes",
-    "ecs:DescribePortRangeLists",
-    "ecs:DescribePortRangeListEntries",
-    "ecs:DescribeNetworkInterfaces",
-    "ecs:DescribeInstances",
-)
+from accounts.chain import Carried, Chain, ChainError
+from accounts.official import Call, pooled
+from accounts.settings import SOURCE_IDENTITY_MUST, is_source_identity
 
 _RENEW_BEFORE = timedelta(minutes=5)
 _RECHECK = timedelta(seconds=60)
-_POLICY_LIMIT = 2048  # characters; STS AssumeRole
 _SESSION_NAME_LIMIT = 32  # older STS deployments refuse more, though 64 is documented
 
 
@@ -81,8 +67,24 @@ class HubCredentialsError(Exception):
     code = "HubCredentials"
 
 
+class HubUnavailableError(HubCredentialsError):
+    """Who gives the hub's credentials did not answer, or had no time: asked again it may be well."""
+
+
+class UnusableKeyError(HubCredentialsError):
+    """A key or token holds what none can hold; the text names where it stands, and does not repeat it."""
+
+
 class MalformedSessionError(Exception):
     """AssumeRole answered with success, but with no session that could be used."""
+
+    code = "MalformedAnswer"
+
+
+class ForeignSessionError(MalformedSessionError):
+    """AssumeRole answered with a session of another account than was asked for: nothing is read or changed with it."""
+
+    code = "WrongAccount"
 
 
 class StaticCredentials:
@@ -102,6 +104,10 @@ class StaticCredentials:
         return self._credentials
 
 
+CarryAsync = Callable[[str, str, Mapping[str, str], bytes], Coroutine[Any, Any, Carried]]
+"""Sends a request (method, URL, headers, body); raises where there is no answer."""
+
+
 class HubCredentials:
     """The standard chain of alibabacloud-credentials, in a thread: its own async refresh blocks the loop.
 
@@ -113,11 +119,20 @@ class HubCredentials:
         self,
         *,
         environment: Mapping[str, str] = os.environ,
+        carry: CarryAsync | None = None,
         now: Callable[[], datetime] = lambda: datetime.now(timezone.utc),
     ) -> None:
+        """Remember where to look.
+
+        Args:
+            environment: the two standard variables, and which profile is meant.
+            carry: sends what the chain has to send, over the transport of all other calls; None for the library's own.
+            now: the time.
+        """
         self._environment = environment
+        self._carry = carry
         self._now = now
-        self._chain: Any = None
+        self._chain = Chain(environment)
         self._last: Credentials | None = None
         self._checked_at = datetime.min.replace(tzinfo=timezone.utc)
         self._flight = _SingleFlight()
@@ -127,11 +142,12 @@ class HubCredentials:
 
         Raises:
             HubCredentialsError: the chain has none, or none but those that were refused as expired.
+            OtherIdentityError: what is configured failed, and the chain found somebody else.
         """
         found = (
             from_environment(self._environment)
             or self._recent(not_this)
-            or await self._flight.join(self._ask)
+            or await self._flight.join(lambda: self._ask(anew=not_this is not None))
         )
         if not_this is not None and _same(found, not_this):
             raise HubCredentialsError(
@@ -140,43 +156,56 @@ class HubCredentials:
         return found
 
     def _recent(self, not_this: Credentials | None) -> Credentials | None:
-        if not_this is not None or self._now() - self._checked_at > _RECHECK:
+        last = self._last
+        if last is None or self._now() - self._checked_at > _RECHECK:
             return None
-        return self._last
+        return None if not_this is not None and _same(last, not_this) else last
 
-    async def _ask(self) -> Credentials:
-        found = await asyncio.to_thread(self._ask_chain)
+    async def _ask(self, *, anew: bool) -> Credentials:
+        found = await asyncio.to_thread(self._ask_chain, asyncio.get_running_loop(), anew=anew)
         self._last, self._checked_at = found, self._now()
         return found
 
-    def _ask_chain(self) -> Credentials:
-        quiet_official_loggers()
-        from alibabacloud_credentials.exceptions import CredentialException  # noqa: PLC0415 - heavy
-        from alibabacloud_credentials.provider import DefaultCredentialsProvider  # noqa: PLC0415 - heavy
+    def _ask_chain(self, loop: asyncio.AbstractEventLoop, *, anew: bool) -> Credentials:
+        carry = self._carry
 
-        quiet_official_loggers()
+        def send(method: str, url: str, headers: Mapping[str, str], body: bytes) -> Carried:
+            assert carry is not None, "given only where there is one"  # noqa: S101 - for the type checker
+            return asyncio.run_coroutine_threadsafe(carry(method, url, headers, body), loop).result()
+
         try:
-            if self._chain is None:
-                self._chain = DefaultCredentialsProvider()
-            given = self._chain.get_credentials()
-        except CredentialException as error:
-            raise HubCredentialsError(
-                f"no credentials for the hub: {' '.join(str(error).split())[:500]}"
-            ) from None
-        return Credentials(
-            access_key_id=given.get_access_key_id(),
-            access_key_secret=given.get_access_key_secret(),
-            security_token=given.get_security_token() or "",
-        )
+            found = self._chain.find(send if carry else None, anew=anew)
+        except ChainError as error:
+            kind = HubUnavailableError if error.is_transient else HubCredentialsError
+            raise kind(f"no credentials for the hub: {error}") from None
+        return _usable(found.access_key_id, found.access_key_secret, found.security_token, (found.way,) * 3)
+
+
+_VARIABLES = (
+    "ALIBABA_CLOUD_ACCESS_KEY_ID",
+    "ALIBABA_CLOUD_ACCESS_KEY_SECRET",
+    "ALIBABA_CLOUD_SECURITY_TOKEN",
+)
 
 
 def from_environment(environment: Mapping[str, str]) -> Credentials | None:
-    """Return what the standard variables hold; None if they hold no pair. An empty token means none."""
-    key = environment.get("ALIBABA_CLOUD_ACCESS_KEY_ID", "")
-    secret = environment.get("ALIBABA_CLOUD_ACCESS_KEY_SECRET", "")
-    if not key or not secret:
-        return None
-    return Credentials(key, secret, environment.get("ALIBABA_CLOUD_SECURITY_TOKEN", ""))
+    """Return what the standard variables hold; None if they hold no pair. An empty token means none.
+
+    Raises:
+        UnusableKeyError: one holds what no key can hold.
+    """
+    key, secret, token = (environment.get(name, "") for name in _VARIABLES)
+    return _usable(key, secret, token, _VARIABLES) if key and secret else None
+
+
+def _usable(key: str, secret: str, token: str, names: tuple[str, ...]) -> Credentials:
+    """Return the credentials. A line end in a key would forge a header, or be signed and refused as a wrong secret."""
+    for text, name in zip((key, secret, token), names, strict=True):
+        if not (text.isascii() and text.isprintable()) or " " in text:
+            raise UnusableKeyError(
+                f"{name} holds a line end, a space or another character that no key or token has: copy it again"
+            )
+    return Credentials(key, secret, token)
 
 
 def _same(one: Credentials, other: Credentials) -> bool:
@@ -208,7 +237,7 @@ class Session(msgspec.Struct, frozen=True):
     Attributes:
         name: RoleSessionName, see `session_name`.
         external_id: what the roles' trust asks for; empty for none.
-        source_identity: a person or system to show in audit trails; empty for none.
+        source_identity: a person or system to show in audit trails, see `is_source_identity`; empty for none.
         duration_seconds: 900 or more; at most the role's MaxSessionDuration, which is 3600 unless raised.
         policy: cuts the session's rights to these; empty for all that the role has.
     """
@@ -218,6 +247,10 @@ class Session(msgspec.Struct, frozen=True):
     source_identity: str = ""
     duration_seconds: int = 3600
     policy: str = ""
+
+    def __post_init__(self) -> None:
+        if self.source_identity and not is_source_identity(self.source_identity):
+            raise ValueError(f"the source identity {SOURCE_IDENTITY_MUST}")
 
 
 class AssumedRole:
@@ -265,9 +298,16 @@ class AssumedRole:
             policy=self._session.policy or None,
             source_identity=self._session.source_identity or None,
         )
-        answer = await pooled(Client, self._hub).assume_role_async(request)
-        self._last = _entered(answer.body.to_map())
-        return self._last
+        try:
+            answer = await pooled(Client, self._hub).assume_role_async(request)
+            given = answer.body.to_map()
+        except (AttributeError, TypeError, ValueError, LookupError) as error:
+            # The official model takes an answer of another shape for a bug of its own; its text may hold the answer.
+            raise MalformedSessionError(f"the answer holds no session ({type(error).__name__})") from None
+        entered = _entered(given)
+        _refuse_foreign(entered.caller_arn, self.role_arn)
+        self._last = entered
+        return entered
 
 
 class _Given(msgspec.Struct, rename="pascal"):
@@ -308,6 +348,17 @@ def _entered(answer: Mapping[str, object]) -> Credentials:
     )
 
 
+def _refuse_foreign(caller_arn: str, role_arn: str) -> None:
+    """Refuse a session that is not in the role's account, acs:ram::ACCOUNT:assumed-role/ROLE/SESSION.
+
+    Raises:
+        ForeignSessionError: it is in another, or does not say.
+    """
+    wanted, given = (arn.split(":")[3:4] for arn in (role_arn, caller_arn))
+    if wanted != given:
+        raise ForeignSessionError(f"asked for a session of {role_arn}, was given one of {caller_arn[:200]}")
+
+
 class RoleOrOwn:
     """The hub's own account: entered by the others' role where it exists, else with the hub's own keys."""
 
@@ -337,21 +388,3 @@ def session_name(run_id: str) -> str:
     """Return a RoleSessionName that carries the run, within the 32 characters every STS deployment takes."""
     kept = "".join(char if char.isascii() and (char.isalnum() or char in ".@-_") else "-" for char in run_id)
     return f"sgsweep-{kept}"[:_SESSION_NAME_LIMIT]
-
-
-def session_policy(actions: Sequence[str], resources: Sequence[str] = ("*",)) -> str:
-    """Return a RAM policy that allows just these actions.
-
-    Raises:
-        ValueError: it is longer than the 2,048 characters AssumeRole takes.
-    """
-    statement = {"Effect": "Allow", "Action": list(actions), "Resource": list(resources)}
-    text = msgspec.json.encode({"Version": "1", "Statement": [statement]}).decode()
-    if len(text) > _POLICY_LIMIT:
-        raise ValueError(f"the session policy has {len(text)} characters, AssumeRole takes {_POLICY_LIMIT}")
-    return text
-
-
-def read_policy() -> str:
-    """Return the session policy of a scan: reads only, whatever the role may do."""
-    return session_policy(READ_ACTIONS)

@@ -8,17 +8,17 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
-from fnmatch import fnmatchcase
+from collections.abc import AsyncIterator, Awaitable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import msgspec
 
-from accounts import Account, Skipped
+from accounts import Account, Skipped, paging
 from accounts.official import Call, ask
+from accounts.settings import RESOURCE_MANAGER, Organization
+from matching import named, tagged, untagged, within
 
-RESOURCE_MANAGER = "2020-03-31"
-RESOURCE_DIRECTORY_MASTER = "2022-04-19"
 _PAGE_SIZE = 100  # the most both APIs give
 _FOLDERS_AT_ONCE = 8
 _ACCOUNT_ID = re.compile(r"[0-9]{1,32}").fullmatch
@@ -30,58 +30,16 @@ class DiscoveryError(Exception):
     code = "Discovery"
 
 
-class Organization(msgspec.Struct, frozen=True):
-    """Which accounts a sweep visits.
-
-    Attributes:
-        source: "resource-directory" or "static".
-        accounts: for "static", the account ids.
-        api: "2020-03-31", or "2022-04-19", which also tells what accounts are being deleted.
-        include: globs over account ids and names; empty for all.
-        exclude: globs over account ids and names.
-        folders: folder ids, or paths of display names as "Root/Prod" or "Prod"; accounts below count too.
-        tags: (key, value) pairs that an account must have, all of them; an empty value means any.
-        include_hub: visit the account whose credentials run the sweep.
-    """
-
-    source: str = "resource-directory"
-    accounts: tuple[str, ...] = ()
-    api: str = RESOURCE_MANAGER
-    include: tuple[str, ...] = ()
-    exclude: tuple[str, ...] = ()
-    folders: tuple[str, ...] = ()
-    tags: tuple[tuple[str, str], ...] = ()
-    include_hub: bool = True
-
-    def __post_init__(self) -> None:
-        if self.source not in ("resource-directory", "static"):
-            raise ValueError(
-                f'[organization] source is {self.source!r}; it is "resource-directory" or "static"'
-            )
-        if self.api not in (RESOURCE_MANAGER, RESOURCE_DIRECTORY_MASTER):
-            raise ValueError(f"[organization] api is {self.api!r}; it is 2020-03-31 or 2022-04-19")
-        if self.source == "static" and not self.accounts:
-            raise ValueError('[organization] source = "static" needs accounts = ["..."]')
-        if self.source == "static" and (self.folders or self.tags):
-            raise ValueError(
-                "folders and tags are known to the Resource Directory only, not to a static list"
-            )
-
-
 class Discovered(msgspec.Struct, frozen=True):
     """What a sweep visits and what it leaves out.
 
     Attributes:
         accounts: to visit, by id.
         skipped: left out, and why.
-        management_account_id: empty if the directory was not asked.
-        hub_account_id: whose credentials run the sweep.
     """
 
     accounts: tuple[Account, ...]
     skipped: tuple[Skipped, ...]
-    management_account_id: str
-    hub_account_id: str
 
 
 class _Folder(msgspec.Struct, frozen=True):
@@ -103,9 +61,9 @@ async def discover(hub: Call, organization: Organization, hub_account_id: str) -
     """
     skipped: list[Skipped] = []
     if organization.source == "static":
-        management, found = "", _listed(organization, hub_account_id)
+        found = _listed(organization, hub_account_id)
     else:
-        management, found, skipped = await _directory(hub, organization.api, hub_account_id)
+        found, skipped = await _directory(hub, organization.api, hub_account_id)
     _check_filters(organization, found)
     visited = []
     for account in found:
@@ -117,7 +75,7 @@ async def discover(hub: Call, organization: Organization, hub_account_id: str) -
     if not visited:
         raise DiscoveryError("no account is left to visit: every one is left out by a filter")
     by_id = sorted(visited, key=lambda account: account.account_id)
-    return Discovered(tuple(by_id), tuple(skipped), management, hub_account_id)
+    return Discovered(tuple(by_id), tuple(skipped))
 
 
 def _listed(organization: Organization, hub_account_id: str) -> list[Account]:
@@ -128,11 +86,32 @@ def _listed(organization: Organization, hub_account_id: str) -> list[Account]:
     return [Account(account_id, is_hub=account_id == hub_account_id) for account_id in ids]
 
 
+async def directory_ids(hub: Call, api: str) -> frozenset[str]:
+    """Return the ids of every account that ListAccounts gives, in use or not.
+
+    Raises:
+        DiscoveryError: the directory contradicts itself.
+        Exception: what the transport raises when the directory cannot be read.
+    """
+    return frozenset([_id_of(item, "AccountId") async for item in _members(hub, api)])
+
+
+async def management_id(hub: Call, api: str) -> str:
+    """Return the id of the management account, which ListAccounts may or may not give.
+
+    Raises:
+        DiscoveryError: the directory does not name it.
+        Exception: what the transport raises when the directory cannot be read.
+    """
+    directory = _mapping(await ask(hub, api, "GetResourceDirectory"), "ResourceDirectory")
+    return _id_of(directory, "MasterAccountId")
+
+
 # from the Resource Directory
 
 
-async def _directory(hub: Call, api: str, hub_account_id: str) -> tuple[str, list[Account], list[Skipped]]:
-    """Return the management account's id, every account, and those that are not to be visited in any case."""
+async def _directory(hub: Call, api: str, hub_account_id: str) -> tuple[list[Account], list[Skipped]]:
+    """Return every account, and those that are not to be visited in any case."""
     directory = _mapping(await ask(hub, api, "GetResourceDirectory"), "ResourceDirectory")
     management = _id_of(directory, "MasterAccountId")
     folders = await _folders(hub, api, str(directory["RootFolderId"]))
@@ -152,7 +131,7 @@ async def _directory(hub: Call, api: str, hub_account_id: str) -> tuple[str, lis
             is_management=True,
             is_hub=management == hub_account_id,
         )
-    return management, list(found.values()), skipped
+    return list(found.values()), skipped
 
 
 async def _folders(hub: Call, api: str, root_id: str) -> dict[str, _Folder]:
@@ -164,8 +143,8 @@ async def _folders(hub: Call, api: str, root_id: str) -> dict[str, _Folder]:
         parent = found[parent_id]
         below = []
         async with places:
-            async for item in _pages(
-                hub, api, "ListFoldersForParent", ("Folders", "Folder"), ParentFolderId=parent_id
+            async for item in _numbered(
+                hub, api, "ListFoldersForParent", ("Folders", "Folder"), "FolderId", ParentFolderId=parent_id
             ):
                 folder_id = str(item.get("FolderId") or "")
                 if folder_id in found:
@@ -192,64 +171,49 @@ async def _all(asked: Iterable[Any]) -> list[Any]:
             task.cancel()
 
 
-async def _members(hub: Call, api: str) -> AsyncIterator[Mapping[str, Any]]:
+def _members(hub: Call, api: str) -> AsyncIterator[Mapping[str, Any]]:
+    path = ("Accounts", "Account")
     if api == RESOURCE_MANAGER:
-        async for item in _pages(hub, api, "ListAccounts", ("Accounts", "Account"), IncludeTags=True):
-            yield item
-        return
-    seen: set[str] = set()
-    token = ""
-    while True:
-        page = await ask(
-            hub, api, "ListAccounts", MaxResults=_PAGE_SIZE, IncludeTags=True, NextToken=token or None
-        )
-        for item in _items(page, ("Accounts", "Account"), "ListAccounts"):
-            yield item
-        token = str(page.get("NextToken") or "")
-        if not token:
-            return
-        if token in seen:
-            raise DiscoveryError(
-                "ListAccounts repeats a page token: the list of accounts cannot be read in full"
-            )
-        seen.add(token)
+        return _numbered(hub, api, "ListAccounts", path, "AccountId", IncludeTags=True)
+    return _by_token(hub, api, "ListAccounts", path, "AccountId", IncludeTags=True)
 
 
-async def _pages(
-    hub: Call, api: str, action: str, path: Sequence[str], **query: object
+async def _numbered(
+    hub: Call, api: str, action: str, path: Sequence[str], named: str, **query: object
 ) -> AsyncIterator[Mapping[str, Any]]:
-    """Yield the items of every page, and check that as many came as the API says there are."""
-    number, came, total = 0, 0, 1
-    while came < total:
-        number += 1
-        page = await ask(hub, api, action, PageNumber=number, PageSize=_PAGE_SIZE, **query)
-        items = _items(page, path, action)
-        before, total = total, _total(page, action)
-        if (
-            number > 1 and total != before
-        ):  # the later pages have moved, and what slipped between them is unknown
-            raise DiscoveryError(f"{action} changed while it was read; run again")
-        came += len(items)
-        if not items and came < total:
-            raise DiscoveryError(f"{action} says there are {total} but lists {came}; run again")
-        for item in items:
-            yield item
+    def asked(number: int) -> Awaitable[dict[str, Any]]:
+        return ask(hub, api, action, PageNumber=number, PageSize=_PAGE_SIZE, **query)
+
+    with _told(action):
+        async for page in paging.numbered(asked, path, named):
+            for item in page:
+                yield item
 
 
-def _total(page: Mapping[str, Any], action: str) -> int:
-    total = page.get("TotalCount")
-    if not isinstance(total, int):
-        raise DiscoveryError(f"{action} does not say how many there are: the list may be cut short")
-    return total
+async def _by_token(
+    hub: Call, api: str, action: str, path: Sequence[str], named: str, **query: object
+) -> AsyncIterator[Mapping[str, Any]]:
+    def asked(token: str) -> Awaitable[dict[str, Any]]:
+        return ask(hub, api, action, MaxResults=_PAGE_SIZE, NextToken=token or None, **query)
+
+    tally = paging.Tally(named)
+    with _told(action):
+        async for page in paging.follow(asked):
+            found = paging.items(page, path)
+            tally.take(page, found)
+            for item in found:
+                yield item
+        tally.check(page)
 
 
-def _items(page: Mapping[str, Any], path: Sequence[str], action: str) -> list[Mapping[str, Any]]:
-    value: object = page
-    for key in path:
-        value = value.get(key) if isinstance(value, Mapping) else None
-    if not isinstance(value, list) or not all(isinstance(item, Mapping) for item in value):
-        raise DiscoveryError(f"the answer of {action} has no {'.'.join(path)}")
-    return value
+@contextmanager
+def _told(action: str) -> Iterator[None]:
+    """Say which list of the directory cannot be relied on."""
+    try:
+        yield
+    except paging.MalformedAnswerError as error:
+        trace = f" (RequestId {error.request_id})" if error.request_id else ""
+        raise DiscoveryError(f"{action}: {error.message}{trace}") from error
 
 
 def _id_of(item: Mapping[str, Any], key: str) -> str:
@@ -270,18 +234,26 @@ def _mapping(answer: Mapping[str, Any], key: str) -> Mapping[str, Any]:
 def _member(item: Mapping[str, Any], folders: Mapping[str, _Folder], management: str, hub: str) -> Account:
     account_id = _id_of(item, "AccountId")
     folder = folders.get(str(item.get("FolderId") or ""), _Folder((), ""))
-    raw = item.get("Tags")
-    tags = raw.get("Tag") if isinstance(raw, Mapping) else raw
     return Account(
         account_id=account_id,
         name=str(item.get("DisplayName") or ""),
         folder_ids=folder.ids,
         folder_path=folder.path,
-        tags=tuple(sorted((str(tag.get("Key")), str(tag.get("Value") or "")) for tag in tags or ())),
+        tags=_tags(item),
         status=str(item.get("Status") or ""),
         is_management=account_id == management,
         is_hub=account_id == hub,
     )
+
+
+def _tags(item: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
+    """Return an account's tags, a list by itself or within an object; filters and exemptions go by them."""
+    raw = item.get("Tags")
+    tags = raw.get("Tag") if isinstance(raw, Mapping) else raw
+    found = [] if tags is None else tags
+    if not isinstance(found, list) or not all(isinstance(tag, Mapping) for tag in found):
+        raise DiscoveryError(f"the tags of account {item.get('AccountId')} are no list of keys and values")
+    return tuple(sorted((str(tag.get("Key") or ""), str(tag.get("Value") or "")) for tag in found))
 
 
 def _unusable(item: Mapping[str, Any]) -> str:
@@ -301,45 +273,36 @@ def _unusable(item: Mapping[str, Any]) -> str:
 def _check_filters(organization: Organization, found: Sequence[Account]) -> None:
     """Refuse a filter that matches nothing: a typing error would silently sweep too little, or too much."""
     for pattern in organization.include:
-        if not any(_named(account, pattern) for account in found):
+        if not any(_named(account, [pattern]) for account in found):
             raise DiscoveryError(f"no account's id or name matches {pattern!r}")
     for pattern in organization.exclude:
-        if not any(_named(account, pattern) for account in found):
+        if not any(_named(account, [pattern]) for account in found):
             raise DiscoveryError(f"no account's id or name matches {pattern!r}, which is to be excluded")
     for folder in organization.folders:
-        if not any(_within(account, folder) for account in found):
+        if not any(_within(account, [folder]) for account in found):
             raise DiscoveryError(f"no account is in the folder {folder!r} (an id, or a path as Root/Prod)")
-    for key, value in organization.tags:
-        if not any(_tagged(account, key, value) for account in found):
-            raise DiscoveryError(f"no account has the tag {key}={value}")
+    for tag in organization.tags:
+        if not any(tagged([tag], account.tags) for account in found):
+            raise DiscoveryError(f"no account has the tag {tag}")
 
 
 def _left_out(account: Account, organization: Organization) -> str:
     """Return why an account is not visited; empty if it is."""
     if account.is_hub and not organization.include_hub:
         return "include_hub is false"
-    for pattern in organization.exclude:
-        if _named(account, pattern):
-            return f"excluded by {pattern!r}"
-    if organization.include and not any(_named(account, pattern) for pattern in organization.include):
+    if pattern := _named(account, organization.exclude):
+        return f"excluded by {pattern!r}"
+    if organization.include and not _named(account, organization.include):
         return "not among the accounts asked for"
-    if organization.folders and not any(_within(account, folder) for folder in organization.folders):
+    if organization.folders and not _within(account, organization.folders):
         return "not in the folders asked for"
-    missing = [key for key, value in organization.tags if not _tagged(account, key, value)]
-    return f"without the tag {missing[0]} asked for" if missing else ""
+    missing = untagged(organization.tags, account.tags)
+    return f"without the tag {missing} asked for" if missing else ""
 
 
-def _named(account: Account, pattern: str) -> bool:
-    return fnmatchcase(account.account_id, pattern) or fnmatchcase(account.name, pattern)
+def _named(account: Account, patterns: Sequence[str]) -> str:
+    return named(patterns, account.account_id, account.name)
 
 
-def _within(account: Account, folder: str) -> bool:
-    if folder in account.folder_ids:
-        return True
-    wanted = folder.strip("/")
-    path = f"{account.folder_path}/"
-    return path.startswith((f"{wanted}/", f"Root/{wanted}/"))
-
-
-def _tagged(account: Account, key: str, value: str) -> bool:
-    return any(has == key and value in ("", is_) for has, is_ in account.tags)
+def _within(account: Account, folders: Sequence[str]) -> str:
+    return within(folders, account.folder_ids, account.folder_path)

@@ -1,4 +1,4 @@
-"""How an account is entered: which role, by whose credentials, and the proof of where one arrived."""
+"""Who asks: the identity behind credentials, and the proof of where one arrived."""
 
 from __future__ import annotations
 
@@ -6,8 +6,6 @@ from typing import Any
 
 import msgspec
 
-from accounts import Account
-from accounts.credentials import AssumedRole, CredentialSource, RoleOrOwn, Session, role_arn
 from accounts.official import Call, ask
 
 _STS = "2015-04-01"
@@ -19,34 +17,16 @@ class Identity(msgspec.Struct, frozen=True):
     Attributes:
         account_id: the account it belongs to.
         arn: of the user or the session.
-        kind: Account, RAMUser or AssumedRoleUser.
     """
 
     account_id: str
     arn: str
-    kind: str
 
 
 class WrongAccountError(Exception):
     """Credentials lead into another account than the one that was to be entered."""
 
     code = "WrongAccount"
-
-
-def entrance(
-    account: Account, role: str, session: Session, hub: Call, own: CredentialSource
-) -> CredentialSource:
-    """Return the source of credentials for an account.
-
-    Args:
-        account: to be entered.
-        role: the role's name, the same in every account.
-        session: how the session is made.
-        hub: asks STS.
-        own: the hub's own credentials, for its own account where that role does not exist.
-    """
-    assumed = AssumedRole(hub, role_arn(account.account_id, role), session)
-    return RoleOrOwn(assumed, own) if account.is_hub else assumed
 
 
 async def identify(call: Call) -> Identity:
@@ -57,7 +37,6 @@ async def identify(call: Call) -> Identity:
     return Identity(
         account_id=str(answer.get("AccountId") or ""),
         arn=str(answer.get("Arn") or ""),
-        kind=str(answer.get("IdentityType") or ""),
     )
 
 

@@ -45,18 +45,18 @@ async def ask(call: Call, version: str, action: str, **query: object) -> dict[st
     return body
 
 
-def pooled(official: type[Official], call: Call, *, region_id: str = "") -> Official:
+def pooled(official: type[Official], call: Call) -> Official:
     """Return an official product client whose async methods run over our transport.
 
     Args:
         official: such as `alibabacloud_sts20150401.client.Client`.
         call: who asks, and over what.
-        region_id: some clients refuse to be made without one; the endpoint is the transport's to choose.
     """
     quiet_official_loggers()
     from alibabacloud_tea_openapi.utils_models import Config  # noqa: PLC0415 - half a second, only when needed
 
-    config = Config(endpoint="pooled.invalid", region_id=region_id or "cn-hangzhou")
+    # some clients refuse to be made without a region; where a call goes is the transport's to choose
+    config = Config(endpoint="pooled.invalid", region_id="cn-hangzhou")
     client: Official = _over_calls(official)(config, call)  # type: ignore[arg-type]  # a class is hashable
     return client
 
@@ -84,8 +84,8 @@ def quiet_official_loggers() -> None:
     """Take off the handlers that importing the official packages puts on: they write to stderr."""
     import alibabacloud_tea_openapi.client  # noqa: F401, PLC0415 - its import attaches what is taken off below
 
-    for name in ("darabonba-core", "credentials"):
+    for name in ("darabonba-core", "credentials", "alibabacloud-tea"):
         logger = logging.getLogger(name)
-        logger.setLevel(logging.WARNING)
+        logger.disabled = True  # they log requests and exceptions whole, with tokens and signatures
         for handler in [handler for handler in logger.handlers if type(handler) is logging.StreamHandler]:
             logger.removeHandler(handler)

@@ -12,8 +12,9 @@ from benchmarks.table import Row, show
 
 ABOUT = (
     "50 accounts x 4 regions x 10 groups with five risky rules each, four to revoke and one to split, over sockets "
-    "against the emulator in another process, 20 ms latency, no quota. A group is read, added to, revoked from in one "
-    "batch, and read again; entering an account and proving where one is come once an account."
+    "against the emulator in another process, 20 ms latency, no quota. A group is read, added to, read again, revoked "
+    "from in one batch, and read a last time; each look lists it, too, which is counted apart, as are the network "
+    "interfaces of a region. Entering an account and proving where one is come once an account."
 )
 PORTS = ["22/22", "3389/3389", "6379/6379", "3306/3306", "20/23"]
 GROUPS = 2000
@@ -38,8 +39,8 @@ def run() -> list[Row]:
     assert len(calls) == GROUPS
     return [
         Row("rules changed", changes, "rules"),
-        Row("calls for a group, on average", sum(calls) / len(calls), "calls", target="<= 4"),
-        Row("calls for a group, at most", max(calls), "calls", target="<= 4"),
+        Row("calls for a group, on average", sum(calls) / len(calls), "calls", target="<= 5"),
+        Row("calls for a group, at most", max(calls), "calls", target="<= 5"),
         Row(
             "all calls, entering accounts and proving the way back included",
             sum(report.calls.values()),

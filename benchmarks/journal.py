@@ -2,7 +2,7 @@
 
 A change is an intent and an outcome, each with its audit record, hashed, in SQLite with synchronous=FULL and in
 `audit.jsonl`. The ratio compares CPU with the least that any journal does: encoding the two records and hashing
-them. Then 10,000 changes in 2,000 groups are carried out against the emulator: at most 4 calls a group.
+them. Then 10,000 changes in 2,000 groups are carried out against the emulator: at most 5 calls a group.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ from benchmarks.table import Row
 from orchestrator.audit import AuditRecord, Phase
 from orchestrator.cloud.client import AccountSession, Client, CloudSettings
 from orchestrator.emulator import Emulator, Group, Rule, World
-from orchestrator.journal import Claim, Intent, Journal, Outcome, Reader, RunHeader, Settled
+from orchestrator.journal import Claim, Intent, Journal, Outcome, OutcomeKind, Reader, RunHeader, Settled
 from orchestrator.plan import Action, Inverse, Settings, decide
 from orchestrator.policy import Finding, default_checks, evaluate
-from orchestrator.remediate import Brake, Order, remediate_account
+from orchestrator.remediate import Brake, Guard, Order, remediate_account
 from orchestrator.securitygroup import Placement, SecurityGroup, parse_group
 
 CHANGES = 10_000
@@ -117,7 +117,7 @@ def _settled(number: int) -> Settled:
         security_group_id=record.security_group_id,
         rule_id=record.rule_id,
         action="revoke",
-        outcome="revoked",
+        outcome=OutcomeKind.revoked,
         request_id=record.request_id,
     )
     return Settled(key=record.rule_id, outcome=outcome, record=record)
@@ -188,14 +188,14 @@ def _apply(folder: Path) -> Iterator[Row]:
         calls = Counter(
             (call.account_id, call.parameters["SecurityGroupId"])
             for call in emulator.calls
-            if "Group" in call.action
+            if "SecurityGroupId" in call.parameters  # listing apart
         )
         mine = [world.estate(*place[:2]).groups[place[2]] for place in {one.place for one in actions}]
         left = Counter(rule.port_range for group in mine for rule in group.rules)
     assert set(left.values()) == {GROUPS}, left
     assert len(calls) == GROUPS
     yield Row(
-        "apply 10,000 changes in 2,000 groups: most calls a group", max(calls.values()), "calls", None, "<= 4"
+        "apply 10,000 changes in 2,000 groups: most calls a group", max(calls.values()), "calls", None, "<= 5"
     )
     yield Row("apply, emulator included", CHANGES / wall, "changes/s")
     yield Row("apply, a change, emulator included", cpu / CHANGES * 1e3, "ms CPU")
@@ -230,11 +230,16 @@ async def _apply_all(folder: Path, emulator: Emulator, by_account: dict[str, lis
         Journal.create(folder / "run", _HEADER) as journal,
     ):
 
+        def guard(account_id: str) -> Guard:
+            return Guard(checks=tuple(default_checks()), now=lambda: _NOW, placement=Placement(account_id))
+
         async def one(account_id: str, actions: list[Action]) -> None:
             keys = emulator.add_user(account_id)
             source = StaticCredentials(Credentials(keys.access_key_id, keys.access_key_secret))
             session = AccountSession(client, account_id, source)
-            ended = await remediate_account(lambda _: session, journal, actions, order, Brake())
+            ended = await remediate_account(
+                lambda _: session, journal, actions, order, Brake(), guard(account_id)
+            )
             assert {outcome.outcome for outcome in ended or ()} == {"revoked", "split"}
 
         await asyncio.gather(*(one(account_id, actions) for account_id, actions in by_account.items()))

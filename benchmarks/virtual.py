@@ -9,8 +9,7 @@ from __future__ import annotations
 import asyncio
 import selectors
 import sqlite3
-import time
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -23,19 +22,21 @@ from accounts.credentials import Credentials, StaticCredentials
 from accounts.entry import identify
 from orchestrator.cloud.client import AccountSession, Client, CloudSettings
 from orchestrator.cloud.endpoints import Target
+from orchestrator.cloud.errors import Unavailable
 from orchestrator.cloud.limiter import Learned
-from orchestrator.cloud.transport import Answer, Transport
+from orchestrator.cloud.transport import Answer, Signed, Transport
 from orchestrator.cloud.wire import Wire
 from orchestrator.config import Config, defaults
-from orchestrator.emulator import Keys, Options, Quirks, Throttle, World
-from orchestrator.emulator.gateway import Gateway
+from orchestrator.emulator import InProcess, Keys, Options, Throttle, World
+from orchestrator.emulator.gateway import Gateway, Reply
+from orchestrator.emulator.inprocess import on_loop_time
 from orchestrator.emulator.signature import WireRequest
 from orchestrator.emulator.state import State
 from orchestrator.journal import Journal, RunHeader
 from orchestrator.journal.store import Lock
 from orchestrator.journal.writer import Writer
 from orchestrator.run import Filters, Progress
-from orchestrator.run.hub import Hub, cloud_settings
+from orchestrator.run.hub import Hub
 from orchestrator.run.sweep import Judgement, Sweep
 
 T = TypeVar("T")
@@ -48,11 +49,22 @@ class VirtualLoop(asyncio.SelectorEventLoop):
     def __init__(self, start: float = 0.0) -> None:
         self.now = start
         self.busy = 0  # operations that a thread has not answered yet
+        self.between: Callable[[], None] | None = (
+            None  # called between two steps: whoever meddles at every await
+        )
         super().__init__(_Leaping(self))
 
     def time(self) -> float:
         """Return the virtual time, seconds."""
         return self.now
+
+    async def shutdown_default_executor(self, *timeout: float | None) -> None:
+        """Wait for the threads of others as ever; no time passes meanwhile."""
+        self.busy += 1
+        try:
+            await super().shutdown_default_executor(*timeout)
+        finally:
+            self.busy -= 1
 
 
 class _Leaping(selectors.SelectSelector):
@@ -61,6 +73,8 @@ class _Leaping(selectors.SelectSelector):
         self._loop = loop
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+        if self._loop.between is not None:
+            self._loop.between()
         ready = super().select(0)
         if ready or timeout == 0:
             return ready
@@ -111,12 +125,36 @@ class WaitedJournal(Journal):
             self._loop.busy -= 1
 
 
-Serve = Callable[[str, str, Mapping[str, str], bytes], Answer]
-"""A cloud: method, query, headers and body of a request in, its answer out."""
+Serve = Callable[[str, str, Mapping[str, str], bytes], Answer | Awaitable[Answer]]
+"""A cloud: method, query, headers and body of a request in, its answer out, at once or in its own time."""
+
+
+def serving(cloud: InProcess) -> Callable[[str, str, Mapping[str, str], bytes], Awaitable[Answer]]:
+    """Serve by a cloud in process, with its latency and its hooks.
+
+    The function raises Unavailable where a fault broke the connection: the request may have arrived.
+    """
+
+    async def serve(method: str, query: str, headers: Mapping[str, str], body: bytes) -> Answer:
+        try:
+            return _answer(await cloud.send(method, query, headers, body))
+        except ConnectionResetError as error:
+            broken = Unavailable(code="ConnectionReset", message=str(error))
+            broken.sent = True
+            raise broken from None
+
+    return serve
+
+
+def _answer(reply: Reply) -> Answer:
+    given = {name.lower(): value for name, value in reply.headers.items()}
+    return Answer(reply.status, {**given, "content-type": reply.content_type}, reply.body)
 
 
 class _Wireless(Transport):
     """Hands requests to a function in this process, with the latency of a network."""
+
+    proxy = ca_sha256 = ""
 
     def __init__(self, serve: Serve, latency_seconds: float) -> None:
         self._serve = serve
@@ -127,18 +165,18 @@ class _Wireless(Transport):
 
     async def exchange(
         self,
-        method: str,
         target: Target,  # noqa: ARG002 - there is one server
-        query: str,
-        headers: dict[str, str],
-        body: bytes,
-        *,
-        path: str = "/",  # noqa: ARG002 - the same
+        signed: Signed,
     ) -> Answer:
-        """Return the answer, after the way there and back."""
-        await asyncio.sleep(self._half)
-        answer = self._serve(method, query, headers, body)
-        await asyncio.sleep(self._half)
+        """Return the answer, after the way there and back; a request leaves as soon as it is asked for."""
+        if signed.not_after is not None:
+            signed.not_after.refuse_late()
+        if self._half:  # else it is there at once, and nothing comes between
+            await asyncio.sleep(self._half)
+        served = self._serve(signed.method, signed.query, signed.headers, signed.body)
+        answer = served if isinstance(served, Answer) else await served
+        if self._half:
+            await asyncio.sleep(self._half)
         return answer
 
 
@@ -168,17 +206,8 @@ class Cloud:
     """The emulator without sockets, on the loop's time."""
 
     def __init__(self, world: World, throttle: Throttle, latency_seconds: float) -> None:
-        epoch = time.time()
         self.latency_seconds = latency_seconds
-        self.state = State(
-            world,
-            Options(
-                throttle=throttle,
-                quirks=Quirks(skew_seconds=1e9),  # requests carry the real date
-                # whole minutes, so that the loop's time says where in a window it is
-                clock=lambda: epoch // 3600 * 3600 + asyncio.get_running_loop().time(),
-            ),
-        )
+        self.state = State(world, on_loop_time(Options(throttle=throttle)))
         self._gateway = Gateway(self.state)
 
     @property
@@ -189,26 +218,23 @@ class Cloud:
     def serve(self, method: str, query: str, headers: Mapping[str, str], body: bytes) -> Answer:
         """Answer a request."""
         lower = {name.lower(): value for name, value in headers.items()}
-        reply = self._gateway.answer(WireRequest(method, "/", query, lower, body))
-        given = {name.lower(): value for name, value in reply.headers.items()}
-        return Answer(reply.status, {**given, "content-type": reply.content_type}, reply.body)
+        return _answer(self._gateway.answer(WireRequest(method, "/", query, lower, body)))
 
 
 def configured(**limits: object) -> Config:
     """Return the default configuration with other limits."""
     config = defaults()
-    return msgspec.structs.replace(
-        config,
-        cloud=msgspec.structs.replace(config.cloud, endpoint=ENDPOINT),
-        limits=msgspec.structs.replace(config.limits, **limits),
+    cloud = msgspec.structs.replace(
+        config.cloud, endpoint=ENDPOINT, limits=msgspec.structs.replace(config.cloud.limits, **limits)
     )
+    return msgspec.structs.replace(config, cloud=cloud)
 
 
 @asynccontextmanager
 async def hub_at(config: Config, keys: Keys, serve: Serve, latency_seconds: float) -> AsyncIterator[Hub]:
     """Open a hub over such a cloud."""
     own = StaticCredentials(Credentials(keys.access_key_id, keys.access_key_secret, keys.security_token))
-    async with VirtualClient(cloud_settings(config), serve, latency_seconds) as client:
+    async with VirtualClient(config.cloud, serve, latency_seconds) as client:
         identity = await identify(AccountSession(client, "", own))
         yield Hub(config, "bench", client, own, identity)
 

@@ -20,7 +20,7 @@ ROOT = Path(__file__).resolve().parents[1]
 RUNTIMES = ("3.10", "3.12")
 # Function Compute's python3.10 runs on Debian 10, which has glibc 2.28; python3.12 on Debian 11.
 PLATFORMS = ("manylinux_2_28_x86_64", "manylinux2014_x86_64", "any")
-PACKAGES = ("accounts", "orchestrator")
+PACKAGES = ("accounts", "matching", "orchestrator")
 _DATE = (1980, 1, 1, 0, 0, 0)
 _LEFT_OUT = ("tests", "test", "__pycache__")
 Files = dict[str, bytes]

@@ -5,21 +5,17 @@ Each record also has a run-wide `line`, its place in `audit.jsonl`. The manifest
 last hash of every chain, so a cut tail is as visible as a changed byte. A line is valid in one spelling only.
 
 The room is pure: no file, no clock. Whoever can rewrite the file *and* the manifest can forge both; a
-signature of the manifest, made with a key kept elsewhere, is what proves more than that.
+signature of the manifest, made with a key kept elsewhere (see `approval`), is what proves more than that.
 """
 
 from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from enum import Enum
-from typing import TYPE_CHECKING
 
 import msgspec
-
-if TYPE_CHECKING:
-    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 GENESIS = "0" * 64  # `prev` of an account's first record
 _TEXT_LIMIT = 500  # characters kept of a message or a reason
@@ -65,6 +61,8 @@ class AuditRecord(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
         incident: why: the incident's name, if any.
         request_id: RequestId of the call that made the change; empty in an intent.
         effective_after: when the change is in force for established connections too, ISO 8601, UTC.
+        undo_sha256: of an intent, SHA-256, hex, of what is kept elsewhere to undo it, see `undo_digest`; absent in
+            other records, and in those of old.
         run_id: the run; set when the record is sealed.
         line: its line in the run's audit file, from 1; set when sealed.
         seq: its place in the account's chain, from 1; set when sealed.
@@ -89,6 +87,7 @@ class AuditRecord(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     incident: str = ""
     request_id: str = ""
     effective_after: str = ""
+    undo_sha256: str | msgspec.UnsetType = msgspec.UNSET
     run_id: str = ""
     line: int = 0
     seq: int = 0
@@ -116,7 +115,8 @@ class Problem(msgspec.Struct, frozen=True):
     """Something wrong with an audit file.
 
     Attributes:
-        kind: changed, unreadable, reordered, removed, truncated, unlinked, unsealed, foreign or manifest.
+        kind: changed, unreadable, reordered, removed, truncated, unlinked, unsealed, foreign, manifest, older (than
+            what was seen before) or unsigned.
         line: the line of the file it was seen at, from 1; 0 if it is about no line.
         account_id: whose chain; empty if that cannot be told.
         seq: the record's place in that chain; 0 if that cannot be told.
@@ -131,7 +131,7 @@ class Problem(msgspec.Struct, frozen=True):
 
 
 class AuditError(ValueError):
-    """A record, a manifest or a key that is not one; the text says which and what to do."""
+    """A record or a manifest that is not one; the text says which and what to do."""
 
 
 class Chains:
@@ -169,6 +169,11 @@ class Chains:
 def record_hash(record: AuditRecord) -> str:
     """Return the SHA-256 of the record's canonical JSON, its own `hash` left empty."""
     return hashlib.sha256(_encode(msgspec.structs.replace(record, hash=""))).hexdigest()
+
+
+def undo_digest(body: Mapping[str, object]) -> str:
+    """Return the SHA-256, hex, of the canonical JSON of what is kept to undo a change."""
+    return hashlib.sha256(_encode(body)).hexdigest()
 
 
 def cut(text: str, limit: int = _TEXT_LIMIT) -> str:
@@ -375,60 +380,3 @@ class _Reader:
 
 def _numbers(first: int, last: int) -> str:
     return f"{first} is" if first == last else f"{first} to {last} are"
-
-
-def sign(data: bytes, private_key_pem: bytes) -> bytes:
-    """Return the Ed25519 signature (64 bytes) of the data, of a manifest or of a plan.
-
-    Raises:
-        AuditError: the key is not an unencrypted Ed25519 private key in PEM.
-    """
-    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey  # noqa: PLC0415 - slow
-    from cryptography.hazmat.primitives.serialization import load_pem_private_key  # noqa: PLC0415 - slow
-
-    try:
-        key = load_pem_private_key(private_key_pem, password=None)
-    except Exception:  # noqa: BLE001 - the library raises many kinds, and their texts may quote the key
-        raise AuditError(
-            "the signing key is not an unencrypted private key in PEM; make one with openssl genpkey "
-            "-algorithm ed25519"
-        ) from None
-    if not isinstance(key, Ed25519PrivateKey):
-        raise AuditError(
-            "the signing key is not an Ed25519 key; make one with openssl genpkey -algorithm ed25519"
-        )
-    return key.sign(data)
-
-
-def unsigned_by(data: bytes, signatures: Sequence[bytes], public_keys_pem: Sequence[bytes]) -> list[int]:
-    """Return the places of the keys that none of the signatures was made with; empty when all have signed.
-
-    Raises:
-        AuditError: one of the keys is not an Ed25519 public key in PEM.
-    """
-    from cryptography.exceptions import InvalidSignature  # noqa: PLC0415 - slow
-
-    def has_signed(key: Ed25519PublicKey) -> bool:
-        for signature in signatures:
-            try:
-                key.verify(signature, data)
-            except InvalidSignature:
-                continue
-            return True
-        return False
-
-    keys = [_public_key(pem) for pem in public_keys_pem]
-    return [place for place, key in enumerate(keys) if not has_signed(key)]
-
-
-def _public_key(pem: bytes) -> Ed25519PublicKey:
-    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey  # noqa: PLC0415 - slow
-    from cryptography.hazmat.primitives.serialization import load_pem_public_key  # noqa: PLC0415 - slow
-
-    try:
-        key = load_pem_public_key(pem)
-    except Exception:  # noqa: BLE001 - the library raises many kinds
-        raise AuditError("the verification key is not a public key in PEM") from None
-    if not isinstance(key, Ed25519PublicKey):
-        raise AuditError("the verification key is not an Ed25519 public key")
-    return key

@@ -3,11 +3,43 @@
 from __future__ import annotations
 
 import asyncio
+import os
+from collections.abc import Iterator
 
 import pytest
+import structlog
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Take how long the campaigns of `make soak` go on; more by `make soak ARGS=...`."""
+    parser.addoption("--lie-minutes", default="5", help="how long a cloud lies to scan, close and verify")
+    parser.addoption(
+        "--owner-minutes", default="5", help="how long owners meddle with apply, close and rollback"
+    )
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say of each campaign how much it tried."""
+    for report in terminalreporter.getreports("passed"):
+        for name, text in report.user_properties:
+            if name == "campaign":
+                terminalreporter.write_line(f"{text} ({report.nodeid})")
 
 
 @pytest.fixture(scope="session", autouse=True)
 def no_stray_loop() -> None:
     """Leave no loop unclosed: looptime asks for one before each sync test too, and would make it."""
     asyncio.set_event_loop(None)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def usual_mask() -> None:
+    """Let nobody else write what a test makes: some masks let the group, and such a file of a run is refused."""
+    os.umask(0o022)
+
+
+@pytest.fixture(autouse=True)
+def logs_of_its_own() -> Iterator[None]:
+    """Let no command that was run within a test say where the next one's events go."""
+    yield
+    structlog.reset_defaults()

@@ -11,6 +11,7 @@ from orchestrator.journal import (
     Journal,
     Observed,
     Outcome,
+    OutcomeKind,
     RunHeader,
     Settled,
 )
@@ -78,7 +79,7 @@ def settled(rule_id: str, outcome: str = "revoked", reason: str = "") -> Settled
             security_group_id="sg-1",
             rule_id=rule_id,
             action="revoke",
-            outcome=outcome,
+            outcome=OutcomeKind(outcome),
             reason=reason,
         ),
         record=record(rule_id, Phase.outcome, outcome=outcome, reason=reason),

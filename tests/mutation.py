@@ -1,24 +1,26 @@
-"""Mutation run over the pure rooms: are the tests hurt by every small change of the code? Run by `make mutate`.
+"""Mutation run: are the tests hurt by every small change of the code? Run by `make mutate`.
 
-Each mutant is one change of one node of the syntax tree: a comparison, an operator, a number, a text, a condition.
-A mutant is killed when the fast tests fail (or hang); what survives them meets the oracle and the proof. The parent
-has imported all but the rooms, so that a forked child needs only what the tests need. Not mutated: docstrings,
-annotations, decorators, class options, what is raised, zip's `strict`, and defaults.py (held word for word by the
-packs in TOML). Survivors that were looked at are listed with the reason in mutants.toml; they count as survivors.
+The rooms are those that judge, decide and change: securitygroup, exposure, policy, plan, remediate. Each mutant is one
+change of one node of the syntax tree: a comparison, an operator, a number, a text, a condition. A mutant is killed when
+the room's fast tests fail (or hang); what survives them meets its slow ones: an oracle, a proof, a campaign. The parent
+imports what the room stands on, and never the room, so that a forked child needs only what the tests need. Not mutated:
+docstrings, annotations, decorators, class options, what is raised, zip's `strict`, and defaults.py (held word for word
+by the packs in TOML). Survivors that were looked at are listed with the reason in mutants.toml; they count, too.
 """
 
 from __future__ import annotations
 
 import argparse
 import ast
+import gc
 import importlib.abc
 import importlib.util
 import os
+import random
 import resource
 import sys
-import time
 import tomllib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from importlib.machinery import ModuleSpec
 from pathlib import Path
 from types import ModuleType
@@ -29,35 +31,144 @@ import msgspec  # noqa: F401  (children need it imported)
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-ROOMS = ("securitygroup", "exposure", "policy")
 SKIPPED = {"__init__.py", "defaults.py"}
-FAST = {
-    "securitygroup": (
-        "tests/test_securitygroup.py",
-        "tests/test_policy_cases.py",
-        "tests/test_policy_checks.py",
-    ),
-    "exposure": ("tests/test_exposure.py", "tests/test_policy_cases.py", "tests/test_policy_explain.py"),
-    "policy": (
-        "tests/test_policy_aims.py",
-        "tests/test_policy_cases.py",
-        "tests/test_policy_checks.py",
-        "tests/test_policy_explain.py",
-        "tests/test_policy_judge.py",
-        "tests/test_policy_wording.py",
-    ),
-}
-"""The tests most likely to kill a mutant of each room."""
-SLOW = (
+ORACLE_EXAMPLES = "400"  # of the 2,500 of one shard: a mutant that survives so many is looked at by people
+CPU_SECONDS = 40
+TEST_SECONDS = "20"  # for one test: a mutant that waits for ever is killed
+MEMORY_BYTES = 3 << 30  # a mutant that never ends also never stops growing
+_PROVED = (
     "tests/test_policy_oracle.py",
     "tests/test_exposure_proof.py",
     "-k",
     "proof or groups[0] or witness or removing",
 )
-ORACLE_EXAMPLES = "400"  # of the 2,500 of one shard: a mutant that survives so many is looked at by people
-CPU_SECONDS = 40
-MEMORY_BYTES = 3 << 30  # a mutant that never ends also never stops growing
-WANTED = 0.95
+
+
+class Room(NamedTuple):
+    """A room whose files are mutated.
+
+    Attributes:
+        wanted: the share of mutants that must be killed.
+        stands_on: modules that the parent imports; none of them imports the room.
+        fast: the tests most likely to kill a mutant.
+        slow: what meets the survivors of those.
+        first: for files of the room, those of the fast tests that are the likeliest to kill; they go first.
+    """
+
+    wanted: float
+    stands_on: tuple[str, ...]
+    fast: tuple[str, ...]
+    slow: tuple[str, ...]
+    first: Mapping[str, tuple[str, ...]] = {}
+
+    def tests_of(self, path: Path) -> list[str]:
+        """The fast tests in the order for a file."""
+        return list(dict.fromkeys([*self.first.get(path.name, ()), *self.fast]))
+
+
+ROOMS = {  # from the bottom up: what a room stands on is never one that comes later
+    "securitygroup": Room(
+        wanted=0.95,
+        stands_on=(),
+        fast=(
+            "tests/test_securitygroup.py",
+            "tests/test_policy_cases.py",
+            "tests/test_policy_checks.py",
+            "tests/test_policy_balancers.py",
+        ),
+        slow=_PROVED,
+    ),
+    "exposure": Room(
+        wanted=0.95,
+        stands_on=("orchestrator.securitygroup",),
+        fast=(
+            "tests/test_exposure.py",
+            "tests/test_policy_cases.py",
+            "tests/test_policy_explain.py",
+            "tests/test_policy_balancers.py",
+        ),
+        slow=_PROVED,
+    ),
+    "policy": Room(
+        wanted=0.95,
+        stands_on=("orchestrator.exposure",),
+        fast=(
+            "tests/test_policy_aims.py",
+            "tests/test_policy_cases.py",
+            "tests/test_policy_checks.py",
+            "tests/test_policy_explain.py",
+            "tests/test_policy_judge.py",
+            "tests/test_policy_wording.py",
+            "tests/test_policy_balancers.py",
+        ),
+        slow=_PROVED,
+    ),
+    "plan": Room(
+        wanted=0.90,
+        stands_on=("orchestrator.policy",),
+        fast=(
+            "tests/plan/test_decide.py",
+            "tests/plan/test_proof.py",
+            "tests/plan/test_rails.py",
+            "tests/plan/test_describe.py",
+            "tests/plan/test_wording.py",
+            "tests/plan/test_balancers.py",
+            "tests/plan/test_full_groups.py",
+            "tests/plan/test_old_priorities.py",
+            "tests/plan/test_codec.py",
+            "--deselect=tests/plan/test_proof.py::test_whatever_is_edited_nothing_opens_and_only_what_fails_closes",
+            "--deselect=tests/plan/test_codec.py::test_any_rule_the_api_may_send_goes_through_bytes",
+        ),
+        slow=(
+            "tests/plan/test_properties.py",
+            "tests/plan/test_proof.py::test_whatever_is_edited_nothing_opens_and_only_what_fails_closes",
+            "tests/plan/test_codec.py::test_any_rule_the_api_may_send_goes_through_bytes",
+        ),
+        first={
+            "codec.py": ("tests/plan/test_codec.py",),
+            "describe.py": ("tests/plan/test_describe.py", "tests/plan/test_wording.py"),
+            "proof.py": ("tests/plan/test_proof.py",),
+            "rails.py": ("tests/plan/test_rails.py",),
+            "simulation.py": ("tests/plan/test_proof.py",),
+        },
+    ),
+    "remediate": Room(
+        wanted=0.90,
+        stands_on=(
+            "orchestrator.plan",
+            "orchestrator.journal",
+            "orchestrator.cloud.sessions",
+            "orchestrator.emulator",
+        ),
+        fast=(
+            "tests/remediate/test_apply.py",
+            "tests/remediate/test_rollback.py",
+            "tests/remediate/test_apply_refused.py",
+            "tests/remediate/test_guard.py",
+            "tests/remediate/test_bounds.py",
+            "tests/remediate/test_settings.py",
+            "tests/remediate/test_ends.py",
+            "tests/remediate/test_disagreement.py",
+            "tests/remediate/test_apply_again.py",
+            "--deselect=tests/remediate/test_apply_again.py::test_a_rule_gone_a_moment_ago_does_not_spoil_its_batch",
+        ),
+        slow=(
+            "tests/remediate/test_apply_again.py::test_a_rule_gone_a_moment_ago_does_not_spoil_its_batch",
+            "tests/remediate/test_campaign.py",
+        ),
+        first={
+            "attempts.py": ("tests/remediate/test_apply_refused.py",),
+            "bounds.py": ("tests/remediate/test_bounds.py",),
+            "brake.py": ("tests/remediate/test_settings.py", "tests/remediate/test_apply_again.py"),
+            "check.py": ("tests/remediate/test_rollback.py",),
+            "guard.py": ("tests/remediate/test_guard.py",),
+            "neighbours.py": ("tests/remediate/test_guard.py",),
+            "returned.py": ("tests/remediate/test_rollback.py",),
+            "rollback.py": ("tests/remediate/test_rollback.py", "tests/remediate/test_disagreement.py"),
+            "settings.py": ("tests/remediate/test_settings.py",),
+        },
+    ),
+}
 
 COMPARISONS: dict[type[ast.cmpop], type[ast.cmpop]] = {
     ast.Lt: ast.LtE, ast.LtE: ast.Lt, ast.Gt: ast.GtE, ast.GtE: ast.Gt, ast.Eq: ast.NotEq, ast.NotEq: ast.Eq,
@@ -70,7 +181,10 @@ OPERATORS: dict[type[ast.operator], type[ast.operator]] = {
 
 
 class Mutant(NamedTuple):
-    """One change: where, and what it makes of the expression there."""
+    """One change: where, and what it makes of the expression there.
+
+    It has no tree of its own, for a child's collector would go through those of all the others.
+    """
 
     module: str
     path: Path
@@ -78,7 +192,7 @@ class Mutant(NamedTuple):
     text: str
     before: str
     after: str
-    tree: ast.Module
+    number: int
 
     def __str__(self) -> str:
         return f"{self.path.relative_to(ROOT)}:{self.line}: {self.before}  ->  {self.after}"
@@ -146,9 +260,11 @@ class Changes(ast.NodeVisitor):
             self.add(node, "ifs", [*node.ifs[:at], ast.UnaryOp(ast.Not(), test), *node.ifs[at + 1 :]])
         self.generic_visit(node)
 
-    def visit_FunctionDef(self, node: ast.FunctionDef) -> None:
+    def visit_FunctionDef(self, node: ast.FunctionDef | ast.AsyncFunctionDef) -> None:
         """The body and the defaults, not the annotations and decorators."""
         self.visit_all([*node.args.defaults, *[one for one in node.args.kw_defaults if one], *node.body])
+
+    visit_AsyncFunctionDef = visit_FunctionDef  # noqa: N815  (the visitor's names)
 
     def visit_ClassDef(self, node: ast.ClassDef) -> None:
         """The body."""
@@ -195,7 +311,11 @@ class Loader(importlib.abc.MetaPathFinder, importlib.abc.Loader):
 
     def exec_module(self, module: ModuleType) -> None:
         """Runs the changed code."""
-        exec(compile(self.mutant.tree, str(self.mutant.path), "exec"), module.__dict__)  # noqa: S102  (its purpose)
+        tree = ast.parse(self.mutant.path.read_text("utf-8"))
+        _, change = Changes(tree).found[self.mutant.number]
+        change()
+        ast.fix_missing_locations(tree)
+        exec(compile(tree, str(self.mutant.path), "exec"), module.__dict__)  # noqa: S102  (its purpose)
 
 
 def mutants(path: Path) -> Iterator[Mutant]:
@@ -208,13 +328,13 @@ def mutants(path: Path) -> Iterator[Mutant]:
         node, change = Changes(tree).found[number]
         before, line = ast.unparse(node), getattr(node, "lineno", 0)
         change()
-        ast.fix_missing_locations(tree)
         text = lines[line - 1].strip() if line else ""
-        yield Mutant(module, path, line, text, before, ast.unparse(node), tree)
+        yield Mutant(module, path, line, text, before, ast.unparse(node), number)
 
 
 def tests_pass(mutant: Mutant, tests: Sequence[str]) -> int:
     """Starts a child that runs the tests on a mutant; its process id. It exits 0 if they pass."""
+    gc.freeze()  # what the parent has made is no child's garbage: looking for it would copy every page
     child = os.fork()
     if child:
         return child
@@ -225,11 +345,11 @@ def tests_pass(mutant: Mutant, tests: Sequence[str]) -> int:
     os.dup2(nowhere, 2)
     os.environ["ORACLE_EXAMPLES"] = ORACLE_EXAMPLES
     sys.meta_path.insert(0, Loader(mutant))
-    hypothesis.settings.register_profile("mutation", database=None)
+    phases = (hypothesis.Phase.explicit, hypothesis.Phase.generate)  # nobody asks for the smallest example
+    hypothesis.settings.register_profile("mutation", database=None, phases=phases)
     hypothesis.settings.load_profile("mutation")
-    code = pytest.main(
-        ["-x", "-q", "--no-header", "--assert=plain", "-p", "no:cacheprovider", "-p", "no:xdist", *tests]
-    )
+    options = ["-x", "-q", "--no-header", "--assert=plain", "-p", "no:cacheprovider", "-p", "no:xdist"]
+    code = pytest.main([*options, "--timeout", TEST_SECONDS, *tests])
     os._exit(0 if code == 0 else 1)
 
 
@@ -261,43 +381,67 @@ def reasons_known() -> dict[tuple[str, str, str], str]:
     }
 
 
-def main() -> int:
-    """Runs all mutants of the rooms, or of the files named; 1 if too many survive."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("files", nargs="*", type=Path)
-    parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
-    options = parser.parse_args()
-    files = options.files or sorted(
-        path
-        for room in ROOMS
-        for path in (ROOT / "orchestrator" / room).glob("*.py")
-        if path.name not in SKIPPED
-    )
-    made = killed = 0
-    whole = Mutant("nothing", files[0], 0, "", "", "", ast.Module([], []))
+def report(path: Path, todo: Sequence[Mutant], alive: Sequence[Mutant], *, is_whole: bool) -> None:
+    """Says which mutants of a file survived and why; of a whole file also which reasons are out of date."""
     reasons = reasons_known()
-    if not survivors([whole], [*FAST["policy"], *SLOW], 1):
-        sys.stdout.write("the tests fail on the code as it is: mutants would prove nothing\n")
-        return 2
+    sys.stdout.write(f"{path.relative_to(ROOT)}: {len(todo) - len(alive)} of {len(todo)} killed\n")
+    for one in alive:
+        reason = reasons.get(one.known_as, "NOT LOOKED AT")
+        sys.stdout.write(f"    survived: {one}\n        {reason}\n")
+    names = {one.known_as for one in alive}
+    for file, text, change in reasons:
+        if is_whole and file == str(path.relative_to(ROOT)) and (file, text, change) not in names:
+            sys.stdout.write(f"    killed by now, or gone: {text}: {change}\n")
+    sys.stdout.flush()
+
+
+def run_room(name: str, files: Sequence[Path], share: float, dice: random.Random, workers: int) -> bool:
+    """Runs the mutants of these files of a room, or a share of them; whether enough of them were killed."""
+    room = ROOMS[name]
+    for module in room.stands_on:
+        importlib.import_module(module)
+    if f"orchestrator.{name}" in sys.modules:
+        raise RuntimeError(f"{name} is imported already, so its mutants would not be")
+    whole = Mutant("nothing", files[0], 0, "", "", "", 0)
+    if not survivors([whole], room.fast, 1) or not survivors([whole], room.slow, 1):
+        raise SystemExit(f"{name}: the tests fail on the code as it is, so mutants would prove nothing")
+    made = killed = 0
     for path in files:
-        start, todo = time.monotonic(), list(mutants(path.resolve()))
-        fast = FAST[path.resolve().parent.name]
-        alive = survivors(survivors(todo, fast, options.workers), SLOW, options.workers)
+        todo = list(mutants(path))
+        if share < 1:
+            todo = [one for one in todo if dice.random() < share]
+        alive = survivors(survivors(todo, room.tests_of(path), workers), room.slow, workers)
         made, killed = made + len(todo), killed + len(todo) - len(alive)
-        sys.stdout.write(
-            f"{path}: {len(todo) - len(alive)} of {len(todo)} killed, {time.monotonic() - start:.0f} s\n"
-        )
-        for one in alive:
-            reason = reasons.get(one.known_as, "NOT LOOKED AT")
-            sys.stdout.write(f"    survived: {one}\n        {reason}\n")
-        names = {one.known_as for one in alive}
-        for file, text, change in reasons:
-            if file == str(path.resolve().relative_to(ROOT)) and (file, text, change) not in names:
-                sys.stdout.write(f"    killed by now, or gone: {text}: {change}\n")
-        sys.stdout.flush()
-    share = killed / made if made else 0.0
-    sys.stdout.write(f"{killed} of {made} mutants killed: {share:.1%} (wanted: {WANTED:.0%})\n")
-    return int(share < WANTED)
+        report(path, todo, alive, is_whole=share == 1)
+    reached = killed / made if made else 1.0
+    sys.stdout.write(
+        f"{name}: {killed} of {made} mutants killed: {reached:.1%} (wanted: {room.wanted:.0%})\n"
+    )
+    return reached >= room.wanted
+
+
+def main() -> int:
+    """Runs all mutants of the rooms, or of the files named; 1 if too many of a room survive."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("files", nargs="*", type=Path, help="all files of all rooms, if none is named")
+    parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
+    parser.add_argument(
+        "--share", type=float, default=1.0, help="a random part of the mutants: 0.2 is a fifth"
+    )
+    parser.add_argument(
+        "--seed", type=int, default=random.SystemRandom().randrange(10**6), help="of that part"
+    )
+    options = parser.parse_args()
+    if options.share < 1:
+        sys.stdout.write(f"a sample: --share {options.share:g} --seed {options.seed}\n")
+    named = [path.resolve() for path in options.files]
+    dice, reached = random.Random(options.seed), True  # noqa: S311  (reproducible, not secret)
+    for name in ROOMS:
+        every = sorted((ROOT / "orchestrator" / name).glob("*.py"))
+        files = [path for path in every if (path in named if named else path.name not in SKIPPED)]
+        if files:
+            reached = run_room(name, files, options.share, dice, options.workers) and reached
+    return int(not reached)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """A second opinion, packet by packet, that shares no code with the rooms it judges.
 
-It reads the API's own fields with the standard library and knows a small world: a few ports, a few addresses, three
+It reads the API's own fields with the standard library and knows a small world: a few ports, a few addresses, four
 near addresses, three source ports. Addresses that all rules treat alike are stood for by one that weighs as many. A set
 of packets is a whole number, one bit for each packet.
 """
@@ -34,9 +34,18 @@ SERVICES = [
     ("icmpv6", 0),
     ("gre", 0),
 ]
-NEAR = {4: ["172.16.0.1", "172.16.0.2", "192.168.9.9"], 6: ["fd01::1", "fd01::2", "fd99::9"]}
+# The third stands for the rest of the block, which drops of the first two leave open.
+NEAR = {
+    4: ["172.16.0.1", "172.16.0.2", "172.16.0.3", "192.168.9.9"],
+    6: ["fd01::1", "fd01::2", "fd01::3", "fd99::9"],
+}
 SOURCE_PORTS = [53, 80, 1024]
 THRESHOLD = 4
+WIDE = 2
+
+# The real thresholds, as blocks: an IPv4 /8 and an IPv6 /20 fail, from there to a /16 and a /40 a source is wide.
+_TOO_MANY = {4: ip_network("1.0.0.0/8"), 6: ip_network("2400::/20")}
+_MANY = {4: ip_network("1.1.0.0/16"), 6: ip_network("2400::/40")}
 
 
 class Packet(NamedTuple):
@@ -52,7 +61,9 @@ class Packet(NamedTuple):
 
 def _world() -> list[Packet]:
     packets = []
-    for (protocol, port), far, which, source_port in product(SERVICES, WEIGHTS, range(3), SOURCE_PORTS):
+    for (protocol, port), far, which, source_port in product(
+        SERVICES, WEIGHTS, range(len(NEAR[4])), SOURCE_PORTS
+    ):
         near = NEAR[ip_address(far).version][which]
         packets.append(Packet(protocol, port, far, near, source_port, ""))
     for protocol, port in SERVICES:
@@ -172,6 +183,12 @@ class Oracle:
                 rest.remove(largest)
         return verdicts
 
+    def wide(self, service: tuple[str, int]) -> set[int]:
+        """The rules that let in enough to be told of, though they are not to blame at the port."""
+        blamed = self.blamed(service)
+        at = {number: far_of(passed, service) for number, passed in enumerate(self.passed)}
+        return {number for number, far in at.items() if number not in blamed and reaches(far, WIDE)}
+
     def shadowed(self, services: Sequence[tuple[str, int]], number: int) -> bool:
         """Whether a rule would fail by itself, but nothing of it gets in."""
         if str(self.raws[number]["Policy"]).lower() != "accept":
@@ -180,9 +197,17 @@ class Oracle:
         return would and not self.passed[number] & packets_to(tuple(services))
 
 
-def reaches(far: frozenset[str]) -> bool:
+def kind_of(block: str) -> str:
+    """What a source is by itself that holds public addresses only: "fail", "wide" or "" for nothing."""
+    network = ip_network(block)
+    if network.num_addresses >= _TOO_MANY[network.version].num_addresses:
+        return "fail"
+    return "wide" if network.num_addresses >= _MANY[network.version].num_addresses else ""
+
+
+def reaches(far: frozenset[str], least: int = THRESHOLD) -> bool:
     """Whether these addresses are too many, in either family."""
-    return weight(far, 4) >= THRESHOLD or weight(far, 6) >= THRESHOLD
+    return weight(far, 4) >= least or weight(far, 6) >= least
 
 
 def weight(far: frozenset[str], version: int) -> int:

@@ -6,21 +6,16 @@ import random
 
 import msgspec
 import pytest
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestrator.audit import (
-    AuditError,
     AuditRecord,
     Chains,
     Phase,
     Problem,
     cut,
     record_hash,
-    sign,
-    unsigned_by,
     verify,
 )
 
@@ -251,38 +246,3 @@ def test_a_before_image_keeps_every_field_a_rollback_needs() -> None:
     sealed, line = Chains("r").seal(record(before={"Description": "d" * 1_000_000}))
     assert sealed.before is not None
     assert len(line) < 2500
-
-
-def pem(key: ed25519.Ed25519PrivateKey | ec.EllipticCurvePrivateKey) -> tuple[bytes, bytes]:
-    """A key pair in PEM."""
-    return (
-        key.private_bytes(
-            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-        ),
-        key.public_key().public_bytes(
-            serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
-        ),
-    )
-
-
-def test_signatures_say_who_has_not_signed() -> None:
-    """Every key given must have signed exactly these bytes."""
-    alice, bob = pem(ed25519.Ed25519PrivateKey.generate()), pem(ed25519.Ed25519PrivateKey.generate())
-    by_alice, by_bob = sign(b"manifest", alice[0]), sign(b"manifest", bob[0])
-    assert unsigned_by(b"manifest", [by_alice, by_bob], [alice[1], bob[1]]) == []
-    assert unsigned_by(b"manifest", [by_alice], [alice[1], bob[1]]) == [1]
-    assert unsigned_by(b"manifesT", [by_alice], [alice[1]]) == [0]
-    assert unsigned_by(b"manifest", [], [alice[1]]) == [0]
-    assert unsigned_by(b"manifest", [b"", b"x" * 64], [alice[1]]) == [0]
-
-
-def test_what_is_no_key_is_refused_without_quoting_it() -> None:
-    """A key file that is none, or of another kind, is an error that does not show its content."""
-    private, public = pem(ec.generate_private_key(ec.SECP256R1()))
-    for bad in (b"", b"not a key: hunter2", private, public):
-        with pytest.raises(AuditError, match=r"key") as caught:
-            sign(b"x", bad)
-        assert "hunter2" not in str(caught.value)
-    for bad in (b"", b"not a key", private, public):
-        with pytest.raises(AuditError, match=r"key"):
-            unsigned_by(b"x", [], [bad])

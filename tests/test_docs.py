@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 import shlex
+import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -41,18 +43,24 @@ def test_every_command_shown_exists(page: str, shown: str) -> None:
     if not subcommands or subcommands[0] in {"…", "..."}:
         return
     assert subcommands[0] in known, f"{page}: {shown}"
+    command = known[subcommands[0]]
+    if len(subcommands) > 1 and hasattr(command, "commands"):
+        assert subcommands[1] in command.commands, f"{page}: {shown}"
+        command = command.commands[subcommands[1]]
     taken = {
-        option
-        for parameter in known[subcommands[0]].params
-        for option in (*parameter.opts, *parameter.secondary_opts)
+        option for parameter in command.params for option in (*parameter.opts, *parameter.secondary_opts)
     }
     assert set(options) <= taken | {"--help", "-h"}, f"{page}: {shown}"
 
 
 def test_every_subcommand_takes_the_configuration_on_both_sides() -> None:
-    """`-c` is accepted before and after every subcommand."""
+    """`-c` is accepted before and after every subcommand, and between a group and its own."""
     group = typer.main.get_command(app)
-    for name, command in group.commands.items():  # type: ignore[attr-defined]  # it is a group
+    commands = dict(group.commands)  # type: ignore[attr-defined]  # it is a group
+    for name, one in group.commands.items():  # type: ignore[attr-defined]  # the same
+        commands.update({f"{name} {of}": inner for of, inner in getattr(one, "commands", {}).items()})
+    assert "config check" in commands
+    for name, command in commands.items():
         options = {option for parameter in command.params for option in parameter.opts}
         assert "-c" in options, name
 
@@ -61,3 +69,40 @@ def test_the_exit_codes_of_the_readme_are_all_there() -> None:
     """The table names the six codes of the contract."""
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     assert re.findall(r"^\| (\d) \|", text, re.MULTILINE) == ["0", "1", "2", "3", "4", "5"]
+
+
+def installing() -> list[str]:
+    """Return the lines of the documents that install anything."""
+    pages = [*PAGES, ROOT / "CONTRIBUTING.md", *sorted((ROOT / "terraform").rglob("*.md"))]
+    lines = [line for page in pages for line in page.read_text(encoding="utf-8").splitlines()]
+    return [line for line in lines if " pip install " in line]
+
+
+def test_what_is_installed_is_pinned_by_hash() -> None:
+    """Packages come from the pinned files alone; sgsweep itself brings none, and is built by what is pinned, too."""
+    found = installing()
+    assert found
+    for line in found:
+        words = shlex.split(line[line.index(" pip install ") :])[2:]
+        files = [words[place + 1] for place, word in enumerate(words) if word == "-r"]
+        if "--require-hashes" in words:
+            assert set(words) == {"--require-hashes", "-r", *files}, line
+            assert all("--hash=sha256:" in (ROOT / name).read_text(encoding="utf-8") for name in files), line
+        else:
+            assert words == ["--no-deps", "--no-build-isolation", "."], line
+    assert "requirements/build.txt -r requirements/run.txt" in found[0]
+
+
+@pytest.mark.soak
+def test_the_readme_installs(tmp_path: Path) -> None:
+    """The lines under "Install", run as they stand in a checkout, end in a command that works."""
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    block = re.search(r"## Install\n.*?```\n(.*?)```", text, re.DOTALL)
+    assert block
+    checkout = tmp_path / "checkout"
+    shutil.copytree(ROOT, checkout, ignore=shutil.ignore_patterns(".*", "dist", "tests", "benchmarks"))
+    ran = subprocess.run(  # noqa: S603 - the README's own lines
+        ["/bin/sh", "-euc", block[1]], cwd=checkout, capture_output=True, text=True, check=False, timeout=600
+    )
+    assert ran.returncode == 0, ran.stderr
+    assert "scan" in ran.stdout + ran.stderr

@@ -3,14 +3,17 @@
 from itertools import pairwise
 from typing import get_args
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from orchestrator.exposure import (
     NO_PACKETS,
+    NO_PORTS,
     PUBLIC,
     PacketSet,
+    PortSet,
     address_text,
     address_texts,
     addresses_of,
@@ -26,9 +29,9 @@ from orchestrator.exposure import (
     normal,
     packets_of,
     packets_to,
+    ports_from_json,
     ports_of,
-    ports_without,
-    public_addresses,
+    ports_to_json,
     reach_of,
     segments,
     shares,
@@ -38,11 +41,11 @@ from orchestrator.exposure import (
 from orchestrator.exposure.addresses import EVERYWHERE, IPV4, IPV6_BASE, ZONES, Zone
 from orchestrator.exposure.intervals import contains
 from orchestrator.securitygroup import (
-    ALL_PORTS,
     GroupRef,
     PortRange,
     PrefixList,
     Rule,
+    every_port,
     parse_cidr,
     parse_rule,
 )
@@ -263,14 +266,10 @@ def test_effective() -> None:
     assert out.peer == parse_cidr("10.0.0.0/8")
 
 
-def test_public_addresses_of_packets() -> None:
-    """Only senders outside any group, over a card that faces the Internet, with public addresses."""
-    assert count(public_addresses(packets_of(rule()))).ipv4 == count(PUBLIC).ipv4
-    assert public_addresses(packets_of(rule(SourceCidrIp="", SourceGroupId="sg-2"))) == ()
-    assert public_addresses(packets_of(rule(SourceCidrIp="10.0.0.0/8"))) == ()
-    intranet = parse_rule(permission(NicType="intranet"), classic=True)
-    assert public_addresses(packets_of(intranet)) == ()
-    assert far_addresses(packets_of(intranet)) == IPV4
+def test_far_addresses_of_packets() -> None:
+    """Only of senders outside any group, whatever card they come by; packets can be narrowed to some of them."""
+    assert far_addresses(packets_of(rule(SourceCidrIp="", SourceGroupId="sg-2"))) == ()
+    assert far_addresses(packets_of(parse_rule(permission(NicType="intranet"), classic=True))) == IPV4
     assert from_far(packets_of(rule()), blocks(["10.0.0.0/8"])) == packets_of(rule(SourceCidrIp="10.0.0.0/8"))
     assert from_far(packets_of(rule()), ()) == NO_PACKETS
     everything = packets_of(rule(IpProtocol="ALL", PortRange="-1/-1"))
@@ -279,13 +278,13 @@ def test_public_addresses_of_packets() -> None:
 
 def test_packets_to_ports() -> None:
     """Every packet to the ports, from anywhere and any group, over any card."""
-    ssh = packets_to("tcp", [PortRange(22, 22)])
+    ssh = packets_to(PortSet([PortRange("tcp", 22, 22)]))
     assert packets_of(rule()) <= ssh
     assert packets_of(rule(SourceCidrIp="", SourceGroupId="sg-2")) <= ssh
     assert not packets_of(rule(PortRange="22/23")) <= ssh
-    assert ssh <= packets_to("tcp")
-    assert packets_of(rule(IpProtocol="ICMP", PortRange="-1/-1")) <= packets_to("icmp")
-    assert packets_of(rule(IpProtocol="132", PortRange="-1/-1")) <= packets_to("132")
+    assert ssh <= packets_to(PortSet([every_port("tcp")]))
+    assert packets_of(rule(IpProtocol="ICMP", PortRange="-1/-1")) <= packets_to(PortSet([every_port("icmp")]))
+    assert packets_of(rule(IpProtocol="132", PortRange="-1/-1")) <= packets_to(PortSet([every_port("132")]))
 
 
 @pytest.mark.parametrize(
@@ -294,7 +293,7 @@ def test_packets_to_ports() -> None:
 def test_a_group_of_any_name_is_a_sender(name: str) -> None:
     """However long or odd its name: it is among the senders of a port, and only in itself."""
     members = packets_of(rule(SourceCidrIp="", SourceGroupId=name))
-    assert members <= packets_to("tcp", [PortRange(22, 22)])
+    assert members <= packets_to(PortSet([PortRange("tcp", 22, 22)]))
     assert members & packets_of(rule(SourceCidrIp="", SourceGroupId="sg-2")) == NO_PACKETS
     witness = members.witness()
     assert witness is not None
@@ -323,8 +322,8 @@ def test_a_witness_is_in_the_set() -> None:
         "sg-2",
     )
     assert packets_of(rule(IpProtocol="UDP", PortRange="53/60")).witness() == ("udp", 53, "1.0.0.0", "", "")
-    without_ports = (
-        packets_of(rule(IpProtocol="ALL", PortRange="-1/-1")) - packets_to("tcp") - packets_to("udp")
+    without_ports = packets_of(rule(IpProtocol="ALL", PortRange="-1/-1")) - packets_to(
+        PortSet([every_port("tcp"), every_port("udp")])
     )
     assert without_ports.witness() == ("0", None, "1.0.0.0", "", "")
     mixed = packets_of(rule(SourceCidrIp="10.0.0.0/8")) | packets_of(rule(SourceCidrIp="8.8.8.8"))
@@ -359,7 +358,7 @@ def test_a_description_is_short() -> None:
     assert many.describe(2) == "tcp/1 from 0.0.0.0/0; tcp/2 from 0.0.0.0/0; and 6 more"
     assert PacketSet(many.boxes[:2]).describe(2) == "tcp/1 from 0.0.0.0/0; tcp/2 from 0.0.0.0/0"
     assert PacketSet(many.boxes[:5]).describe().endswith("tcp/4 from 0.0.0.0/0; and 1 more")
-    two = packets_to("tcp", [PortRange(22, 22), PortRange(80, 90)])
+    two = packets_to(PortSet([PortRange("tcp", 22, 22), PortRange("tcp", 80, 90)]))
     assert two.describe(1) == "tcp/22,80-90 from 0.0.0.0/0; and 1 more"
     assert repr(NO_PACKETS) == "<PacketSet nothing>"
     some = packets_of(rule(SourceCidrIp="", SourceGroupId="sg-2")) & packets_of(
@@ -368,27 +367,91 @@ def test_a_description_is_short() -> None:
     assert some.describe() == "tcp/22 from sg-2 at 10.0.0.0/8"
 
 
-def test_ports_without() -> None:
-    """What is left of ports when others are taken, in as few ranges as possible."""
-    assert ports_without([ALL_PORTS], [PortRange(22, 22)]) == (PortRange(1, 21), PortRange(23, 65535))
-    assert ports_without([PortRange(22, 22)], [PortRange(1, 100)]) == ()
-    assert ports_without([PortRange(1, 5), PortRange(6, 9)], []) == (PortRange(1, 9),)
+def test_a_set_of_ports_has_as_few_ranges_as_possible() -> None:
+    """Touching and overlapping ranges are one; protocols stand in the order in which they were named."""
+    some = PortSet([PortRange("udp", 6, 9), every_port("icmp"), PortRange("tcp", 80, 80), PortRange("tcp", 22, 22),
+                    PortRange("udp", 1, 5), every_port("icmp"), PortRange("tcp", 20, 23)])  # fmt: skip
+    assert some.texts == ("udp/1-9", "icmp", "tcp/20-23", "tcp/80")
+    assert [str(one) for one in some] == list(some.texts)
+    assert (str(some), repr(some)) == (
+        "udp/1-9, icmp, tcp/20-23, tcp/80",
+        "<PortSet udp/1-9, icmp, tcp/20-23, tcp/80>",
+    )
+    assert (some.protocols, some.numbers("tcp"), some.numbers("gre")) == (
+        ("udp", "icmp", "tcp"),
+        ((20, 23), (80, 80)),
+        (),
+    )
+
+
+def test_sets_of_ports_are_taken_from_one_another_and_met() -> None:
+    """By protocol; what is empty then is gone."""
+    every = PortSet([every_port("tcp"), every_port("udp"), every_port("gre")])
+    ssh = PortSet([PortRange("tcp", 22, 22), every_port("gre")])
+    assert (every - ssh).texts == ("tcp/1-21", "tcp/23-65535", "udp/1-65535")
+    assert (ssh - every, ssh - NO_PORTS, NO_PORTS - ssh) == (NO_PORTS, ssh, NO_PORTS)
+    assert (every & ssh, ssh & every, ssh & NO_PORTS) == (ssh, ssh, NO_PORTS)
+    assert (every & PortSet([PortRange("udp", 5, 6), every_port("icmp")])).texts == ("udp/5-6",)
+    assert (ssh <= every, every <= ssh, ssh >= NO_PORTS) == (True, False, True)
+    assert (bool(ssh), bool(NO_PORTS), bool(ssh - every)) == (True, False, False)
+
+
+def test_equal_sets_of_ports_are_equal_however_they_were_made() -> None:
+    """In any order, of any pieces; and they are one key."""
+    one = PortSet([PortRange("tcp", 1, 5), PortRange("tcp", 6, 9), every_port("gre")])
+    other = PortSet([every_port("gre"), PortRange("tcp", 1, 9)])
+    assert (one == other, len({one, other})) == (True, 1)
+    assert one != PortSet([PortRange("udp", 1, 9), every_port("gre")])
+    assert one != ("tcp/1-9", "gre")
+
+
+class Kept(msgspec.Struct):
+    """Something that keeps ports."""
+
+    ports: PortSet = NO_PORTS
+
+
+@pytest.mark.parametrize("text", [b'{"ports":[]}', b'{"ports":["udp/53","tcp/20-30","icmp"]}'])
+def test_a_set_of_ports_crosses_json_as_texts(text: bytes) -> None:
+    """A list of texts on the way out, the same set on the way in."""
+    kept = msgspec.json.decode(text, type=Kept, dec_hook=ports_from_json)
+    assert msgspec.json.encode(kept, enc_hook=ports_to_json) == text
+
+
+@pytest.mark.parametrize(
+    "text", [b'{"ports":["ssh"]}', b'{"ports":"tcp/22"}', b'{"ports":[22.5]}', b'{"ports":{}}']
+)
+def test_what_names_no_ports_is_refused_as_any_other_damage_is(text: bytes) -> None:
+    """With the error of JSON of the wrong type."""
+    with pytest.raises(msgspec.ValidationError):
+        msgspec.json.decode(text, type=Kept, dec_hook=ports_from_json)
+
+
+def test_nothing_but_ports_is_written_or_read_by_chance() -> None:
+    """What JSON does not know is an error, not a text."""
+    with pytest.raises(NotImplementedError, match="complex"):
+        msgspec.json.encode(1j, enc_hook=ports_to_json)
+    with pytest.raises(msgspec.ValidationError, match="complex"):
+        msgspec.json.decode(b'"1"', type=complex, dec_hook=ports_from_json)
+    assert msgspec.json.decode(b'"1"', type=object, dec_hook=ports_from_json) == "1"
 
 
 def test_ports_of_protocols() -> None:
-    """ALL is about every port; a protocol without ports has the port 0; another protocol has none."""
-    assert ports_of("all", (), 6) == (ALL_PORTS,)
-    assert ports_of("all", (), 1) == (PortRange(0, 0),)
-    assert ports_of("132", (), 132) == (PortRange(0, 0),)
-    assert ports_of("udp", (ALL_PORTS,), 6) == ()
-    assert ports_of("udp", (ALL_PORTS,), 17) == (ALL_PORTS,)
+    """ALL is about every port; a protocol without ports is named whole; another protocol has none."""
+    assert ports_of("all", (), "tcp") == (every_port("tcp"),)
+    assert ports_of("all", (), "icmp") == (every_port("icmp"),)
+    assert ports_of("132", (), "132") == (every_port("132"),)
+    assert ports_of("udp", (every_port("udp"),), "tcp") == ()
+    assert ports_of("udp", (PortRange("udp", 5, 9),), "udp") == (PortRange("udp", 5, 9),)
 
 
 def test_segments() -> None:
     """A range is cut wherever one of the others begins or ends within it."""
-    assert segments([PortRange(5, 7), PortRange(7, 100)], 1, 9) == [(1, 4), (5, 6), (7, 7), (8, 9)]
-    assert segments([PortRange(1, 65535)], 22, 22) == [(22, 22)]
-    assert segments([], 1, 9) == [(1, 9)]
+    cut = segments(PortRange("udp", 1, 9), [PortRange("udp", 5, 7), PortRange("udp", 7, 100)])
+    assert cut == [PortRange("udp", *pair) for pair in ((1, 4), (5, 6), (7, 7), (8, 9))]
+    ssh = PortRange("tcp", 22, 22)
+    assert segments(ssh, [every_port("tcp")]) == [ssh]
+    assert segments(PortRange("tcp", 1, 9), []) == [PortRange("tcp", 1, 9)]
 
 
 def test_shares_after_one_drop_and_another() -> None:
@@ -400,21 +463,23 @@ def test_shares_after_one_drop_and_another() -> None:
         rule(Policy="Drop", SourceCidrIp="9.0.0.0/8"),
         rule(),
     ]
-    found = [share.size.ipv4 for share in shares(rules, 6, 22, "any")]
+    found = [share.size.ipv4 for share in shares(rules, PortRange("tcp", 22, 22), "any")]
     assert found == [2**32, 2**32 - 2**24, 2**32 - 2**25]
 
 
 def test_a_share_after_a_drop_that_looks_at_more_than_the_address() -> None:
     """What a five-tuple drop leaves at the port is asked, not what it leaves at the accept's other ports."""
     halves = [rule(Policy="Drop", SourcePortRange=ports) for ports in ("1/1023", "1024/65535")]
-    (share,) = shares([*halves, rule(PortRange="1/65535", Priority=2)], 6, 22, "internet")
+    (share,) = shares([*halves, rule(PortRange="1/65535", Priority=2)], PortRange("tcp", 22, 22), "internet")
     assert (share.addresses, share.size) == ((), (0, 0))
     some = rule(Policy="Drop", SourcePortRange="53/53")
-    (share,) = shares([some, rule(PortRange="1/65535", Priority=2)], 6, 22, "internet")
+    (share,) = shares([some, rule(PortRange="1/65535", Priority=2)], PortRange("tcp", 22, 22), "internet")
     assert share.size.ipv4 == count(PUBLIC).ipv4
     ping = {"IpProtocol": "ICMP", "PortRange": "-1/-1"}
     (share,) = shares(
-        [rule(**ping, Policy="Drop", DestCidrIp="10.0.0.5"), rule(**ping, Priority=2)], 1, 0, "any"
+        [rule(**ping, Policy="Drop", DestCidrIp="10.0.0.5"), rule(**ping, Priority=2)],
+        every_port("icmp"),
+        "any",
     )
     assert share.size.ipv4 == 2**32
 
@@ -423,11 +488,11 @@ def test_what_a_group_does_by_itself() -> None:
     """A normal group lets its members in and everything out, unless told to drop; an enterprise group neither."""
     inside, *outside = implied_rules(group())
     assert {one.policy for one in (inside, *outside)} == {"accept"}
-    assert (inside.peer, inside.priority, inside.direction) == (GroupRef("sg-1"), 1000, "ingress")
+    assert (inside.peer, inside.priority, inside.direction) == (GroupRef("sg-1", "1000"), 1000, "ingress")
     assert [str(one.peer) for one in outside] == ["0.0.0.0/0", "::/0"]
     assert [one.direction for one in implied_rules(group(SecurityGroupType="enterprise"))] == []
-    assert public_addresses(effective(implied_rules(group()))) == ()
-    assert count(public_addresses(effective(implied_rules(group()), "egress"))) == count(PUBLIC)
+    assert far_addresses(effective(implied_rules(group()))) == ()
+    assert far_addresses(effective(implied_rules(group()), "egress")) == EVERYWHERE
     silent = group()
     dropping = type(silent)(
         **{name: getattr(silent, name) for name in silent.__struct_fields__} | {"inner_access_policy": "drop"}

@@ -13,6 +13,7 @@ from accounts import Account, Skipped, Unreachable
 from orchestrator.journal import (
     Claim,
     Fenced,
+    JobState,
     Journal,
     Reader,
     check_folder,
@@ -48,10 +49,10 @@ async def test_what_a_scan_saw_is_read_back(journal: Journal) -> None:
     lost = Unreachable("1001", "cn-beijing", None, "Forbidden.RAM", "no", "req-1")
     await journal.record_unreachable(claim, lost)
     await journal.region_done(claim, "cn-hangzhou", {"security_groups": 2, "rules": 3})
-    await journal.finish(claim, "incomplete")
+    await journal.finish(claim, JobState.in_part)
     with Reader(journal.folder) as reader:
         assert reader.header == HEADER
-        assert [(s.account, s.state) for s in reader.accounts()] == [(account, "incomplete")]
+        assert [(s.account, s.state) for s in reader.accounts()] == [(account, JobState.in_part)]
         assert [s.account_id for s in reader.skipped()] == ["1009"]
         assert list(reader.findings(Found)) == list(findings)
         assert list(reader.observed(Found)) == [(group, findings)]
@@ -69,7 +70,8 @@ async def test_every_group_leaves_a_digest_but_only_findings_keep_it_whole(journ
     await journal.record_group(claim, observed("sg-1"), [Found("sgr-0")])
     await journal.record_group(claim, observed("sg-2"), [])
     kept, seen = journal.groups_seen()
-    assert (kept.is_kept, seen.is_kept) == (True, False)
+    whole = [journal.observed_group("1001", "cn-hangzhou", group_id) for group_id in ("sg-1", "sg-2")]
+    assert whole == [observed("sg-1"), None]
     assert seen.listing_digest == listing_digest(observed("sg-2").listing)
     assert seen.digest == observed("sg-2").digest() != kept.digest
     assert journal.group_seen("1001", "cn-hangzhou", "sg-3") is None
@@ -104,11 +106,11 @@ async def test_reading_a_group_again_replaces_what_was_written(journal: Journal)
 async def test_a_finished_account_is_never_claimed_again(journal: Journal) -> None:
     """`done` ends an account for its job, any other state lets it be claimed once more, jobs are apart."""
     claim = await claimed(journal)
-    await journal.finish(claim, "incomplete")
+    await journal.finish(claim, JobState.in_part)
     await journal.finish(await claimed(journal))
     assert await journal.claim("1001") is None
     assert (await claimed(journal, job="apply:1")).fence == 1
-    assert journal.jobs() == {"scan": {"done": 1}, "apply:1": {"claimed": 1}}
+    assert await journal.claim("1001") is None
 
 
 async def test_what_was_unreachable_is_tried_again(journal: Journal) -> None:
@@ -117,10 +119,42 @@ async def test_what_was_unreachable_is_tried_again(journal: Journal) -> None:
     await journal.region_done(claim, "cn-hangzhou", {"rules": 1})
     await journal.record_unreachable(claim, Unreachable("1001", "cn-beijing", "sg-9", "Timeout", "", ""))
     await journal.region_done(claim, "cn-beijing", {"rules": 2})
-    await journal.finish(claim, "incomplete")
+    await journal.finish(claim, JobState.in_part)
     await claimed(journal)
     assert list(journal.unreachables()) == []
     assert journal.regions_done("1001") == {"cn-hangzhou"}
+
+
+async def test_an_account_whose_scan_has_ended_is_opened_again_for_some_regions(journal: Journal) -> None:
+    """What could not be seen elsewhere stands; stopped in the middle, the account is claimed like any other."""
+    claim = await claimed(journal)
+    for region_id in ("cn-beijing", "cn-hangzhou"):
+        await journal.record_group(claim, observed(region_id=region_id), [])
+        await journal.record_unreachable(claim, Unreachable("1001", region_id, "sg-9", "Timeout", "", ""))
+        await journal.region_done(claim, region_id, {"rules": 1})
+    await journal.finish(claim)
+    again = await journal.reopen("1001", ["cn-beijing"])
+    assert again.fence > claim.fence
+    assert journal.regions_done("1001") == {"cn-hangzhou"}
+    assert [one.region_id for one in journal.unreachables()] == ["cn-hangzhou"]
+    assert journal.group_seen("1001", "cn-beijing", "sg-1") is not None
+    with pytest.raises(Fenced):
+        await journal.finish(claim)
+    assert await journal.claim("1001") is not None
+
+
+async def test_what_could_not_be_seen_is_a_group_its_region_or_its_account(journal: Journal) -> None:
+    """Each of the three stands for what is in it, and for nothing beside it."""
+    claim = await claimed(journal)
+    await journal.record_unreachable(claim, Unreachable("1001", "cn-beijing", "sg-9", "Timeout", "", ""))
+    assert journal.is_unreachable("1001", "cn-beijing", "sg-9")
+    assert not journal.is_unreachable("1001", "cn-beijing", "sg-1")
+    await journal.record_unreachable(claim, Unreachable("1001", "cn-beijing", None, "Timeout", "", ""))
+    assert journal.is_unreachable("1001", "cn-beijing", "sg-1")
+    assert not journal.is_unreachable("1001", "cn-hangzhou", "sg-1")
+    await journal.record_unreachable(claim, Unreachable("1001", None, None, "Timeout", "", ""))
+    assert journal.is_unreachable("1001", "cn-hangzhou", "sg-1")
+    assert not journal.is_unreachable("1002", "cn-hangzhou", "sg-1")
 
 
 async def test_only_the_last_claim_may_write(journal: Journal) -> None:
@@ -185,15 +219,12 @@ async def test_a_failed_change_can_be_intended_again(journal: Journal) -> None:
     assert [r.outcome for r in journal.audit_records()] == ["", "failed", "skipped", "", "revoked"]
 
 
-async def test_facts_and_rates_are_kept(journal: Journal) -> None:
-    """What a later command needs to know, and the call rates learned, survive."""
+async def test_facts_are_kept(journal: Journal) -> None:
+    """What a later command needs to know survives, in its last state."""
     await journal.set_fact("api", {"calls": 3})
     await journal.set_fact("api", {"calls": 4})
-    await journal.learn_rates({"1001/cn-hangzhou/DescribeSecurityGroups": 3.5})
-    await journal.learn_rates({"1001/cn-hangzhou/DescribeSecurityGroups": 2.0})
     assert journal.fact("api") == {"calls": 4}
     assert journal.fact("nothing") is None
-    assert journal.rates() == {"1001/cn-hangzhou/DescribeSecurityGroups": 2.0}
 
 
 async def test_the_audit_files_follow_while_the_run_goes(journal: Journal) -> None:

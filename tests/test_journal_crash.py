@@ -37,7 +37,7 @@ async def work(journal, account, batch):
         await journal.intend(claim, [Intent(key=str(n), record=record(account, n, Phase.intent), body={})])
         os.write(1, f"i {batch} {account} {n}\\n".encode())
         outcome = Outcome(account_id=account, region_id="r", security_group_id="g", rule_id=str(n),
-                          action="revoke", outcome="revoked")
+                          action="revoke", outcome=OutcomeKind.revoked)
         done = record(account, n, Phase.outcome)
         await journal.settle(claim, [Settled(key=str(n), outcome=outcome, record=done)])
         os.write(1, f"o {batch} {account} {n}\\n".encode())
@@ -119,7 +119,7 @@ async def test_a_disk_without_room_ends_the_run_with_a_clear_error(tmp_path: Pat
     assert worker.returncode == 1
     last = worker.stderr.decode().strip().splitlines()[-1]
     assert "JournalFull" in last or "JournalUnwritable" in last, last
-    assert "then run the same command again" in last
+    assert "then go on" in last
     told = {line for line in worker.stdout.splitlines() if line != b"open"}
     assert told <= known(folder)
     async with Journal.open(folder):
@@ -138,13 +138,17 @@ def open_folder() -> Iterator[Path]:
 
 def as_somebody(code: str, folder: Path) -> str:
     """Run the code as a user who may not write the folder, and return what it says at last."""
-    # Rights are dropped after the imports: the other user may not be able to read this Python.
+    # Rights are dropped after the imports, pathlib's late ones too: the other user may not be able to read this Python.
     become = (
-        "import os, pathlib, sys; from orchestrator.journal import *\nif not os.geteuid(): os.setuid(65534)\n"
+        "import os, pathlib, sys; from orchestrator.journal import *; pathlib.Path('/').as_uri()\n"
+        "if not os.geteuid(): os.setuid(65534)\n"
     )
     command = [sys.executable, "-c", become + code, str(folder)]
     ran = subprocess.run(command, capture_output=True, check=False, text=True)
-    return (ran.stdout + ran.stderr).strip().splitlines()[-1]
+    said = (ran.stdout + ran.stderr).strip().splitlines()[-1]
+    if said.startswith("ModuleNotFoundError"):
+        pytest.skip(f"another user may not read this Python's library, {sys.base_prefix}: {said}")
+    return said
 
 
 async def test_a_folder_that_may_not_be_written_can_still_be_read(open_folder: Path) -> None:

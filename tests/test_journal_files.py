@@ -70,7 +70,7 @@ async def test_a_folder_that_holds_a_run_is_not_overwritten(tmp_path: Path) -> N
     """A new run in the folder of another is refused, and the text says what to do."""
     async with Journal.create(tmp_path, HEADER):
         pass
-    with pytest.raises(JournalExists, match=r"scan --resume"):
+    with pytest.raises(JournalExists, match=r"or go on with that run$"):
         Journal.create(tmp_path, HEADER)
     async with Journal.open(tmp_path):
         pass
@@ -119,6 +119,13 @@ async def test_damage_inside_the_file_is_an_error_not_a_wrong_answer(tmp_path: P
     path.write_bytes(data)
     with Reader(tmp_path) as reader, pytest.raises(JournalCorrupt):
         list(reader.observed(Found))
+
+
+async def test_what_is_acknowledged_is_on_the_disk(tmp_path: Path) -> None:
+    """Every commit is synced, and on macOS the drive's cache emptied, too."""
+    async with Journal.create(tmp_path, HEADER) as journal:
+        asked = [journal._db.execute(f"PRAGMA {name}").fetchone()[0] for name in ("synchronous", "fullfsync")]
+    assert asked == [2, 1]  # 2 is FULL
 
 
 async def test_a_full_disk_refuses_the_write_and_keeps_what_was_acknowledged(tmp_path: Path) -> None:
@@ -224,7 +231,7 @@ async def test_a_folder_that_others_may_write_is_refused(tmp_path: Path, mode: i
         Journal.open(folder)
 
 
-@pytest.mark.parametrize("name", ["journal.lock", "audit.jsonl", ".manifest.json.new"])
+@pytest.mark.parametrize("name", ["journal.lock", "audit.jsonl", "manifest.json", ".manifest.json.part0"])
 async def test_nothing_is_written_through_a_link(tmp_path: Path, name: str) -> None:
     """A link in the place of a file of the run is refused or replaced; what it points to stays as it was."""
     elsewhere = tmp_path / "elsewhere"

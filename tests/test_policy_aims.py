@@ -3,12 +3,12 @@
 import pytest
 
 from orchestrator.exposure import Count
-from orchestrator.policy import Check, PortSpec, Thresholds, evaluate
-from orchestrator.policy.aims import Aim, Target, covered, only_covers, target_texts, views_of
-from orchestrator.securitygroup import parse_rule
+from orchestrator.policy import Check, Thresholds, evaluate
+from orchestrator.policy.aims import Aim, covered, only_covers, views_of
+from orchestrator.securitygroup import PortRange, parse_rule
 from tests.rulebook import NOW, group, permission
 
-SSH = PortSpec("tcp", 22, 22)
+SSH = PortRange("tcp", 22, 22)
 
 
 def aim_of(check: Check) -> Aim:
@@ -20,27 +20,27 @@ def aim_of(check: Check) -> Aim:
 @pytest.mark.parametrize(
     ("check", "targets"),
     [
-        (Check(id="x", protocol="icmp"), [(1, 0, 0), (58, 0, 0)]),
-        (Check(id="x", protocol="gre"), [(47, 0, 0)]),
-        (Check(id="x", ports=(SSH, PortSpec("udp", 5, 9), SSH)), [(6, 22, 22), (17, 5, 9)]),
-        (Check(id="x", except_ports=(SSH,)), [(6, 1, 21), (6, 23, 65535), (17, 1, 65535)]),
-        (Check(id="x", all_ports=True), [(6, 1, 65535), (17, 1, 65535)]),
+        (Check(id="x", protocol="icmp"), ["icmp", "icmpv6"]),
+        (Check(id="x", protocol="gre"), ["gre"]),
+        (Check(id="x", ports=(SSH, PortRange("udp", 5, 9), SSH)), ["tcp/22", "udp/5-9"]),
+        (Check(id="x", except_ports=(SSH,)), ["tcp/1-21", "tcp/23-65535", "udp/1-65535"]),
+        (Check(id="x", all_ports=True), ["tcp/1-65535", "udp/1-65535"]),
     ],
 )
-def test_what_a_check_watches(check: Check, targets: list[tuple[int, int, int]]) -> None:
-    """Protocols by their numbers; without ports it is port 0; the ports that are left, from 1 to 65535."""
-    assert list(aim_of(check).targets) == targets
+def test_what_a_check_watches(check: Check, targets: list[str]) -> None:
+    """Each port once; ICMP of both families; the ports that are left, from 1 to 65535."""
+    assert [str(target) for target in aim_of(check).targets] == targets
 
 
 @pytest.mark.parametrize(
     ("check", "floor", "wide"),
     [
-        (Check(id="x", ports=(SSH,)), (2**24, 2**96), (2**16, 2**88)),
+        (Check(id="x", ports=(SSH,)), (2**24, 2**108), (2**16, 2**88)),
         (Check(id="x", ports=(SSH,), ipv4_prefix=16, ipv6_prefix=40), (2**16, 2**88), (2**16, 2**88)),
         (Check(id="x", wider_than=24), (2**8 + 1, 2**80 + 1), None),
         (Check(id="x", wider_than=24, ipv6_prefix=64), (2**8 + 1, 2**64 + 1), None),
-        (Check(id="x", direction="egress"), (2**24, 2**96), None),
-        (Check(id="x", ports=(SSH,), zone="private"), (2**24, 2**96), None),
+        (Check(id="x", direction="egress"), (2**24, 2**108), None),
+        (Check(id="x", ports=(SSH,), zone="private"), (2**24, 2**108), None),
     ],
 )
 def test_how_many_addresses_are_too_many(
@@ -59,25 +59,16 @@ def test_how_many_addresses_are_too_many(
 
 def test_what_a_rule_covers_of_a_check() -> None:
     """ALL covers every target; a port range the part that is watched; whether it covers nothing else is told."""
-    aim = aim_of(Check(id="x", ports=(PortSpec("tcp", 20, 30), PortSpec("udp", 53, 53))))
+    aim = aim_of(Check(id="x", ports=(PortRange("tcp", 20, 30), PortRange("udp", 53, 53))))
     some = parse_rule(permission(PortRange="25/40"))
     every = parse_rule(permission(IpProtocol="ALL", PortRange="-1/-1"))
     risky = parse_rule(permission(PortRange="22/22"))
-    assert covered(aim, some) == (Target(6, 25, 30),)
-    assert covered(aim, every) == (Target(6, 20, 30), Target(17, 53, 53))
+    assert covered(aim, some) == (PortRange("tcp", 25, 30),)
+    assert covered(aim, every) == (PortRange("tcp", 20, 30), PortRange("udp", 53, 53))
     assert [only_covers(aim, rule) for rule in (some, every, risky)] == [False, False, True]
     ping = aim_of(Check(id="x", protocol="icmp"))
     assert only_covers(ping, parse_rule(permission(IpProtocol="ICMP", PortRange="-1/-1")))
     assert not only_covers(ping, parse_rule(permission(IpProtocol="200", PortRange="-1/-1")))
-
-
-def test_targets_in_words() -> None:
-    """Touching ports are one range; a protocol without ports is its name."""
-    assert target_texts((Target(6, 22, 22), Target(6, 23, 30), Target(17, 5, 5), Target(1, 0, 0))) == (
-        "tcp/22-30",
-        "udp/5",
-        "icmp",
-    )
 
 
 def test_the_cards_of_a_classic_group() -> None:

@@ -7,18 +7,18 @@ import pytest
 from orchestrator.policy import (
     Check,
     Finding,
-    PortSpec,
     Severity,
     Thresholds,
     Verdict,
     default_checks,
     evaluate,
 )
-from orchestrator.securitygroup import NO_LISTS, Lists, Unreadable
+from orchestrator.securitygroup import NO_LISTS, Lists, PortRange, Unreadable
+from tests.oracle import kind_of
 from tests.rulebook import NOW, group, permission
 
 Raw = dict[str, object]
-SSH = (Check(id="ssh", ports=(PortSpec("tcp", 22, 22),), severity=Severity.critical),)
+SSH = (Check(id="ssh", ports=(PortRange("tcp", 22, 22),), severity=Severity.critical),)
 LISTS = Lists(
     prefix_lists={
         "pl-halves": ("0.0.0.0/1", "128.0.0.0/1"),
@@ -68,6 +68,7 @@ def told(findings: list[Finding]) -> list[tuple[str, str, str]]:
     ]
 
 
+WIDE_FROM_2 = [(str(number), "wide", "open") for number in range(2, 4097)]
 OPEN, SHADOWED = [("1", "ssh", "open")], [("1", "ssh", "shadowed")]
 UNDETERMINED = [("1", "undetermined", "undetermined")]
 NOTHING: list[tuple[str, str, str]] = []
@@ -96,7 +97,11 @@ CASES: dict[str, tuple[list[Raw], list[tuple[str, str, str]]]] = {
     "IPv6 anyone, spelt out": ([v6("0:0:0:0:0:0:0:0/0")], OPEN),
     "IPv6 in capitals": ([v6("2A00::/12")], OPEN),
     "IPv6 2000::/3": ([v6("2000::/3")], OPEN),
-    "IPv6 /32 of a provider": ([v6("2a01:4f8::/32")], OPEN),
+    "IPv6 /20 of a carrier": ([v6("2a01::/20")], OPEN),
+    "IPv6 /32 of a provider is wide": ([v6("2a01:4f8::/32")], [("1", "wide", "open")]),
+    "4,096 providers' blocks are one carrier's": (
+        [v6(f"2a01:{number:x}::/32") for number in range(4096)], [("1", "ssh", "open"), *WIDE_FROM_2],
+    ),
     "IPv6 /48 of an office": ([v6("2a01:4f8:1::/48")], NOTHING),
     "IPv4-mapped ::ffff:0:0/96 is nowhere": ([v6("::ffff:0:0/96")], NOTHING),
     "IPv6 documentation and ULA": ([v6("2001:db8::/32"), v6("fc00::/7")], NOTHING),
@@ -244,7 +249,7 @@ def test_a_finding_says_what_the_contract_promises() -> None:
     ]  # fmt: skip
     assert (one.account_id, one.account_name, one.region_id) == ("1000", "shop", "cn-hangzhou")
     assert (one.security_group_id, one.security_group_name, one.direction) == ("sg-1", "web", "ingress")
-    assert (one.protocol, one.ports, one.sources) == ("tcp", ("tcp/22",), ("0.0.0.0/0",))
+    assert (one.protocol, one.ports.texts, one.sources) == ("tcp", ("tcp/22",), ("0.0.0.0/0",))
     assert one.rule == raw
     assert one.witness is not None
     assert (one.witness.protocol, one.witness.port, one.witness.source) == ("tcp", 22, "1.0.0.0")
@@ -263,7 +268,7 @@ def test_a_finding_says_what_the_contract_promises() -> None:
 def test_least_destructive_action(raw: Raw, action: str, only_risky: bool) -> None:  # noqa: FBT001  (a table)
     """A rule is to be revoked only if it opens nothing but the check's ports, else split."""
     (one,) = judge(raw)
-    assert (one.action, one.only_risky, one.risky_ports) == (action, only_risky, ("tcp/22",))
+    assert (one.action, one.only_risky, one.risky_ports.texts) == (action, only_risky, ("tcp/22",))
 
 
 def test_the_checks_own_action_wins() -> None:
@@ -271,7 +276,7 @@ def test_the_checks_own_action_wins() -> None:
     two = [permission(SourceCidrIp="8.0.0.0/9"), permission(SourceCidrIp="9.0.0.0/9")]
     assert judge(*two)[0].action == "report"
     assert judge(*two)[0].together
-    block = (Check(id="ssh", ports=(PortSpec("tcp", 22, 22),), action="block"),)
+    block = (Check(id="ssh", ports=(PortRange("tcp", 22, 22),), action="block"),)
     assert judge(*two, checks=block)[0].action == "block"
     assert [one.action for one in judge(permission(), drop(), checks=block)] == ["report"]
 
@@ -286,12 +291,60 @@ def test_severity_follows_the_width() -> None:
         "critical",
         "high",
     ]
-    assert judge(permission(SourceCidrIp="8.0.0.0/9"))[0].severity.value == "low"
+
+
+BLOCKS = [f"{v4}/{length}" for v4, length in (("16.0.0.0", n) for n in range(4, 25))] + [
+    f"2a00::/{length}" for length in range(12, 50)
+]
+
+
+@pytest.mark.parametrize("block", BLOCKS)
+def test_where_failing_and_wide_begin(block: str) -> None:
+    """An IPv4 /8 and an IPv6 /20 fail, down to a /16 and a /40 a source is wide, narrower is nothing."""
+    found = judge(v6(block) if ":" in block else permission(SourceCidrIp=block))
+    wanted = {"fail": ["ssh"], "wide": ["wide"], "": []}[kind_of(block)]
+    assert [one.check_id for one in found] == wanted
+
+
+@pytest.mark.parametrize(
+    ("port", "check_id", "severity", "is_open"),
+    [
+        ("TCP 22", "ssh", "high", True),
+        ("TCP 3389", "rdp", "high", True),
+        ("TCP 3306", "databases", "medium", True),
+        ("UDP 1434", "databases", "medium", True),
+        ("TCP 6379", "caches", "low", False),
+        ("TCP 6443", "admin-ports", "low", False),
+    ],
+)
+def test_a_wide_source_to_ssh_rdp_or_a_database_is_open(
+    port: str,
+    check_id: str,
+    severity: str,
+    is_open: bool,  # noqa: FBT001  (a table)
+) -> None:
+    """It keeps the check's severity less one there, once; elsewhere it is low and told apart. It is never acted on."""
+    protocol, number = port.split()
+    for source in ({"SourceCidrIp": "8.0.0.0/9"}, {"SourceCidrIp": "", "Ipv6SourceCidrIp": "2a00::/40"}):
+        raw = permission(IpProtocol=protocol, PortRange=f"{number}/{number}", **source)
+        (one,) = judge(raw, checks=default_checks())
+        assert (one.check_id, one.wide_for, one.severity.value) == ("wide", check_id, severity)
+        assert (one.is_open, one.is_apart, one.action) == (is_open, not is_open, "report")
+
+
+def test_what_is_grave_is_a_matter_of_ports() -> None:
+    """A check of one's own for port 22 is as grave as the one that is shipped; its severity is its own."""
+    own = (Check(id="mine", ports=(PortRange("tcp", 20, 30),), severity=Severity.low),)
+    (one,) = judge(permission(SourceCidrIp="8.0.0.0/9"), checks=own)
+    assert (one.wide_for, one.severity.value, one.is_open) == ("mine", "low", True)
+    other = (Check(id="mine", ports=(PortRange("udp", 22, 22),), severity=Severity.critical),)
+    (one,) = judge(permission(SourceCidrIp="8.0.0.0/9", IpProtocol="UDP"), checks=other)
+    assert (one.wide_for, one.severity.value, one.is_open) == ("mine", "low", False)
 
 
 def test_thresholds_are_the_configurations() -> None:
     """A check's own thresholds win over the general ones, for each family."""
-    strict = (Check(id="ssh", ports=(PortSpec("tcp", 22, 22),), ipv4_prefix=24, ipv6_prefix=48),)
+    strict = (Check(id="ssh", ports=(PortRange("tcp", 22, 22),), ipv4_prefix=24, ipv6_prefix=48),)
     office, site = permission(SourceCidrIp="8.8.8.0/24"), v6("2a01:4f8:1::/48")
     assert told(judge(office, site, checks=strict)) == [("1", "ssh", "open"), ("2", "ssh", "open")]
     assert told(judge(permission(SourceCidrIp="8.8.8.0/25"), checks=strict)) == NOTHING
@@ -333,19 +386,19 @@ def test_all_ports_by_several_rules() -> None:
 
 def test_except_ports() -> None:
     """Any other port of TCP or UDP than those allowed fails; the allowed ones do not."""
-    web = (Check(id="not-web", except_ports=(PortSpec("tcp", 80, 80), PortSpec("tcp", 443, 443))),)
+    web = (Check(id="not-web", except_ports=(PortRange("tcp", 80, 80), PortRange("tcp", 443, 443))),)
     assert told(judge(permission(PortRange="80/80"), permission(PortRange="443/443"), checks=web)) == NOTHING
     (one,) = judge(permission(PortRange="442/443"), checks=web)
-    assert (one.ports, one.action) == (("tcp/442",), "split")
+    assert (one.ports.texts, one.action) == (("tcp/442",), "split")
     (one,) = judge(permission(IpProtocol="UDP", PortRange="443/443"), checks=web)
-    assert (one.ports, one.action) == (("udp/443",), "revoke")
+    assert (one.ports.texts, one.action) == (("udp/443",), "revoke")
 
 
 def test_icmp() -> None:
     """ICMP of both families and ALL fail an ICMP check; the witness has no port."""
     icmp = (Check(id="icmp", protocol="icmp"),)
     (one,) = judge(permission(IpProtocol="ICMP", PortRange="-1/-1"), checks=icmp)
-    assert (one.ports, one.action, one.witness and one.witness.port) == (("icmp",), "revoke", None)
+    assert (one.ports.texts, one.action, one.witness and one.witness.port) == (("icmp",), "revoke", None)
     assert told(judge(v6("::/0", IpProtocol="ICMPv6", PortRange="-1/-1"), checks=icmp)) == [
         ("1", "icmp", "open")
     ]
@@ -371,16 +424,16 @@ def test_egress() -> None:
     assert told(judge(out(PortRange="443/443", IpProtocol="TCP"), checks=everything)) == NOTHING
     assert told(judge(out(DestCidrIp="10.0.0.0/8"), checks=everything)) == NOTHING
     assert told(judge(out(Policy="?"), checks=everything)) == UNDETERMINED
-    smtp = (Check(id="smtp", direction="egress", ports=(PortSpec("tcp", 25, 25),)),)
+    smtp = (Check(id="smtp", direction="egress", ports=(PortRange("tcp", 25, 25),)),)
     (one,) = judge(out(), checks=smtp)
-    assert (one.ports, one.action, one.reason) == (
+    assert (one.ports.texts, one.action, one.reason) == (
         ("tcp/25",), "report", "Lets tcp/25 out to the whole IPv4 Internet (0.0.0.0/0).",
     )  # fmt: skip
 
 
 def test_private_networks() -> None:
     """A lateral check counts private addresses, by each rule alone, from /12 up."""
-    lateral = (Check(id="lateral", ports=(PortSpec("tcp", 22, 22),), zone="private", wider_than=13),)
+    lateral = (Check(id="lateral", ports=(PortRange("tcp", 22, 22),), zone="private", wider_than=13),)
     found = judge(
         permission(SourceCidrIp="172.16.0.0/12"), permission(SourceCidrIp="10.0.0.0/13"), checks=lateral
     )
@@ -395,10 +448,10 @@ def test_private_networks() -> None:
 
 def test_many_ports_are_named_once() -> None:
     """A finding names the check's ports that the rule opens, touching ones as a range, and drops what drops take."""
-    x11 = (Check(id="x11", ports=(PortSpec("tcp", 6000, 6010),)),)
+    x11 = (Check(id="x11", ports=(PortRange("tcp", 6000, 6010),)),)
     (one,) = judge(permission(PortRange="6005/7000", Priority=9), drop(PortRange="6007/6007"), checks=x11)
-    assert one.ports == ("tcp/6005-6006", "tcp/6008-6010")
-    assert one.risky_ports == ("tcp/6005-6010",)
+    assert one.ports.texts == ("tcp/6005-6006", "tcp/6008-6010")
+    assert one.risky_ports.texts == ("tcp/6005-6010",)
 
 
 def test_findings_come_in_the_order_of_rules_and_checks() -> None:
@@ -425,7 +478,7 @@ def test_a_rule_of_an_unknown_direction_concerns_every_check() -> None:
     """It might be either way, so it is undetermined for a check of egress alone; an ingress rule is not."""
     out = (Check(id="out", direction="egress"),)
     (finding,) = evaluate(group(permission(Direction="sideways")), out, NOW)
-    assert (finding.verdict, finding.ports) == (Verdict.undetermined, ("tcp/22",))
+    assert (finding.verdict, finding.ports.texts) == (Verdict.undetermined, ("tcp/22",))
     assert finding.reason.startswith("This rule could not be judged: Direction: ")
     assert evaluate(group(permission(Policy="maybe")), out, NOW) == ()
 

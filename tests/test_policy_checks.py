@@ -5,14 +5,15 @@ from datetime import UTC, date, datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 import orchestrator.policy
+from orchestrator.exposure import NO_PORTS, PortSet
 from orchestrator.policy import (
     Check,
     Finding,
     PolicyError,
-    PortSpec,
     Severity,
     Status,
     Verdict,
@@ -25,14 +26,16 @@ from orchestrator.policy import (
     parse_exemption,
     parse_exemptions,
     parse_packs,
+    parse_port,
+    refuse_unknown_checks,
     review,
 )
 from orchestrator.policy.exemptions import Subject, match
-from orchestrator.securitygroup import Lists
+from orchestrator.securitygroup import Lists, PortRange, every_port
 from tests.rulebook import NOW, group, permission
 
 PACKS = Path(orchestrator.policy.__file__).parent / "packs"
-SSH = (Check(id="ssh", ports=(PortSpec("tcp", 22, 22),), severity=Severity.critical),)
+SSH = (Check(id="ssh", ports=(PortRange("tcp", 22, 22),), severity=Severity.critical),)
 
 
 def says(error: Exception, message: str) -> bool:
@@ -56,17 +59,17 @@ def test_the_words_of_the_contract() -> None:
 @pytest.mark.parametrize(
     ("text", "spec", "shown"),
     [
-        ("tcp/22", PortSpec("tcp", 22, 22), "tcp/22"),
-        ("UDP/11211", PortSpec("udp", 11211, 11211), "udp/11211"),
-        ("tcp/6000-6010", PortSpec("tcp", 6000, 6010), "tcp/6000-6010"),
-        (" 22 ", PortSpec("tcp", 22, 22), "tcp/22"),
-        (3389, PortSpec("tcp", 3389, 3389), "tcp/3389"),
-        ("1-65535", PortSpec("tcp", 1, 65535), "tcp/1-65535"),
+        ("tcp/22", PortRange("tcp", 22, 22), "tcp/22"),
+        ("UDP/11211", PortRange("udp", 11211, 11211), "udp/11211"),
+        ("tcp/6000-6010", PortRange("tcp", 6000, 6010), "tcp/6000-6010"),
+        (" 22 ", PortRange("tcp", 22, 22), "tcp/22"),
+        (3389, PortRange("tcp", 3389, 3389), "tcp/3389"),
+        ("1-65535", PortRange("tcp", 1, 65535), "tcp/1-65535"),
     ],
 )
-def test_ports(text: object, spec: PortSpec, shown: str) -> None:
+def test_ports(text: object, spec: PortRange, shown: str) -> None:
     """A port as people write it; a bare one means TCP."""
-    assert PortSpec.parse(text) == spec
+    assert parse_port(text) == spec
     assert str(spec) == shown
 
 
@@ -89,7 +92,7 @@ def test_ports(text: object, spec: PortSpec, shown: str) -> None:
 def test_what_is_no_port(text: str) -> None:
     """Anything else is refused with a word on how to write it."""
     with pytest.raises(PolicyError, match=r"port .* is not understood: write tcp/22"):
-        PortSpec.parse(text)
+        parse_port(text)
 
 
 def test_a_check_from_toml() -> None:
@@ -108,7 +111,7 @@ def test_a_check_from_toml() -> None:
     """)
     )
     assert check == Check(
-        id="x11", title="X11", reason="it is old", ports=(PortSpec("tcp", 6000, 6010), PortSpec("tcp", 22, 22)),
+        id="x11", title="X11", reason="it is old", ports=(PortRange("tcp", 6000, 6010), PortRange("tcp", 22, 22)),
         severity=Severity.medium, action="block", ipv4_prefix=16, ipv6_prefix=40, references=("somewhere",),
     )  # fmt: skip
 
@@ -184,6 +187,14 @@ def test_a_bad_list_of_checks(tables: object, message: str) -> None:
     with pytest.raises(PolicyError) as error:
         parse_checks(tables)
     assert says(error.value, message)
+
+
+def test_checks_are_kept_in_a_run_as_ever() -> None:
+    """A run folder holds its checks as JSON: ports are objects there, and those of earlier versions are understood."""
+    (check,) = checks_for_ports(["udp/53-54"])
+    kept = msgspec.to_builtins(check)
+    assert list(kept["ports"]) == [{"protocol": "udp", "first": 53, "last": 54}]
+    assert msgspec.convert(kept, Check) == check
 
 
 def test_checks_for_ports() -> None:
@@ -282,6 +293,8 @@ TAGS: dict[str, Any] = {"Tags": {"Tag": [{"TagKey": "team", "TagValue": "net"}]}
         ({"account": "1000"}, True),
         ({"account": ["9", "1000"]}, True),
         ({"account": "1001"}, False),
+        ({"account": "sh*"}, True),
+        ({"account": "desk-*"}, False),
         ({"folder": "fd-prod"}, True),
         ({"folder": "Root/Prod"}, True),
         ({"folder": "Root/Prod/"}, True),
@@ -289,6 +302,11 @@ TAGS: dict[str, Any] = {"Tags": {"Tag": [{"TagKey": "team", "TagValue": "net"}]}
         ({"folder": "Root/Pro"}, False),
         ({"folder": "Root/ProdX"}, False),
         ({"folder": "Root/Prod/Web/Shop"}, False),
+        ({"folder": "Prod"}, True),
+        ({"folder": "Prod/Web"}, True),
+        ({"folder": "Pr*"}, True),
+        ({"folder": "Web"}, False),
+        ({"folder": "fd-*"}, False),
         ({"region": "cn-hangzhou"}, True),
         ({"region": "cn-shanghai"}, False),
         ({"group": "sg-1"}, True),
@@ -300,8 +318,14 @@ TAGS: dict[str, Any] = {"Tags": {"Tag": [{"TagKey": "team", "TagValue": "net"}]}
         ({"tag": "team"}, True),
         ({"tag": "team=db"}, False),
         ({"tag": "cost"}, False),
-        ({"tag": "env=prod"}, True),
-        ({"tag": "env="}, False),
+        ({"tag": "env=prod"}, False),
+        ({"account_tag": "env=prod"}, True),
+        ({"account_tag": "env="}, False),
+        ({"account_tag": ["team", "e*"]}, True),
+        ({"account_tag": "team"}, False),
+        ({"tag": "te*=n?t"}, True),
+        ({"tag": ["cost", "team=db", "te*"]}, True),
+        ({"tag": "te*=d*"}, False),
         ({"rule": "sgr-1"}, True),
         ({"rule": "sgr-2"}, False),
         ({"check": "ssh"}, True),
@@ -320,14 +344,18 @@ TAGS: dict[str, Any] = {"Tags": {"Tag": [{"TagKey": "team", "TagValue": "net"}]}
 )
 def test_what_an_exemption_matches(matcher: dict[str, Any], matches: bool) -> None:  # noqa: FBT001  (a table)
     """All matchers given must match; of several values one must."""
-    (one,) = judge(exempt(id="e1", **matcher), **TAGS)
+    asked = {"member_writable": True} if {"group", "tag"} & set(matcher) else {}
+    wide = (
+        {"region": "cn-hangzhou"} if {"source"} >= set(matcher) else {}
+    )  # the whole Internet alone is no matcher
+    (one,) = judge(exempt(id="e1", **matcher, **asked, **wide), **TAGS)
     assert (one.status.value, one.exemption) == (("exempt", "e1") if matches else ("open", ""))
     assert one.verdict.value == "fail"
 
 
 def test_an_exemption_for_one_port_does_not_shield_its_neighbour() -> None:
     """All ports that a finding opens must be allowed, else none is."""
-    checks = (Check(id="two", ports=(PortSpec("tcp", 22, 23), PortSpec("udp", 53, 53))),)
+    checks = (Check(id="two", ports=(PortRange("tcp", 22, 23), PortRange("udp", 53, 53))),)
     one = group(permission(PortRange="1/100"))
     assert [f.status.value for f in evaluate(one, checks, NOW, parse_exemptions([exempt(port="22")]))] == [
         "open"
@@ -345,7 +373,7 @@ def test_an_exemption_for_one_port_does_not_shield_its_neighbour() -> None:
 @pytest.mark.parametrize(("port", "status"), [("udp/53", "exempt"), ("tcp/53", "open"), ("udp/54", "open")])
 def test_an_exemption_for_udp_is_none_for_tcp(port: str, status: str) -> None:
     """The same number in another protocol is another port."""
-    dns = (Check(id="dns", ports=(PortSpec("udp", 53, 53),)),)
+    dns = (Check(id="dns", ports=(PortRange("udp", 53, 53),)),)
     one = group(permission(IpProtocol="UDP", PortRange="53/53"))
     (finding,) = evaluate(one, dns, NOW, parse_exemptions([exempt(port=port)]))
     assert finding.status.value == status
@@ -353,14 +381,22 @@ def test_an_exemption_for_udp_is_none_for_tcp(port: str, status: str) -> None:
 
 def test_what_says_nothing_is_not_matched() -> None:
     """No port is not every port; a rule that is not understood, or has no far side, comes from nowhere allowed."""
-    exemptions = parse_exemptions([exempt(port="1-65535"), exempt(source=["0.0.0.0/0", "::/0"])])
+    here = {"account": "1000"}
+    exemptions = parse_exemptions(
+        [exempt(port="1-65535", **here), exempt(source=["0.0.0.0/0", "::/0"], **here)]
+    )
     subjects = (permission(Policy="?"), permission(SourceCidrIp="", PortRange="22/22"))
     for raw in subjects:
         one = group(raw)
-        assert match(exemptions, Subject(one, one.rules[0], "ssh", ())) == []
+        assert match(exemptions, Subject(one, one.rules[0], ("ssh",), NO_PORTS)) == []
     whole = group(permission())
-    assert match(exemptions[:1], Subject(whole, whole.rules[0], "ssh", ("sctp/22",))) == []
-    assert match(exemptions, Subject(whole, whole.rules[0], "ssh", ("tcp/22",))) == list(exemptions)
+    for ports, matching in (
+        (NO_PORTS, 0),
+        (PortSet([every_port("icmp")]), 0),
+        (PortSet([parse_port(22)]), 1),
+    ):
+        found = match(exemptions[:1], Subject(whole, whole.rules[0], ("ssh",), ports))
+        assert found == list(exemptions[:matching])
 
 
 def test_an_exemption_without_an_id_is_called_by_its_place() -> None:
@@ -434,7 +470,31 @@ def test_a_live_exemption_wins_over_an_expired_one() -> None:
         (exempt(account=7), "account must be a text"),
         (exempt(port="tcp/0"), "port: port 'tcp/0' is not understood"),
         (exempt(source="10.0.0.0/33"), "source: '10.0.0.0/33' has a prefix longer than its address"),
-        (exempt(account="1", accounts="1"), "Object contains unknown field `accounts`"),
+        (
+            exempt(account="1", accounts="1"),
+            "unknown key 'accounts'; an exemption has id, owner, reason, expires, account",
+        ),
+        (exempt(account="*"), "matches everything; say at least one of account, folder"),
+        (exempt(account=["1000", "*"]), "matches everything"),
+        (exempt(folder="Root/"), "matches everything"),
+        (exempt(folder="Root/*"), "matches everything"),
+        (exempt(account_tag="*=*"), "matches everything"),
+        (exempt(group="**", member_writable=True), "matches everything"),
+        (exempt(tag="*", member_writable=True), "matches everything"),
+        (exempt(port=["1-65535", "udp/53"]), "matches everything"),
+        (exempt(source=["0.0.0.0/1", "128.0.0.0/1"]), "matches everything"),
+        (exempt(source=["10.0.0.0/8", "::/0"]), "matches everything"),
+        (
+            exempt(group=["sg-1", "bastion-*"]),
+            "the group name bastion-* can be written by members, who could so exempt themselves: name groups",
+        ),
+        (exempt(tag="team", account="1"), "the group tag team can be written by members"),
+        (
+            exempt(group="web", tag="team", account="1"),
+            "the group name web and the group tag team can be written",
+        ),
+        (exempt(group="web", member_writable="yes"), "Expected `bool`, got `str` - at `$.member_writable`"),
+        (exempt(account="1", member_writable=True), "member_writable is about names and tags of groups"),
     ],
 )
 def test_a_bad_exemption_is_named(table: dict[str, Any], message: str) -> None:
@@ -465,7 +525,7 @@ def test_what_is_told_of_exemptions() -> None:
         exempt(id="old", rule="1", expires=NOW), exempt(id="soon", rule="1", expires=soon),
         exempt(id="later", rule="1", expires=later), exempt(id="idle", rule="1", expires=later),
     ]  # fmt: skip
-    notes = review(parse_exemptions(tables), {"soon", "later"}, NOW)
+    notes = review(parse_exemptions(tables), {"soon": 1, "later": 2, "idle": 0}, NOW)
     assert [(note.id, note.state) for note in notes] == [
         ("old", "expired"),
         ("soon", "expiring"),
@@ -474,3 +534,72 @@ def test_what_is_told_of_exemptions() -> None:
     assert notes[0].text == "exemption old of ann expired on 2026-11-01 and no longer shields anything"
     assert notes[1].text == "exemption soon of ann expires on 2026-11-15"
     assert notes[2].text == "exemption idle of ann matches nothing"
+
+
+def test_an_exemption_that_members_can_write_is_listed() -> None:
+    """As long as it lives: with what they can write, and how much is exempt by it."""
+    asked: dict[str, Any] = {"member_writable": True, "expires": "2027-12-31"}
+    tables = [
+        exempt(id="named", group=["sg-1", "bastion-*"], tag="team", **asked),
+        exempt(id="by-id", group=["sg-1", "sg-2"], **asked),
+        exempt(id="idle", tag=["team", "env=lab"], **asked),
+        exempt(id="old", group="w*", member_writable=True, expires="2026-01-01"),
+        exempt(id="owned", group="sg-1", expires="2027-12-31"),
+    ]
+    notes = review(parse_exemptions(tables), {"named": 3, "by-id": 1, "owned": 1}, NOW)
+    assert [(note.id, note.state) for note in notes] == [
+        ("named", "member_writable"), ("by-id", "member_writable"),
+        ("idle", "unused"), ("idle", "member_writable"), ("old", "expired"),
+    ]  # fmt: skip
+    assert notes[0].text == (
+        "exemption named of ann can be taken by members, who can write the group name bastion-* and "
+        "the group tag team; 3 findings are exempt by it"
+    )
+    assert "who can write a group named sg-1, sg-2; 1 findings" in notes[1].text
+    assert "who can write the group tag team, env=lab; 0 findings" in notes[3].text
+
+
+@pytest.mark.parametrize(
+    "matcher",
+    [
+        {"account": "XX"},
+        {"account_tag": "env=*"},
+        {"folder": "Roots"},
+        {"port": "udp/1-65535"},
+        {"port": "1-65534"},
+        {"source": "0.0.0.0/1"},
+        {"source": ["10.0.0.0/8", "fc00::/7"]},
+        {"account": "*", "rule": "sgr-1"},
+    ],
+)
+def test_what_is_a_matcher(matcher: dict[str, Any]) -> None:
+    """One thing that could fail to match is enough."""
+    assert parse_exemption(exempt(**matcher)).owner == "ann"
+
+
+def test_a_group_that_a_member_called_by_the_id_of_another_is_not_exempt() -> None:
+    """An id means the group that has it, unless names were asked for, too."""
+    name: dict[str, Any] = {"SecurityGroupId": "sg-2", "SecurityGroupName": "sg-1"}
+    assert judge(exempt(group="sg-1"), **name)[0].status.value == "open"
+    assert judge(exempt(group="sg-1", member_writable=True), **name)[0].status.value == "exempt"
+    assert judge(exempt(group="sg-2"), **name)[0].status.value == "exempt"
+
+
+def test_an_exemption_for_a_check_covers_its_wide_findings() -> None:
+    """Who answers for SSH from everywhere answers for less; "wide" means all of them, another check none."""
+    wide = permission(SourceCidrIp="8.0.0.0/9")
+    for check, status in (("ssh", "exempt"), ("wide", "exempt"), ("rdp", "open")):
+        (one,) = judge(exempt(check=check), raw=wide)
+        assert (one.check_id, one.status.value) == ("wide", status)
+    assert judge(exempt(check="wide"))[0].status.value == "open"
+
+
+def test_an_exemption_for_a_check_that_there_is_not_is_refused() -> None:
+    """It would shield nothing, and nobody would know; ports that are asked for by themselves have checks, too."""
+    for known in ("ssh", "wide", "tcp-6379", "udp-6000-6010"):
+        refuse_unknown_checks(parse_exemptions([exempt(check=known)]), SSH)
+    for unknown in ("shh", "22", "tcp-", "tcp-0", "tcp-022", "undetermined"):
+        with pytest.raises(
+            PolicyError, match=f"exemption 'e1': unknown check '{unknown}'; there are ssh, wide"
+        ):
+            refuse_unknown_checks(parse_exemptions([exempt(id="e1", check=["ssh", unknown])]), SSH)

@@ -3,12 +3,12 @@
 import msgspec
 import pytest
 
+from orchestrator.exposure import ports_from_json, ports_to_json
 from orchestrator.policy import (
     Attachment,
     Check,
     Exposure,
     Finding,
-    PortSpec,
     Severity,
     Sight,
     attach,
@@ -18,10 +18,10 @@ from orchestrator.policy import (
     gets_through,
     still_reachable_via,
 )
-from orchestrator.securitygroup import NO_LISTS, Lists, SecurityGroup
+from orchestrator.securitygroup import NO_LISTS, Lists, PortRange, SecurityGroup
 from tests.rulebook import NOW, group, permission
 
-SSH = (Check(id="ssh", ports=(PortSpec("tcp", 22, 22),), severity=Severity.critical),)
+SSH = (Check(id="ssh", ports=(PortRange("tcp", 22, 22),), severity=Severity.critical),)
 
 
 def drop(**fields: object) -> dict[str, object]:
@@ -48,17 +48,16 @@ def test_explain_names_the_rules_that_decide() -> None:
     )
     told = explain([one], "sgr-1", SSH, NOW)
     assert told is not None
-    assert [(step.rule_id, step.helps, step.effect) for step in told.steps] == [
+    assert [(step.rule_id, step.effect) for step in told.steps] == [
         (
             "sgr-7",
-            False,
             "could not be understood, so it decides nothing: Priority: '?' is no number in range",
         ),
-        ("sgr-2", True, "drops a part of it"),
-        ("sgr-3", False, "drops nothing that was not dropped before"),
-        ("sgr-1", False, "is the rule in question"),
-        ("sgr-4", False, "comes too late: its priority 60 is after 50"),
-        ("sgr-5", False, "lets some of the same packets in too"),
+        ("sgr-2", "drops a part of it"),
+        ("sgr-3", "drops nothing that was not dropped before"),
+        ("sgr-1", "is the rule in question"),
+        ("sgr-4", "comes too late: its priority 60 is after 50"),
+        ("sgr-5", "lets some of the same packets in too"),
     ]
     assert [(step.policy, step.priority, step.matches) for step in told.steps[1:3]] == [
         ("drop", 10, "tcp/22 from 0.0.0.0/1"), ("drop", 20, "tcp/22 from 10.0.0.0/8"),
@@ -70,7 +69,7 @@ def test_explain_names_the_rules_that_decide() -> None:
 
 def test_explain_looks_at_the_risky_part_of_a_rule() -> None:
     """A drop of a port that no check of this direction is about is not told, and not what it leaves."""
-    checks = (*SSH, Check(id="out", direction="egress", ports=(PortSpec("tcp", 80, 80),)))
+    checks = (*SSH, Check(id="out", direction="egress", ports=(PortRange("tcp", 80, 80),)))
     one = group(
         permission(PortRange="1/100", Priority=5),
         drop(PortRange="80/80"),
@@ -168,7 +167,7 @@ def test_still_reachable_via() -> None:
 
 def test_still_reachable_counts_overlapping_ports() -> None:
     """Ports that overlap count, however the ranges are cut; other ports of the same check do not."""
-    checks = (Check(id="x", ports=(PortSpec("tcp", 6000, 6010), PortSpec("udp", 6000, 6010))),)
+    checks = (Check(id="x", ports=(PortRange("tcp", 6000, 6010), PortRange("udp", 6000, 6010))),)
     mine = group(permission(PortRange="6000/6003"))
     (finding,) = evaluate(mine, checks, NOW)
     assert still_reachable_via(finding, [mine, other(permission(PortRange="6003/6009"))], checks, NOW) == (
@@ -185,7 +184,7 @@ def test_still_reachable_counts_overlapping_ports() -> None:
 
 def test_still_reachable_touches_at_one_port() -> None:
     """One port in common is enough, at either end."""
-    checks = (Check(id="x", ports=(PortSpec("tcp", 6000, 6010),)),)
+    checks = (Check(id="x", ports=(PortRange("tcp", 6000, 6010),)),)
     mine = group(permission(PortRange="6003/6009"))
     (finding,) = evaluate(mine, checks, NOW)
     for ports, via in (("6000/6003", ("sg-2",)), ("6000/6002", ()), ("6009/6010", ("sg-2",))):
@@ -218,7 +217,8 @@ def test_a_finding_is_read_back_as_it_was_written(sight: Sight) -> None:
     (finding,) = evaluate(group(permission()), SSH, NOW)
     for attachment in (Attachment(sight), Attachment(sight, public_ips=1)):
         weighed = attach(finding, attachment)
-        assert msgspec.json.decode(msgspec.json.encode(weighed), type=Finding) == weighed
+        kept = msgspec.json.encode(weighed, enc_hook=ports_to_json)
+        assert msgspec.json.decode(kept, type=Finding, dec_hook=ports_from_json) == weighed
 
 
 def test_what_is_not_known_of_a_finding() -> None:
@@ -237,7 +237,8 @@ def test_what_is_not_known_of_a_finding() -> None:
     ("attachment", "exposure", "severity"),
     [
         (Attachment(), "unknown", "critical"),
-        (Attachment("denied", public_ips=1), "unknown", "critical"),
+        (Attachment("denied"), "unknown", "critical"),
+        (Attachment("denied", public_ips=1), "exposed", "critical"),
         (Attachment("seen"), "latent", "high"),
         (Attachment("seen", instances=3, interfaces=3), "latent", "high"),
         (Attachment("seen", public_ips=1), "exposed", "critical"),

@@ -5,11 +5,12 @@ from ipaddress import IPv4Network
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from orchestrator.policy import Check, Finding, PortSpec, Thresholds, evaluate
+from orchestrator.policy import Check, Finding, Thresholds, evaluate
+from orchestrator.securitygroup import PortRange
 from tests.rulebook import NOW, group, permission
 
-SSH = Check(id="ssh", ports=(PortSpec("tcp", 22, 22),))
-BOTH = Check(id="both", ports=(PortSpec("tcp", 22, 23),))
+SSH = Check(id="ssh", ports=(PortRange("tcp", 22, 22),))
+BOTH = Check(id="both", ports=(PortRange("tcp", 22, 23),))
 FOUR = Thresholds(ipv4_prefix=30, wide_ipv4_prefix=31)  # four addresses are too many, two are wide
 
 
@@ -52,11 +53,11 @@ def test_small_sources_count_beside_a_large_one() -> None:
 
 def test_a_rule_that_fails_is_not_called_wide_too() -> None:
     """Neither by another check, nor for other ports of the same one."""
-    lenient = Check(id="lenient", ports=(PortSpec("tcp", 22, 22),), ipv4_prefix=8)
+    lenient = Check(id="lenient", ports=(PortRange("tcp", 22, 22),), ipv4_prefix=8)
     assert told(accept("8.8.8.0/30"), checks=(SSH, lenient)) == [("sgr-1", "ssh")]
     for narrower, failing in (("22/22", "tcp/23"), ("23/23", "tcp/22")):
         (one,) = found(drop("8.8.8.0/31", narrower), accept("8.8.8.0/30", "22/23"), checks=(BOTH,))
-        assert (one.rule_id, one.check_id, one.ports) == ("sgr-2", "both", (failing,))
+        assert (one.rule_id, one.check_id, one.ports.texts) == ("sgr-2", "both", (failing,))
 
 
 def test_a_witness_gets_in_at_the_port_that_is_named() -> None:
@@ -65,7 +66,7 @@ def test_a_witness_gets_in_at_the_port_that_is_named() -> None:
         drop("1.0.0.0/8", "22/22"), accept("0.0.0.0/0", "22/23"), checks=(BOTH,), limits=Thresholds()
     )
     assert one.witness is not None
-    assert (one.ports, one.witness.port, one.witness.source) == (("tcp/22-23",), 22, "2.0.0.0")
+    assert (one.ports.texts, one.witness.port, one.witness.source) == (("tcp/22-23",), 22, "2.0.0.0")
 
 
 blocks = st.tuples(st.integers(0, 63), st.integers(26, 30)).map(
@@ -100,7 +101,7 @@ EVERY = Check(id="every", all_ports=True)
 def test_every_port_by_one_rule() -> None:
     """It fails by itself, for each protocol that it opens."""
     (one,) = found(permission(IpProtocol="ALL", PortRange="-1/-1"), checks=(EVERY,), limits=Thresholds())
-    assert (one.together, one.ports) == (False, ("tcp/1-65535", "udp/1-65535"))
+    assert (one.together, one.ports.texts) == (False, ("tcp/1-65535", "udp/1-65535"))
 
 
 def test_every_port_by_rules_that_only_together_leave_none_closed() -> None:
@@ -123,4 +124,6 @@ def test_every_port_counts_only_sources_that_are_open_at_every_port() -> None:
 def test_all_the_ports_where_a_source_is_wide_are_told() -> None:
     """However other rules cut the range."""
     both = found(drop("9.9.9.9/32", "22/22"), accept("8.8.8.0/31", "22/23"), checks=(BOTH,))
-    assert [(one.rule_id, one.check_id, one.ports) for one in both] == [("sgr-2", "wide", ("tcp/22-23",))]
+    assert [(one.rule_id, one.check_id, one.ports.texts) for one in both] == [
+        ("sgr-2", "wide", ("tcp/22-23",))
+    ]

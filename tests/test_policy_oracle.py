@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given, seed, settings
 from hypothesis import strategies as st
 
-from orchestrator.exposure import PacketSet, blocks, effective, from_far, packets_of, packets_to
-from orchestrator.policy import Check, PortSpec, Severity, Status, Thresholds, evaluate
+from orchestrator.exposure import PacketSet, PortSet, blocks, effective, from_far, packets_of, packets_to
+from orchestrator.policy import Check, Severity, Status, Thresholds, evaluate
 from orchestrator.policy.aims import views_of
 from orchestrator.policy.judge import watched
 from orchestrator.securitygroup import PROTOCOL_NUMBERS, PortRange, parse_rule
@@ -34,8 +34,8 @@ EXAMPLES = int(os.environ.get("ORACLE_EXAMPLES", "2500"))  # fewer for each of t
 # In the small world four addresses are too many.
 SMALL = Thresholds(ipv4_prefix=30, ipv6_prefix=126, wide_ipv4_prefix=31, wide_ipv6_prefix=127)
 CHECKS = (
-    Check(id="ssh", ports=(PortSpec("tcp", 22, 22),), severity=Severity.critical),
-    Check(id="range", ports=(PortSpec("tcp", 22, 23), PortSpec("udp", 22, 22)), severity=Severity.high),
+    Check(id="ssh", ports=(PortRange("tcp", 22, 22),), severity=Severity.critical),
+    Check(id="range", ports=(PortRange("tcp", 22, 23), PortRange("udp", 22, 22)), severity=Severity.high),
     Check(id="icmp", protocol="icmp", severity=Severity.low),
 )
 SERVICES = {
@@ -46,9 +46,9 @@ SERVICES = {
 EVERY_KIND = (
     *CHECKS,
     Check(id="everything", all_ports=True),
-    Check(id="others", except_ports=(PortSpec("tcp", 22, 22),)),
-    Check(id="lateral", ports=(PortSpec("tcp", 22, 23),), zone="private", wider_than=32),
-    Check(id="wide", ports=(PortSpec("udp", 22, 22),), zone="any", wider_than=30),
+    Check(id="others", except_ports=(PortRange("tcp", 22, 22),)),
+    Check(id="lateral", ports=(PortRange("tcp", 22, 23),), zone="private", wider_than=32),
+    Check(id="wide", ports=(PortRange("udp", 22, 22),), zone="any", wider_than=30),
 )
 Verdicts = dict[tuple[str, str], tuple[str, bool, frozenset[str]]]
 
@@ -89,12 +89,15 @@ groups = st.lists(permissions, min_size=1, max_size=6).map(
 
 
 def judged(raws: Sequence[Raw]) -> Verdicts:
-    """What evaluate says of each rule and check: status, whether together with others, ports."""
+    """What evaluate says of each rule and check: how it stands, whether together with others, ports."""
     found = evaluate(group(*raws, lists=SMALL_WORLD, number=False), CHECKS, NOW, (), SMALL)
     return {
-        (one.rule_id, one.check_id): (one.status.value, one.together, services_in(one.ports))
+        (one.rule_id, f"{one.check_id} {one.wide_for}".strip()): (
+            "apart" if one.is_apart else one.status.value,
+            one.together,
+            services_in(one.ports.texts),
+        )
         for one in found
-        if one.check_id != "wide"
     }
 
 
@@ -112,7 +115,7 @@ def services_in(texts: Sequence[str]) -> frozenset[str]:
 
 def foretold(oracle: Oracle) -> Verdicts:
     """What the oracle says of the same."""
-    verdicts: Verdicts = {}
+    verdicts: Verdicts = wide_ones(oracle)
     for check, services in SERVICES.items():
         kinds: dict[int, set[str]] = {}
         opened: dict[int, set[str]] = {}
@@ -127,6 +130,21 @@ def foretold(oracle: Oracle) -> Verdicts:
             elif oracle.shadowed(services, number):
                 about = {name(to) for to in services if is_about(oracle, number, to)}
                 verdicts[key] = "shadowed", False, frozenset(about)
+    return verdicts
+
+
+def wide_ones(oracle: Oracle) -> Verdicts:
+    """The sources that are wide where the rule fails nothing: open at port 22, elsewhere told apart."""
+    verdicts: Verdicts = {}
+    failing = {n for services in SERVICES.values() for service in services for n in oracle.blamed(service)}
+    for check in ("ssh", "range"):
+        wide: dict[int, set[str]] = {}
+        for service in SERVICES[check]:
+            for number in oracle.wide(service) - failing:
+                wide.setdefault(number, set()).add(name(service))
+        for number, ports in wide.items():
+            key = str(oracle.raws[number]["SecurityGroupRuleId"]), f"wide {check}"
+            verdicts[key] = "open" if "tcp/22" in ports else "apart", False, frozenset(ports)
     return verdicts
 
 
@@ -238,8 +256,8 @@ def test_every_witness_gets_in(raws: list[Raw]) -> None:
         assert one.witness is not None
         rule = rules[one.rule_id]
         mine = effective([rule, *drops])
-        ports = (PortRange(one.witness.port, one.witness.port),) if one.witness.port else ()
-        at = packets_to(one.witness.protocol, ports)
+        port = one.witness.port or 0
+        at = packets_to(PortSet([PortRange(one.witness.protocol, port, port)]))
         assert not from_far(mine & at, blocks([one.witness.source])).is_empty
 
 

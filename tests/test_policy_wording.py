@@ -3,11 +3,12 @@
 import pytest
 
 from orchestrator.exposure import PUBLIC, Count, count
-from orchestrator.policy import Check, PortSpec, evaluate, parse_exemptions
+from orchestrator.policy import Check, evaluate, parse_exemptions
 from orchestrator.policy.wording import few, reach_text
+from orchestrator.securitygroup import PortRange
 from tests.rulebook import NOW, group, permission
 
-SSH = Check(id="ssh", ports=(PortSpec("tcp", 22, 22),))
+SSH = Check(id="ssh", ports=(PortRange("tcp", 22, 22),))
 V4, V6 = count(PUBLIC)
 TOGETHER = (
     "Opens tcp/22 to 8,388,608 public IPv4 addresses (8.0.0.0/9); it fails with other rules, "

@@ -6,14 +6,18 @@ Nothing heavy is imported here: `sgsweep --help` is what people wait for most.
 from __future__ import annotations
 
 import _thread
-import os
+import resource
 import sys
 import threading
+from contextlib import suppress
+
+from orchestrator.cli.terminal import open_streams
 
 
 def main() -> None:
     """Run the command and leave with its exit code."""
-    _open_streams()
+    open_streams()
+    _raise_open_file_limit()
     keep_interrupts()
     from orchestrator.cli.commands import app
     from orchestrator.cli.errors import exit_code_of
@@ -41,14 +45,14 @@ def keep_interrupts() -> None:
     sys.unraisablehook = again
 
 
+_OPEN_FILES = 4096  # calls under way, 256 by default, and idle connections to each product and region
 _INTERRUPTED = 130  # how typer ends on Ctrl-C, without a word
 
 
-def _open_streams() -> None:
-    """Give a closed stream a bottomless one, so that no file of ours gets its number; escape what has no code."""
-    for name in ("stdin", "stdout", "stderr"):
-        stream = getattr(sys, name)
-        if stream is None:
-            setattr(sys, name, open(os.devnull, "r+", encoding="utf-8"))  # noqa: PTH123, SIM115 (open to the end)
-        elif name != "stdin":
-            stream.reconfigure(errors="backslashreplace")
+def _raise_open_file_limit() -> None:
+    """Take as many open files as a sweep needs, where the system allows it: macOS starts a process with 256."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _OPEN_FILES if hard == resource.RLIM_INFINITY else min(_OPEN_FILES, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        with suppress(OSError, ValueError):  # then it goes on with what it has
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))

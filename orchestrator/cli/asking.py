@@ -6,7 +6,8 @@ import signal
 import sys
 from collections.abc import Callable
 
-from orchestrator.cli.show import say
+from orchestrator.cli.progress import paused
+from orchestrator.cli.terminal import warn
 
 
 def confirming(*, yes: bool) -> Callable[[int, int | None], None]:
@@ -16,12 +17,14 @@ def confirming(*, yes: bool) -> Callable[[int, int | None], None]:
         from orchestrator.run import RefusedError, UsageError
 
         what = "what is found" if rules is None else f"{rules} rules"
-        say(f"{what} in {accounts} accounts will be changed")
+        warn(f"{what} in {accounts} accounts will be changed")
         if yes:
             return
         if not sys.stdin.isatty():
             raise UsageError("nobody is there to be asked: give --yes to change it all the same")
-        if _typed("type the number of accounts to go on: ").strip() != str(accounts):
+        with paused():
+            typed = _typed("type the number of accounts to go on: ")
+        if typed.strip() != str(accounts):
             raise RefusedError("not confirmed; nothing was changed")
 
     return confirm
@@ -31,7 +34,7 @@ def _typed(question: str) -> str:
     """Ask, and read a line; Ctrl-C is an empty one: the loop stands still, and would hear of it only afterwards."""
     waking, handler = signal.set_wakeup_fd(-1), signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
-        say(question)
+        warn(question)
         return sys.stdin.readline()
     except KeyboardInterrupt:
         return ""

@@ -16,21 +16,29 @@ import typer
 from orchestrator.cli.collector import collect_rarely
 from orchestrator.cli.demo import demo
 from orchestrator.cli.emulate import emulate
-from orchestrator.cli.errors import output
+from orchestrator.cli.lines import configured_by, works_in
+from orchestrator.cli.notifying import failure_told, notify
 from orchestrator.cli.options import (
     Accounts,
+    AsJson,
+    Balancers,
+    ChangeProtected,
     ConfigFile,
     Excluded,
     Folders,
     Ports,
+    Quiet,
     Regions,
     RunFolder,
+    Severities,
     Signers,
     SignRecord,
     Tags,
     Yes,
 )
-from orchestrator.cli.show import say
+from orchestrator.cli.setup import app as config_group
+from orchestrator.cli.setup import init
+from orchestrator.cli.terminal import document, give, say
 
 if TYPE_CHECKING:
     from orchestrator.config import Config
@@ -52,10 +60,60 @@ app = typer.Typer(
 )
 
 
+def _tell_version(asked: bool) -> None:  # noqa: FBT001 (as typer calls it)
+    if asked:
+        from orchestrator.report.version import version
+
+        give(f"sgsweep {version()}")
+        raise typer.Exit
+
+
+def _show_completion(shell: str) -> None:
+    if shell:
+        from orchestrator.cli.completion import script
+
+        with document() as write:
+            write(script(shell))
+        raise typer.Exit
+
+
+def _install_completion(asked: bool) -> None:  # noqa: FBT001 (as typer calls it)
+    if asked:
+        from orchestrator.cli.completion import install
+
+        path, then = install()
+        say(f"completion is in {path}; {then}")
+        raise typer.Exit
+
+
 @app.callback()
 def _common(
     context: typer.Context,
     config: ConfigFile = None,
+    quiet: Quiet = False,  # noqa: ARG001 (its callback hears it)
+    version: Annotated[  # noqa: ARG001 (the same)
+        bool, typer.Option("--version", help="Tell the version.", callback=_tell_version, is_eager=True)
+    ] = False,
+    show_completion: Annotated[  # noqa: ARG001 (the same)
+        str,
+        typer.Option(
+            "--show-completion",
+            metavar="SHELL",
+            help="Print the completion script for bash, zsh or fish.",
+            callback=_show_completion,
+            is_eager=True,
+            show_default=False,
+        ),
+    ] = "",
+    install_completion: Annotated[  # noqa: ARG001 (the same)
+        bool,
+        typer.Option(
+            "--install-completion",
+            help="Write that script where your $SHELL looks for it.",
+            callback=_install_completion,
+            is_eager=True,
+        ),
+    ] = False,
     log_level: Annotated[
         Level, typer.Option("--log-level", help="Diagnostics on stderr: debug, info, warning or error.")
     ] = "warning",
@@ -63,6 +121,7 @@ def _common(
     from orchestrator.cli.logs import configure
 
     context.obj = config
+    configured_by(config)
     if context.invoked_subcommand and "--help" not in sys.argv:
         configure(log_level)
 
@@ -74,18 +133,34 @@ def accounts(
     check: Annotated[
         bool, typer.Option("--check", help="Enter each account by both roles; name what is missing.")
     ] = False,
+    events: Annotated[
+        str,
+        typer.Option(
+            "--events",
+            metavar="LEDGER",
+            help="Also send the function a test event, by a call that is sure to fail. Terraform's output ledger.",
+        ),
+    ] = "",
     account: Accounts = [],
     exclude: Excluded = [],
     folder: Folders = [],
     tag: Tags = [],
+    as_json: AsJson = False,
+    quiet: Quiet = False,  # noqa: ARG001 (its callback hears it)
 ) -> None:
     """List the accounts a sweep would visit."""
     from orchestrator import run
-    from orchestrator.cli import show
+    from orchestrator.cli import objects, show
 
-    filters = _filters(account, exclude, folder, tag)
-    listed = _wait(run.list_accounts(_config(context, config), filters, check=check))
-    raise typer.Exit(show.accounts(listed, checked=check))
+    filters, settings = _filters(account, exclude, folder, tag), _config(context, config)
+    progress = run.Progress(show.connection, say)
+    listed = _wait(run.list_accounts(settings, filters, progress, check=check))
+    code = show.accounts(listed, checked=check, as_json=as_json)
+    if as_json:
+        objects.accounts(listed)
+    if events:
+        code = max(code, show.events(_wait(run.try_events(settings, events))))
+    raise typer.Exit(code)
 
 
 @app.command()
@@ -94,7 +169,9 @@ def scan(
     config: ConfigFile = None,
     out: Annotated[
         Path | None,
-        typer.Option("--out", metavar="DIR", help="The new run folder.", show_default=False),
+        typer.Option(
+            "--out", metavar="DIR", help="The new run folder; default runs/DATE-ID.", show_default=False
+        ),
     ] = None,
     resume: Annotated[
         Path | None,
@@ -112,6 +189,7 @@ def scan(
             "--exposure/--no-exposure", help="Read network interfaces: is a public address behind a finding?"
         ),
     ] = True,
+    balancers: Balancers = False,
     changed_since: Annotated[
         Path | None,
         typer.Option(
@@ -120,27 +198,50 @@ def scan(
             help="Read only groups whose listing that run does not know; rules changed in place are not seen.",
         ),
     ] = None,
+    severity: Annotated[
+        list[str],
+        typer.Option(
+            "--severity",
+            metavar="NAME",
+            help="Look only for checks that are critical, high, medium or low; repeatable.",
+        ),
+    ] = [],
+    as_json: AsJson = False,
+    quiet: Quiet = False,  # noqa: ARG001 (its callback hears it)
 ) -> None:
     """Sweep the organization, judge every rule, write the run folder."""
     from orchestrator import run
-    from orchestrator.cli import show
+    from orchestrator.cli import objects, show
 
     if out == Path():
         raise typer.BadParameter("--out names no folder of its own: name the new run folder")
-    if (out is None) == (resume is None):
+    if out is not None and resume is not None:
         raise typer.BadParameter("give either --out DIR for a new run or --resume DIR to go on with one")
-    filters = _filters(account, exclude, folder, tag, region, port, exposure=exposure)
+    run_id = run.new_run_id()
+    target = resume or out or run.dated_folder(run_id)
+    works_in(target, is_scan=True)
+    filters = _filters(account, exclude, folder, tag, region, port, exposure=exposure, balancers=balancers)
+    filters = run.of_severities(filters, severity)
     if resume is not None and (filters != run.Filters() or changed_since is not None):
         raise typer.BadParameter("--resume goes on with what the run was asked for; it takes no filter")
-    progress = run.Progress()
+    progress = run.Progress(show.connection, say)
     settings = _config(context, config)
     work = (
         run.resume(settings, resume, progress)
         if resume
-        else run.scan(settings, filters, _given(out), progress, changed_since=changed_since)
+        else run.scan(settings, filters, target, progress, changed_since=changed_since, run_id=run_id)
     )
-    summary = _wait(_shown(work, progress))
-    raise typer.Exit(show.scan(summary, resume or _given(out), progress))
+    try:
+        with failure_told(settings, "scan"):
+            summary = _wait(_shown(work, progress))
+    except KeyboardInterrupt:
+        show.cut_short(target)
+        raise
+    code = show.scan(summary, target, progress)
+    if as_json:
+        objects.scan(summary, target)
+    notify(settings, "scan", lambda: run.scan_notice(target, summary))
+    raise typer.Exit(code)
 
 
 @app.command()
@@ -160,12 +261,62 @@ def plan(
             help="revoke, split, narrow, block or report, in place of what the checks say; repeatable.",
         ),
     ] = [],
+    change_protected: ChangeProtected = [],
+    as_json: AsJson = False,
+    quiet: Quiet = False,  # noqa: ARG001 (its callback hears it)
 ) -> None:
-    """Decide what to change, write DIR/plan.json, show it rule by rule and print its digest."""
+    """Decide what to change, write DIR/plan.json, say what it comes to and print its digest."""
+    from orchestrator import run
+    from orchestrator.cli import objects, show
+
+    planned = run.plan(folder, _config_or_none(context, config), sign, action, change_protected)
+    code = show.plan(planned, as_json=as_json)
+    if as_json:
+        objects.plan(planned)
+    raise typer.Exit(code)
+
+
+@app.command()
+def show(
+    plan: Annotated[Path, typer.Argument(metavar="PLAN", help="DIR/plan.json.", show_default=False)],
+    account: Annotated[
+        list[str],
+        typer.Option("--account", metavar="ID", help="Only this account (id or name pattern); repeatable."),
+    ] = [],
+    severity: Severities = [],
+    as_json: AsJson = False,
+    config: ConfigFile = None,  # noqa: ARG001 (every subcommand takes it)
+) -> None:
+    """Show a plan on stdout: what it comes to, then rule by rule. It is not changed."""
     from orchestrator import run
     from orchestrator.cli import show
 
-    raise typer.Exit(show.plan(run.plan(folder, _config_or_none(context, config), sign, action)))
+    found = run.review(plan, account, severity)
+    if not as_json:
+        raise typer.Exit(show.reviewed(found))
+    with document() as write:
+        write(run.review_json(found))
+
+
+@app.command()
+def sign(
+    what: Annotated[
+        Path,
+        typer.Argument(
+            metavar="PLAN|DIR", help="A plan, or the run whose record is signed.", show_default=False
+        ),
+    ],
+    key: Annotated[
+        Path, typer.Option("--key", metavar="KEY", help="Your Ed25519 private key (PEM).", show_default=False)
+    ],
+    config: ConfigFile = None,  # noqa: ARG001 (every subcommand takes it)
+) -> None:
+    """Add your signature to a plan, or to the record of a run, as it is."""
+    from orchestrator import run
+    from orchestrator.cli import show
+
+    done = run.sign_record(what, key) if what.is_dir() else run.sign_plan(what, key)
+    raise typer.Exit(show.signed(done, what))
 
 
 @app.command()
@@ -174,23 +325,31 @@ def apply(
     plan: Annotated[Path, typer.Argument(metavar="PLAN", help="DIR/plan.json.", show_default=False)],
     digest: Annotated[str, typer.Option(metavar="HEX", help="The digest that `sgsweep plan` printed.")] = "",
     require_signature: Signers = [],
+    change_protected: ChangeProtected = [],
     sign_record: SignRecord = None,
-    yes: Yes = False,
+    yes: Annotated[
+        bool, typer.Option("--yes", help="Do not ask before anything is changed; the digest is still needed.")
+    ] = False,
     config: ConfigFile = None,
+    quiet: Quiet = False,  # noqa: ARG001 (its callback hears it)
 ) -> None:
     """Carry out exactly that plan; run again after a crash or a stop, it finishes it."""
     from orchestrator import run
     from orchestrator.cli import show
     from orchestrator.cli.asking import confirming
 
-    progress = run.Progress()
+    works_in(plan.parent)
+    _refuse_no_key(sign_record)
+    progress = run.Progress(show.connection, say)
     approval = run.Approval(digest, tuple(require_signature))
-    settings = _config(context, config)
+    settings = _changing(_config(context, config), change_protected)
     brake = run.brake_of(plan.parent, settings.remediation)
     work = run.apply(plan, approval, settings, confirming(yes=yes), progress, brake)
-    raise typer.Exit(
-        show.changed(_signed(_wait(_braked(_shown(work, progress), brake)), plan.parent, sign_record))
-    )
+    with failure_told(settings, "apply"):
+        result = _signed(_wait(_braked(_shown(work, progress), brake)), plan.parent, sign_record)
+    code = show.changed(result)
+    notify(settings, "apply", lambda: run.apply_notice(plan.parent, result))
+    raise typer.Exit(code)
 
 
 @app.command()
@@ -200,20 +359,28 @@ def rollback(
     account: Annotated[str, typer.Option(metavar="ID", help="Only in this account.")] = "",
     group: Annotated[str, typer.Option(metavar="ID", help="Only in this security group.")] = "",
     rule: Annotated[str, typer.Option(metavar="ID", help="Only this rule.")] = "",
+    digest: Annotated[
+        str, typer.Option(metavar="HEX", help="Only the rollback of this digest, as an earlier attempt said.")
+    ] = "",
+    require_signature: Signers = [],
     sign_record: SignRecord = None,
     yes: Yes = False,
     config: ConfigFile = None,
+    quiet: Quiet = False,  # noqa: ARG001 (its callback hears it)
 ) -> None:
     """Put back what this run removed, and remove what it added."""
     from orchestrator import run
     from orchestrator.cli import show
     from orchestrator.cli.asking import confirming
 
-    progress = run.Progress()
+    works_in(folder)
+    _refuse_no_key(sign_record)
+    progress = run.Progress(show.connection, say)
+    approval = run.Approval(digest, tuple(require_signature))
     selection = {"account_id": account, "security_group_id": group, "rule_id": rule}
     settings = _config(context, config)
     brake = run.brake_of(folder, settings.remediation)
-    work = run.rollback(folder, selection, settings, confirming(yes=yes), progress, brake)
+    work = run.rollback(folder, selection, settings, confirming(yes=yes), progress, brake, approval)
     result = _signed(_wait(_braked(_shown(work, progress), brake)), folder, sign_record)
     raise typer.Exit(show.changed(result, is_rollback=True))
 
@@ -227,16 +394,23 @@ def verify(
     ] = False,
     require_signature: Signers = [],
     config: ConfigFile = None,
+    as_json: AsJson = False,
+    quiet: Quiet = False,  # noqa: ARG001 (its callback hears it)
 ) -> None:
     """Check the audit chain; then read the cloud again and compare. It never repairs."""
     from orchestrator import run
-    from orchestrator.cli import show
+    from orchestrator.cli import objects, show
 
     if offline:
-        raise typer.Exit(show.verified(run.verify_offline(folder, require_signature), offline=True))
-    progress = run.Progress()
-    work = run.verify(folder, _config(context, config), progress, require_signature)
-    raise typer.Exit(show.verified(_wait(_shown(work, progress)), offline=False))
+        found = run.verify_offline(folder, require_signature)
+    else:
+        progress = run.Progress(show.connection, say)
+        work = run.verify(folder, _config(context, config), progress, require_signature)
+        found = _wait(_shown(work, progress))
+    code = show.verified(found, folder, offline=offline)
+    if as_json:
+        objects.verified(found, folder)
+    raise typer.Exit(code)
 
 
 @app.command()
@@ -246,10 +420,14 @@ def close(
         list[str], typer.Argument(metavar="PORT...", help="6379, udp/11211, …", show_default=False)
     ],
     incident: Annotated[str, typer.Option(metavar="NAME", help="The incident; it is in every record.")],
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Change nothing: show what would be done, with counts.")
+    ] = False,
     out: Annotated[
         Path | None,
         typer.Option("--out", metavar="DIR", help="The run folder; default: named by the incident."),
     ] = None,
+    change_protected: ChangeProtected = [],
     sign_record: SignRecord = None,
     yes: Yes = False,
     account: Accounts = [],
@@ -257,22 +435,34 @@ def close(
     folder: Folders = [],
     tag: Tags = [],
     region: Regions = [],
+    balancers: Balancers = False,
     config: ConfigFile = None,
+    quiet: Quiet = False,  # noqa: ARG001 (its callback hears it)
 ) -> None:
     """An incident: close the ports to the Internet, each account as soon as it is scanned."""
     from orchestrator import run
     from orchestrator.cli import show
     from orchestrator.cli.asking import confirming
 
-    progress = run.Progress()
-    filters = _filters(account, exclude, folder, tag, region, ports)
+    _refuse_no_key(sign_record)
+    progress = run.Progress(show.connection, say)
+    filters = _filters(account, exclude, folder, tag, region, ports, balancers=balancers)
     _refuse_unspeakable(incident)
     target = out or Path(f"sgsweep-{_file_name(incident)}")
-    settings = _config(context, config)
+    if dry_run:  # a folder of its own, so that it never stands in the way of the real one
+        target = target.with_name(f"{target.name}-dry-run")
+    works_in(target)
+    settings = _changing(_config(context, config), change_protected)
     brake = run.brake_of(target, settings.remediation)
-    work = run.close(settings, filters, target, incident, confirming(yes=yes), progress, brake)
-    result = _signed(_wait(_braked(_shown(work, progress), brake)), target, sign_record)
-    raise typer.Exit(show.closed(result, target, progress))
+    work = run.close(
+        settings, filters, target, incident, confirming(yes=yes), progress, brake, dry_run=dry_run
+    )
+    with failure_told(settings, "close"):
+        result = _signed(_wait(_braked(_shown(work, progress), brake)), target, sign_record)
+    code = show.closed(result, target, progress)
+    if not dry_run:
+        notify(settings, "close", lambda: run.close_notice(result, incident))
+    raise typer.Exit(code)
 
 
 @app.command()
@@ -289,12 +479,111 @@ def explain(
 
 
 @app.command()
-def checks(config: ConfigFile = None) -> None:  # noqa: ARG001 (every subcommand takes it)
-    """List the checks there are: the default ones and those of each pack."""
-    from orchestrator.cli import show
+def checks(context: typer.Context, config: ConfigFile = None, as_json: AsJson = False) -> None:
+    """List the checks there are, the default ones and those of each pack; with -c, those that it configures."""
+    from orchestrator.cli import objects, show
     from orchestrator.config import check_lists
 
-    raise typer.Exit(show.checks(check_lists()))
+    is_named = config is not None or context.obj is not None
+    listed = {"configured": _config(context, config).checks} if is_named else check_lists()
+    if as_json:
+        objects.checks(listed)
+    else:
+        show.checks(listed)
+
+
+@app.command()
+def check(
+    context: typer.Context,
+    files: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="FILE...",
+            help="What `terraform show -json` writes of a plan or a state; a ROS template.",
+            show_default=False,
+        ),
+    ],
+    against: Annotated[
+        Path | None,
+        typer.Option(
+            "--against",
+            metavar="DIR|FILE",
+            help="What stands already: a run, a state, a template of before.",
+            show_default=False,
+        ),
+    ] = None,
+    only_new: Annotated[
+        bool, typer.Option("--only-new", help="Tell only what the change opens that was not open before.")
+    ] = False,
+    source: Annotated[
+        Path | None,
+        typer.Option(
+            "--source",
+            metavar="FOLDER",
+            help="The Terraform code, to name file and line; default: the folder of FILE.",
+            show_default=False,
+        ),
+    ] = None,
+    parameter: Annotated[
+        list[str],
+        typer.Option(
+            "--parameter",
+            metavar="NAME=VALUE",
+            help="A parameter of a ROS template, for its default; repeatable.",
+        ),
+    ] = [],
+    kind: Annotated[str, typer.Option("--format", metavar="FORMAT", help="text, json or sarif.")] = "text",
+    config: ConfigFile = None,
+) -> None:
+    """Judge code before it is applied: a Terraform plan or state, a ROS template. Needs no config.toml."""
+    from orchestrator import run
+    from orchestrator.cli import show
+
+    checked = run.check(
+        files, _config_or_none(context, config), against, source, parameter, only_new=only_new
+    )
+    raise typer.Exit(show.checked(checked, kind))
+
+
+@app.command()
+def patch(
+    context: typer.Context,
+    folder: RunFolder,
+    state: Annotated[
+        Path | None,
+        typer.Option(
+            "--state",
+            metavar="FILE",
+            help="What `terraform show -json` writes of the state.",
+            show_default=False,
+        ),
+    ] = None,
+    code: Annotated[
+        Path | None,
+        typer.Option(
+            "--code",
+            metavar="FOLDER",
+            help="The Terraform code (default: the folder of the state), or ROS templates.",
+            show_default=False,
+        ),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", metavar="FOLDER", help="Where patches are written; default: DIR/patch."),
+    ] = None,
+    action: Annotated[
+        list[str],
+        typer.Option("--action", metavar="[CHECK=]ACTION", help="As `plan` takes it; repeatable."),
+    ] = [],
+    config: ConfigFile = None,
+) -> None:
+    """Write what a plan would change into the code that manages the groups. It never asks the cloud."""
+    from orchestrator import run
+    from orchestrator.cli import show
+
+    raise typer.Exit(
+        show.patched(run.patch(folder, _config_or_none(context, config), state, code, out, action))
+    )
 
 
 @app.command()
@@ -303,19 +592,64 @@ def report(
     kind: Annotated[
         str, typer.Option("--format", metavar="FORMAT", help="html, json, csv, sarif or ocsf.")
     ] = "html",
+    owner: Annotated[
+        list[str], typer.Option("--owner", metavar="NAME", help="Only this owner (or a pattern); repeatable.")
+    ] = [],
+    account: Accounts = [],
+    severity: Severities = [],
+    split_by: Annotated[
+        Literal["owner"] | None,
+        typer.Option("--split-by", help="Write a report for each owner into a new folder, with an index."),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", metavar="DIR", help="With --split-by: the new folder.", show_default=False),
+    ] = None,
     config: ConfigFile = None,  # noqa: ARG001 (every subcommand takes it)
 ) -> None:
-    """Render the run on stdout; html is also in DIR/report.html."""
+    """Render the run on stdout, whole or in part; the whole as html is also in DIR/report.html."""
     from orchestrator import run
 
-    # Each format is UTF-8 whatever the terminal is, and CSV brings its own line ends.
-    sys.stdout.reconfigure(encoding="utf-8", newline="")  # type: ignore[union-attr]  # it is a text stream
-    with output():
-        run.report(folder, kind, sys.stdout.write)
+    part = run.Part(tuple(owner), tuple(account), tuple(severity))
+    if (split_by is None) != (out is None):
+        raise typer.BadParameter("--split-by owner and --out DIR go together; a single report goes to stdout")
+    if out is not None:
+        lines = run.split_by_owner(folder, kind, part, out)
+        say(f"{len(lines)} owners; the index is {out / 'index.html'}")
+        return
+    with document() as write:
+        run.report(folder, kind, write, part)
+
+
+@app.command()
+def diff(
+    old: Annotated[Path, typer.Argument(metavar="OLD", help="The earlier run's folder.", show_default=False)],
+    new: Annotated[Path, typer.Argument(metavar="NEW", help="The later run's folder.", show_default=False)],
+    kind: Annotated[
+        Literal["text", "json", "html"],
+        typer.Option(
+            "--format", help="text; json: one object; html: NEW's report with a section on what changed."
+        ),
+    ] = "text",
+    as_json: AsJson = False,
+    config: ConfigFile = None,  # noqa: ARG001 (every subcommand takes it)
+) -> None:
+    """Say what is new, returned, fixed, still open or no longer seen since an earlier run."""
+    from orchestrator import run
+    from orchestrator.cli import diffing
+
+    if kind == "text" and not as_json:
+        with run.differing(old, new) as found:
+            raise typer.Exit(diffing.text(found))
+    with document() as write:
+        code = (run.diff_html if kind == "html" else run.diff_json)(old, new, write)
+    raise typer.Exit(code)
 
 
 app.command()(demo)
 app.command()(emulate)
+app.command()(init)
+app.add_typer(config_group, name="config")
 
 
 def _refuse_unspeakable(incident: str) -> None:
@@ -332,11 +666,6 @@ def _file_name(text: str) -> str:
     return kept
 
 
-def _given(path: Path | None) -> Path:
-    assert path is not None, "checked by the caller"  # noqa: S101 (for the type checker)
-    return path
-
-
 def _filters(
     account: list[str],
     exclude: list[str],
@@ -346,17 +675,19 @@ def _filters(
     port: list[str] | None = None,
     *,
     exposure: bool = True,
+    balancers: bool = False,
 ) -> Filters:
-    from orchestrator.run import Filters, key_and_value
+    from orchestrator.run import Filters
 
     return Filters(
         accounts=tuple(account),
         exclude=tuple(exclude),
         folders=tuple(folder),
-        tags=tuple(key_and_value(item) for item in tag),
+        tags=tuple(tag),
         regions=tuple(region or ()),
         ports=tuple(port or ()),
         exposure=exposure,
+        balancers=balancers,
     )
 
 
@@ -364,7 +695,18 @@ def _config(context: typer.Context, given: Path | None) -> Config:
     """Read the configuration named after the subcommand, or before it, or config.toml."""
     from orchestrator.config import load
 
+    configured_by(given or context.obj)
     return load(given or context.obj or _DEFAULT_CONFIG, os.environ)
+
+
+def _changing(config: Config, group_ids: list[str]) -> Config:
+    """Return the configuration of a command that changes these groups though they are protected."""
+    import msgspec
+
+    from orchestrator import run
+
+    remediation = run.changing_protected(config.remediation, group_ids)
+    return msgspec.structs.replace(config, remediation=remediation)
 
 
 def _config_or_none(context: typer.Context, given: Path | None) -> Config | None:
@@ -397,6 +739,14 @@ async def _braked(work: Coroutine[Any, Any, T], brake: Brake) -> T:
         return await task
     except asyncio.CancelledError:
         raise KeyboardInterrupt from None
+
+
+def _refuse_no_key(key: Path | None) -> None:
+    """Refuse a key that cannot sign the record before anything is changed, not after."""
+    if key is not None:
+        from orchestrator import run
+
+        run.read_private_key(key)
 
 
 def _signed(result: T, folder: Path, key: Path | None) -> T:

@@ -15,7 +15,8 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from accounts.credentials import Credentials, StaticCredentials
-from orchestrator.cli.show import say, table
+from orchestrator.cli.show import table
+from orchestrator.cli.terminal import say
 from orchestrator.cloud.client import AccountSession, Client, CloudSettings
 
 if TYPE_CHECKING:

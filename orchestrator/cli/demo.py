@@ -22,17 +22,21 @@ from typing import Annotated, Any
 import typer
 
 from orchestrator.cli.options import ConfigFile
-from orchestrator.cli.show import say, table
+from orchestrator.cli.show import table
+from orchestrator.cli.terminal import say
+from orchestrator.files import replaced
 
 MEMBERS, SEED, CLOSED = 40, 7, 3
 _EMULATE = (
-    f"emulate --accounts {MEMBERS} --seed {SEED} --unreachable {CLOSED} --latency-ms 20 "
+    f"emulate --accounts {MEMBERS} --seed {SEED} --unreachable {CLOSED} --balancers --latency-ms 20 "
     "--limit 10 --window-seconds 1 --hint retry-after"
 )
 _CONFIG = (
     "# What the demo needs; see the reference config.toml for all there is.\n[limits]\nwindow_seconds = 1\n"
 )
-_CHANGED = {"revoked", "split", "narrowed", "blocked"}
+
+
+_NOT_THE_DEMOS = ("ALIBABA_CLOUD_", "SGSWEEP_", "HTTPS_PROXY", "NO_PROXY")
 
 
 def demo(
@@ -69,8 +73,8 @@ class Demo:
         self.folder = folder
         self.surprises: list[str] = []
         self._environment: dict[str, str] = {}
-        world = World.generate(SEED, MEMBERS, unreachable=CLOSED)
-        all_open = World.generate(SEED, MEMBERS)
+        world = World.generate(SEED, MEMBERS, unreachable=CLOSED, balancers=True)
+        all_open = World.generate(SEED, MEMBERS, balancers=True)
         closed = {one for one in world.account_ids if world.roles.get(one) != all_open.roles.get(one)}
         self.foretold = Foretold.of(world, frozenset(closed))
 
@@ -78,7 +82,8 @@ class Demo:
         """Go through every stage; return 0 when each ended as foretold, else 1."""
         began = time.monotonic()
         self.folder.mkdir(parents=True, exist_ok=True)
-        (self.folder / "config.toml").write_text(_CONFIG, encoding="utf-8")
+        with replaced(self.folder / "config.toml") as file:
+            file.write(_CONFIG.encode())
         say(f"An emulated organization of {MEMBERS + 1} accounts in 28 regions, on loopback.")
         with self._emulator():
             original = self._world()
@@ -93,25 +98,33 @@ class Demo:
     # --- stages
 
     def _scan_and_plan(self) -> None:
-        self._command("scan --out first", {3})
-        failing = self.foretold.risky | self.foretold.managed
+        self._command("scan --out first --balancers", {3})
+        failing = self.foretold.risky | self.foretold.managed | self.foretold.balanced
         self._expect("groups with something open", self._groups("first", {"open", "managed"}), failing)
         unseen = {one["account_id"] for one in self._lines("first/unreachable.jsonl")}
         self._expect("accounts that do not let us in", unseen, self.foretold.closed_accounts)
         self._command("plan first", {3}, quiet=True)
         planned = {one["security_group_id"] for one in self._document("first/plan.json")["actions"]}
-        self._expect("groups to change, those of cloud services left alone", planned, self.foretold.risky)
+        to_change = self.foretold.risky | self.foretold.balanced
+        self._expect("groups to change, those of cloud services left alone", planned, to_change)
+        balanced = {one["security_group_id"] for one in self._lines("first/findings.jsonl") if one["balancer_id"]
+                    and one["status"] == "open"}  # fmt: skip
+        self._expect(
+            "groups that a load balancer opens, whatever their rules say", balanced, self.foretold.balanced
+        )
 
     def _apply_and_verify(self) -> None:
+        from orchestrator.journal import OutcomeKind
+
         digest = self._document("first/plan.json")["digest"]
         self._command(f"apply first/plan.json --digest {digest} --yes", {0})
         outcomes = list(self._lines("first/outcomes.jsonl"))
-        failed = {one["rule_id"] for one in outcomes if one["outcome"] not in _CHANGED}
+        failed = {one["rule_id"] for one in outcomes if not OutcomeKind(one["outcome"]).is_change}
         self._expect("changes that did not succeed", failed, set())
         self._command("verify first", {3})
 
     def _scan_again(self) -> None:
-        self._command("scan --out second", {3})
+        self._command("scan --out second --balancers", {3})
         still = self._groups("second", {"open"})
         self._expect("groups that were to be closed and are not", still, set())
 
@@ -129,7 +142,7 @@ class Demo:
     def _emulator(self) -> Iterator[None]:
         """Start the emulator as a process, take its address and keys, and end it at the end."""
         command = [sys.executable, "-m", "orchestrator.cli", *_EMULATE.split()]
-        clean = {k: v for k, v in os.environ.items() if not k.startswith(("ALIBABA_CLOUD_", "SGSWEEP_"))}
+        clean = {k: v for k, v in os.environ.items() if not k.upper().startswith(_NOT_THE_DEMOS)}
         clean["HOME"] = str(self.folder.resolve())  # so that no profile of the user's is found
         pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL, "text": True}
         with subprocess.Popen(command, env=clean, **pipes) as it:  # noqa: S603 (our own command)
@@ -141,7 +154,8 @@ class Demo:
 
     def _command(self, line: str, expected: set[int], *, quiet: bool = False) -> None:
         """Run one command of ours as its user would; what it says is shown unless it is long."""
-        say(f"\n$ sgsweep {line}")
+        say()
+        say(f"$ sgsweep {line}")
         ended = subprocess.run(  # noqa: S603 (our own command)
             [sys.executable, "-m", "orchestrator.cli", *shlex.split(line)],
             cwd=self.folder,
@@ -153,7 +167,8 @@ class Demo:
         )
         if quiet:
             shown = ended.stderr.splitlines()
-            say("\n".join([*shown[:12], f"  ... {max(len(shown) - 15, 0)} lines more ...", *shown[-3:]]))
+            for one in (*shown[:12], f"  ... {max(len(shown) - 15, 0)} lines more ...", *shown[-3:]):
+                say(one)
         if ended.returncode not in expected:
             self.surprises.append(f"sgsweep {line}: exit code {ended.returncode}, foretold {expected}")
 
@@ -188,19 +203,24 @@ class Demo:
         }
 
     def _lines(self, name: str) -> Iterator[dict[str, Any]]:
+        from orchestrator.journal import read_trusted
+
         path = self.folder / name
         if path.exists():
-            yield from map(json.loads, path.read_text(encoding="utf-8").splitlines())
+            yield from map(json.loads, read_trusted(path).splitlines())
 
     def _document(self, name: str) -> dict[str, Any]:
+        from orchestrator.journal import read_trusted
+
         path = self.folder / name
-        document: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else _NOTHING
+        document: dict[str, Any] = json.loads(read_trusted(path)) if path.exists() else _NOTHING
         return document
 
     def _tell(self, seconds: float) -> None:
         """Say it all in one table that a manager understands."""
         before, after = self._document("first/summary.json"), self._document("second/summary.json")
-        say("\n                              before     after")
+        say()
+        say("                              before     after")
         table([(f"{name:<26}", f"{value(before):>8}", f"{value(after):>8}") for name, value in _ROWS])
         say(f"  not seen: {CLOSED} accounts have no role that lets us in; they are listed, not passed over")
         say(f"  {seconds:.0f} seconds for every command together")
@@ -220,6 +240,7 @@ _ROWS: tuple[tuple[str, Callable[[dict[str, Any]], float]], ...] = (
     ("security groups", lambda s: s["security_groups"]),
     ("rules", lambda s: s["rules"]),
     ("open findings", lambda s: sum(s["open"].values())),
+    ("  on rules", lambda s: s["open_rules"]),
     ("  with a public address", lambda s: s["open"]["exposed"]),
     ("managed by a service", lambda s: sum(one["managed"] for one in s["findings"].values())),
     ("calls", lambda s: s["api"]["calls"]),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import os
 import signal
 from pathlib import Path
@@ -12,7 +13,7 @@ from typing import Annotated
 import typer
 
 from orchestrator.cli.options import ConfigFile
-from orchestrator.cli.show import give, say
+from orchestrator.cli.terminal import give, say
 
 
 def emulate(
@@ -31,6 +32,9 @@ def emulate(
     ] = "management",
     hub_roles: Annotated[
         bool, typer.Option("--hub-roles", help="The hub's own account has the two roles.")
+    ] = False,
+    balancers: Annotated[
+        bool, typer.Option("--balancers", help="Also groups that load balancers have joined.")
     ] = False,
     external_id: Annotated[str, typer.Option(help="What the members' roles ask for.")] = "",
     unreachable: Annotated[int, typer.Option(help="Members that do not let the hub in.", min=0)] = 0,
@@ -71,6 +75,7 @@ def emulate(
             save_file=save,
             hub=_one_of("--hub", hub, ("management", "delegated", "member")),  # type: ignore[arg-type]  # just checked
             hub_roles=hub_roles,
+            balancers=balancers,
             external_id=external_id,
             unreachable=unreachable,
             latency_ms=latency_ms,
@@ -97,8 +102,24 @@ def emulate(
 
     try:
         asyncio.run(run())
-    except (ValueError, OSError) as error:
+    except ValueError as error:
         raise typer.BadParameter(str(error)) from error
+    except OSError as error:
+        raise typer.BadParameter(_told(error, [one for one in (port, tls_port) if one])) from error
+
+
+def _told(error: OSError, ports: list[int]) -> str:
+    """Say why it cannot be served, or which file cannot be used."""
+    if error.filename is not None:
+        return f"{error.filename}: {error.strerror}"
+    asked = " or ".join(map(str, ports)) or "any port"
+    if error.errno == errno.EADDRINUSE:
+        return (
+            f"port {asked} is in use by another program: end that, or give another port (0 is any free one)"
+        )
+    if error.errno == errno.EACCES:
+        return f"port {asked} may be served by root only: give one above 1023 (0 is any free one)"
+    return f"port {asked} cannot be served: {error.strerror or error}"
 
 
 def _one_of(option: str, given: str, known: tuple[str, ...]) -> str:

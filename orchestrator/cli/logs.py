@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import logging
-import sys
 from typing import Literal
 
 import structlog
+
+from orchestrator.cli.terminal import drawing, is_terminal, visible
 
 Level = Literal["debug", "info", "warning", "error"]
 
@@ -16,22 +17,32 @@ def configure(level: Level = "warning") -> None:
     logging.getLogger(
         "credentials"
     ).disabled = True  # the SDK's chain prints a traceback for each way it tries
-    terminal = sys.stderr.isatty()
+    plain = not is_terminal()
     renderer: structlog.typing.Processor = (
-        structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
-        if terminal
-        else structlog.processors.JSONRenderer()
+        structlog.processors.JSONRenderer() if plain else structlog.dev.ConsoleRenderer()
     )
-    exceptions = () if terminal else (structlog.processors.format_exc_info,)
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
-            *exceptions,
+            structlog.processors.format_exc_info,
+            *(() if plain else (_visible,)),
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(getattr(logging, level.upper())),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=structlog.PrintLoggerFactory(drawing()),
         cache_logger_on_first_use=False,
     )
+
+
+def _visible(_: object, __: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    """Make every text of an event visible, for the renderer colours it with what steers the terminal.
+
+    What is no text is shown by its repr, which escapes by itself.
+    """
+    for key, value in event.items():
+        if isinstance(value, str):
+            lines = value.split("\n") if key == "exception" else [value]  # a traceback has many
+            event[key] = "\n".join(map(visible, lines))
+    return event

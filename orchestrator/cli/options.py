@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from orchestrator.cli.terminal import hush
+
 ConfigFile = Annotated[
     Path | None,
     typer.Option(
@@ -27,7 +29,12 @@ Folders = Annotated[
     typer.Option("--folder", metavar="ID", help="Only accounts below this folder (id or path); repeatable."),
 ]
 Tags = Annotated[
-    list[str], typer.Option("--tag", metavar="KEY=VALUE", help="Only accounts with this tag; repeatable.")
+    list[str],
+    typer.Option(
+        "--tag",
+        metavar="KEY=VALUE",
+        help="Only accounts with this tag; repeatable: one of a key's values, every key.",
+    ),
 ]
 Regions = Annotated[list[str], typer.Option("--region", metavar="ID", help="Only this region; repeatable.")]
 Ports = Annotated[
@@ -36,7 +43,21 @@ Ports = Annotated[
         "--port", metavar="PORT", help='Only this port ("6379", "udp/11211", "tcp/6000-6010"); repeatable.'
     ),
 ]
-Yes = Annotated[bool, typer.Option("--yes", help="Do not ask; the digest is still needed.")]
+ChangeProtected = Annotated[
+    list[str],
+    typer.Option(
+        "--change-protected",
+        metavar="GROUP_ID",
+        help="Change this group though it is protected; its id in full, repeatable.",
+    ),
+]
+Balancers = Annotated[
+    bool,
+    typer.Option(
+        "--balancers", help="Ask everywhere which load balancers joined groups, not only where a group fails."
+    ),
+]
+Yes = Annotated[bool, typer.Option("--yes", help="Do not ask before anything is changed.")]
 SignRecord = Annotated[
     Path | None,
     typer.Option("--sign-record", metavar="KEY", help="Sign the record with this Ed25519 private key (PEM)."),
@@ -44,6 +65,17 @@ SignRecord = Annotated[
 Signers = Annotated[
     list[Path],
     typer.Option(
-        "--require-signature", metavar="PUB", help="This Ed25519 key (PEM) must have signed; repeatable."
+        "--require-signature",
+        metavar="PUB",
+        help="Who has this Ed25519 public key (PEM) must have signed; repeatable: all of them, each another person.",
     ),
 ]
+Quiet = Annotated[
+    bool,
+    typer.Option("--quiet", "-q", help="Say warnings and the result only.", callback=hush, is_eager=True),
+]
+Severities = Annotated[
+    list[str],
+    typer.Option("--severity", metavar="NAME", help="Only critical, high, medium or low; repeatable."),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]

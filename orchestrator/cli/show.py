@@ -2,178 +2,474 @@
 
 from __future__ import annotations
 
-import itertools
+import contextlib
 import json
-import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from orchestrator.cli.errors import output
+from orchestrator.cli.failures import failures
+from orchestrator.cli.lines import again, line
+from orchestrator.cli.terminal import Style, document, give, page, say, visible, warn
 
 if TYPE_CHECKING:
+    from accounts import Skipped, Unreachable
+    from orchestrator.audit import Problem
+    from orchestrator.iac import Located
+    from orchestrator.journal import LedgerChecked
+    from orchestrator.plan import Plan
     from orchestrator.policy import Check, Explanation
-    from orchestrator.run import AccountList, Changed, Closed, Planned, Progress, Summary, Verified
+    from orchestrator.run import (
+        AccountList,
+        Agreement,
+        Changed,
+        Closed,
+        CodeChecked,
+        CodePatched,
+        Connection,
+        EventTried,
+        Planned,
+        Progress,
+        Reviewed,
+        SecondWitness,
+        Signed,
+        Summary,
+        Verified,
+    )
 
+_ACCOUNTS = 10  # with open findings, the worst
 _SHOWN, _NAMED = 20, 5  # lines of one kind; the files of the run folder have all
-
-
-def say(text: str = "") -> None:
-    """Say something to the human on stderr. What cannot be shown in the terminal's encoding is escaped."""
-    encoding = sys.stderr.encoding or "utf-8"
-    print(text.encode(encoding, "backslashreplace").decode(encoding), file=sys.stderr)
-
-
-def give(text: str) -> None:
-    """Give a line of data on stdout."""
-    with output():
-        print(text)
 
 
 def table(rows: Iterable[tuple[str, ...]]) -> None:
     """Say rows in aligned columns."""
-    kept = list(rows)
+    kept = [tuple(map(visible, row)) for row in rows]
     widths = [max(map(len, column)) for column in zip(*kept, strict=True)]
     for row in kept:
         say("  " + "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
 
 
-def accounts(listed: AccountList, *, checked: bool) -> int:
-    """Give one line an account: id, name, folder, and, where it was tried, whether both roles let us in."""
+def connection(found: Connection) -> None:
+    """Say who acts against which cloud."""
+    first, *loud = found.told()
+    say(first)
+    for sentence in loud:
+        warn(sentence)
+
+
+def accounts(listed: AccountList, *, checked: bool, as_json: bool = False) -> int:
+    """Give one line an account: id, name, folder, and, where it was tried, whether both roles let us in.
+
+    With `as_json` the lines are left to whoever gives the object.
+    """
     missing = 0
     for visit in listed.visits:
         account = visit.account
+        until = visit.accepted_until
         state = "; ".join(f"{one.code}: {one.message}" for one in visit.unreachable) or "ok"
-        missing += bool(visit.unreachable)
+        state += f" (accepted until {until})" if until else ""
+        missing += bool(visit.unreachable) and until is None
         kind = "management" if account.is_management else "hub" if account.is_hub else "member"
         columns = (account.account_id, account.name, account.folder_path, kind, *([state] if checked else []))
-        give("\t".join(_one_line(column) for column in columns))
-    for skipped in listed.skipped:
-        say(f"skipped {skipped.account_id} {_one_line(skipped.name)}: {skipped.reason}")
-    say(f"{len(listed.visits)} accounts, {len(listed.skipped)} skipped")
+        if not as_json:
+            give(*columns)
+    _skipped(listed.skipped)
+    warn(f"{len(listed.visits)} accounts, {len(listed.skipped)} skipped")
     if missing:
-        say(f"{missing} accounts cannot be entered by both roles: see the last column")
+        warn(f"{missing} accounts cannot be entered by both roles: see the last column")
+    if listed.rule_counts is not None:
+        _agreement(listed.rule_counts)
+    if listed.witness is not None:
+        _witness(listed.witness)
     return 3 if missing else 0
+
+
+def _skipped(skipped: Sequence[Skipped]) -> None:
+    """Say which accounts are left out, those of one reason together."""
+    by_reason: dict[str, list[str]] = {}
+    for one in skipped:
+        by_reason.setdefault(one.reason, []).append(f"{one.account_id} {one.name}".strip())
+    for reason, names in by_reason.items():
+        more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+        say(f"skipped {len(names)}, {reason}: {', '.join(names[:_NAMED])}{more}")
+
+
+def _agreement(counts: Agreement) -> None:
+    """Say how often the cloud's own count of a group's rules can be relied on."""
+    if not counts.of:
+        say(
+            "RuleCount: no group with rules was seen, so it is not known whether it counts them as they are given"
+        )
+        return
+    say(
+        f"RuleCount: it agrees with the rules that are given in {counts.agree} of {counts.of} groups looked at"
+    )
+    if counts.agree < counts.of:
+        say(
+            'where most disagree, this cloud counts something else there: set [cloud] rule_count = "ignore". Where '
+            "few do, rules were not given: a scan tells those groups as CountMismatch"
+        )
+
+
+def _witness(found: SecondWitness) -> None:
+    """Say whether a scan will have a second witness of what groups there are."""
+    if not found.error:
+        say(
+            f"Resource Center, the second witness, can be asked: it knows {found.groups:,} groups in "
+            f"{found.accounts:,} accounts"
+        )
+        return
+    say(
+        f"Resource Center, the second witness, cannot be asked ({found.error}). A scan is no less complete for it, but "
+        "has only each account's own list: enable it with cross-account search in the management account or its "
+        "delegated administrator, and give the hub resourcecenter:SearchMultiAccountResources and "
+        "resourcecenter:GetMultiAccountResourceCounts"
+    )
+
+
+def events(tried: EventTried) -> int:
+    """Say whether the test event has reached the function."""
+    if tried.seconds is not None:
+        say(f"the event path works: a test event reached the function after {tried.seconds:.0f} s")
+        return 0
+    warn(
+        f"no event reached the function. ActionTrail of {tried.region_id} should have RevokeSecurityGroup of "
+        f"{tried.group_id} (it may take minutes: look into the function's log for that id). If it has, look at "
+        "EventBridge: the rule …-group-changed of the bus default, its target, service-linked roles, dead letter"
+    )
+    return 3
 
 
 def scan(summary: Summary, folder: Path, progress: Progress) -> int:
     """Say what the sweep came to, and what to do next."""
-    _swept(summary, folder, progress)
+    _swept(summary, folder, progress, line("scan", "--resume", folder))
     if summary.open_failures:
-        say(f"next: sgsweep plan {folder}")
+        say(f"next: {line('plan', folder)}")
     return summary.exit_code
 
 
-def _swept(summary: Summary, folder: Path, progress: Progress) -> None:
+def _swept(summary: Summary, folder: Path, progress: Progress, retry: str) -> None:
     say(f"run {summary.run_id} in {folder}")
-    if summary.complete and not progress.regions:
+    if summary.pass_number > 1:
+        say(f"pass {summary.pass_number}: every account was read again; the numbers are of this pass")
+    elif summary.complete and not progress.regions:
         say(
             "this run was scanned to its end before, so nothing was read now: for a new look give another --out"
         )
     table(_counts(summary))
+    _by_account(folder)
     for severity, by_status in summary.findings.items():
         if any(by_status.values()):
             parts = ", ".join(f"{count} {status}" for status, count in by_status.items() if count)
             say(f"  {severity}: {parts}")
-    for note in summary.exemption_notes[:_SHOWN]:
-        say(f"EXEMPTION {_one_line(note)}")
-    if summary.complete:
-        say("complete: everything in scope was read and judged")
-    else:
-        say(
-            f"INCOMPLETE: {summary.unreachable - summary.accepted} things could not be seen and "
-            f"{summary.undetermined} rules not be judged; see {folder / 'unreachable.jsonl'}. "
-            f"Try them again: sgsweep scan --resume {folder}"
-        )
+    _say_first([f"EXEMPTION {note}" for note in summary.exemption_notes], folder / "summary.json")
+    _told(summary)
+    balancers_unknown(summary.balancers_unknown)
+    if summary.carried_over:
+        say("to look at everything, scan without --changed-since into another --out")
+    if summary.unreachable or summary.accounts.not_begun:
         _unseen(folder / "unreachable.jsonl")
+    if (not summary.complete and summary.unreachable > summary.accepted) or summary.accounts.not_begun:
+        say(f"{folder / 'unreachable.jsonl'} lists them; try them again: {retry}")
+
+
+def _by_account(folder: Path) -> None:
+    """Say where open findings are, the worst accounts first, in columns."""
+    from orchestrator.policy import Severity
+    from orchestrator.run import open_by_account
+
+    found = open_by_account(folder)
+    if not found:
+        return
+    order = [one.value for one in Severity]
+    worst = sorted(found, key=lambda one: (*(-one.open[word] for word in order), one.account_id))
+    table(
+        [
+            ("account", "", *order),
+            *(
+                (one.account_id, one.name, *(str(one.open[word] or "-") for word in order))
+                for one in worst[:_ACCOUNTS]
+            ),
+        ]
+    )
+    if len(worst) > _ACCOUNTS:
+        say(f"  and {len(worst) - _ACCOUNTS} more accounts with open findings")
+
+
+def _told(summary: Summary) -> None:
+    """Say the headline, and whether everything was seen: the report's own sentences."""
+    warn(summary.headline)
+    warn(f"{'complete' if summary.complete else 'INCOMPLETE'}: {' '.join(summary.coverage)}")
+
+
+def cut_short(folder: Path) -> None:
+    """Say what a scan that was interrupted came to, where it came to have a run folder."""
+    from orchestrator.journal import JournalError
+    from orchestrator.run import summary_of
+
+    with contextlib.suppress(JournalError):  # it was interrupted before there was one
+        _told(summary_of(folder))
+
+
+def balancers_unknown(accounts: int) -> None:
+    """Say in how many accounts a load balancer may let in what no rule shows."""
+    if accounts:
+        warn(
+            f"BALANCERS UNKNOWN in {accounts:,} {'account' if accounts == 1 else 'accounts'}: which load balancers "
+            "joined the groups could not be read, and what these let in no rule shows. The read role needs "
+            "nlb:ListLoadBalancers, nlb:ListListeners, alb:ListLoadBalancers and alb:ListListeners"
+        )
 
 
 def _unseen(path: Path) -> None:
-    """Name the first things that could not be seen; the file has all."""
-    with path.open("rb") as lines:
-        for one in map(json.loads, itertools.islice(lines, _NAMED)):
-            where = " ".join(filter(None, (one["account_id"], one["region_id"], one["security_group_id"])))
-            say(f"  UNREACHABLE {where}: {one['code']}: {_one_line(one['message'])}")
+    """Name the first things that could not be seen, what is accepted at the end; the file has all."""
+    from orchestrator.journal import open_trusted
+
+    with open_trusted(path) as lines:
+        first: dict[bool, list[dict[str, Any]]] = {False: [], True: []}
+        left = 0
+        for one in map(json.loads, lines):
+            kept = first["accepted_until" in one]
+            if len(kept) < _NAMED:
+                kept.append(one)
+            else:
+                left += 1
+    for one in first[False] + first[True]:
+        where = " ".join(filter(None, (one["account_id"], one["region_id"], one["security_group_id"])))
+        until = f" (accepted until {one['accepted_until']})" if "accepted_until" in one else ""
+        warn(f"  UNREACHABLE {where}: {one['code']}: {one['message']}{until}")
+    if left:
+        warn(f"  and {left} more")
 
 
-def plan(planned: Planned) -> int:
-    """Say the plan rule by rule and what is left alone; give its digest."""
-    from orchestrator.run import describe_plan
+def _say_first(texts: Sequence[str], all_in: Path | None = None) -> None:
+    """Say the first of many lines, how many more there are, and the file that has all of them."""
+    for text in texts[:_SHOWN]:
+        warn(text)
+    if len(texts) > _SHOWN:
+        warn(f"and {len(texts) - _SHOWN} more{f', see {all_in}' if all_in else ''}")
 
-    for line in describe_plan(planned.plan):
-        say(_one_line(line))
-    say(f"plan in {planned.path}")
+
+def plan(planned: Planned, *, as_json: bool = False) -> int:
+    """Say what the plan comes to; give its digest, unless that is left to whoever gives the object."""
+    from orchestrator.run import summarize_plan
+
+    connection(planned.connection)
+    for one in summarize_plan(planned.plan, planned.known, _SHOWN):
+        say(one.text)
+    say(f"plan in {planned.path}; rule by rule: {line('show', planned.path)}")
     if planned.plan.actions:
-        say(f"next: sgsweep apply {planned.path} --digest {planned.plan.digest}")
+        say(f"next: {line('apply', planned.path, '--digest', planned.plan.digest)}")
     if not planned.complete:
-        say("INCOMPLETE: the scan did not see everything; what it did not see is not in the plan")
-    give(planned.plan.digest)
+        warn("INCOMPLETE: the scan did not see everything; what it did not see is not in the plan")
+    if not as_json:
+        give(planned.plan.digest)
     return 0 if planned.complete else 3
+
+
+def reviewed(found: Reviewed) -> int:
+    """Give a plan for who is to approve it: which it is, what it comes to, then rule by rule."""
+    if not found.has_run:
+        warn(
+            "the run that the plan was made from is not beside it: accounts have no names here, rules no severities"
+        )
+    page(_review(found))
+    return 0
+
+
+def _review(found: Reviewed) -> Iterator[tuple[str, Style]]:
+    from orchestrator.run import describe_plan, describe_plan_identity, summarize_plan
+
+    for text in describe_plan_identity(found.plan):
+        yield text, "bold"
+    if not found.is_whole:
+        changes = f"{len(found.plan.actions)} of {found.actions} changes"
+        rest = f"{len(found.plan.skipped)} of {found.skipped} things that are left alone"
+        yield f"shown: {changes}, {rest}; the digest is that of the whole", "bold"
+    yield "", ""
+    for one in summarize_plan(found.plan, found.known):
+        yield one.text, _STYLES[one.about]
+    yield "", ""
+    for one in describe_plan(found.plan, found.known):
+        yield one.text, _STYLES[one.about]
+
+
+_STYLES: Mapping[str, Style] = {"": "", "heading": "bold", "goes": "red", "comes": "green", "closes": "cyan"}
 
 
 def changed(result: Changed, *, is_rollback: bool = False) -> int:
     """Say how the changes ended, each failed one by name, and what to do next."""
-    counts = ", ".join(f"{count} {outcome}" for outcome, count in sorted(result.outcomes.items()))
-    say(f"changes: {counts or 'none'}")
-    for one in result.failed[:_SHOWN]:
-        where = f"{one.account_id} {one.region_id} {one.security_group_id} {one.rule_id}"
-        asked = f" (RequestId {one.request_id})" if one.request_id not in one.reason else ""
-        say(f"FAILED {where}: {_one_line(one.reason)}{asked}")
-    if len(result.failed) > _SHOWN:
-        say(f"... and {len(result.failed) - _SHOWN} more, see {result.folder / 'outcomes.jsonl'}")
+    if result.nothing_left:
+        done = (
+            "an earlier rollback of this run took it back"
+            if is_rollback
+            else "this plan was carried out before"
+        )
+        warn(f"nothing was left to do: {done}")
+    if result.outcomes or not result.nothing_left:
+        counts = ", ".join(f"{count} {outcome}" for outcome, count in sorted(result.outcomes.items()))
+        warn(f"changes: {counts or 'none'}{' (all of them earlier)' if result.nothing_left else ''}")
+    if set(result.outcomes) == {"already_absent"}:
+        say("every rule of the plan was gone already: nothing was changed")
+    if result.others:
+        warn(
+            f"STANDS AGAIN: {result.others} rules of the same content stand under another id, see "
+            f"{result.folder / 'outcomes.jsonl'}; scan and plan anew to close them"
+        )
+    _say_failed(result)
     if result.stopped:
-        say(f"STOPPED: {result.stopped}. Run the same command again to go on")
+        warn(f"STOPPED: {result.stopped}; {result.left} changes are left. Go on: {again()}")
     elif result.outcomes:
-        way_back = "" if is_rollback else f"; the way back: sgsweep rollback {result.folder}"
-        say(f"next: sgsweep verify {result.folder}{way_back}")
+        say(f"next: {line('verify', result.folder)}")
+        if not is_rollback:
+            say(f"the way back: {line('rollback', result.folder)}")
+    if is_rollback:
+        give(result.digest)
     return result.exit_code
+
+
+def _say_failed(result: Changed) -> None:
+    if result.failed:
+        from orchestrator.run import account_names
+
+        names, all_in = account_names(result.folder), result.folder / "outcomes.jsonl"
+        for text in failures(result.failed, names, all_in):
+            warn(text)
+
+
+def signed(done: Signed, path: Path) -> int:
+    """Say what was signed; give its digest."""
+    subject = done.subject
+    what = f"the record of run {done.run_id}, {subject.head} entries, the last of {subject.head_at}"
+    if done.plan is not None:
+        accounts = len({action.account_id for action in done.plan.actions})
+        what = f"the plan of run {done.run_id}: {len(done.plan.actions)} rules in {accounts} accounts"
+    say(f"signed: {what}")
+    say(
+        f"of organization {subject.organization}, against {subject.endpoint}; signatures on it now: {done.signatures}"
+    )
+    if done.plan is not None:
+        say(f"next: {line('apply', path, '--digest', subject.digest)}")
+    give(subject.digest)
+    return 0
 
 
 def closed(result: Closed, folder: Path, progress: Progress) -> int:
     """Say what was found and closed, what stays open, and what is reachable still through another group."""
-    _swept(result.summary, folder, progress)
+    if result.planned is not None:
+        return _would_close(result, result.planned, folder, progress)
+    _swept(result.summary, folder, progress, again())
     changed(result.changed)
-    for one in result.still_reachable[:_SHOWN]:
-        where = f"{one.account_id} {one.region_id} {one.security_group_id}"
-        say(f"STILL REACHABLE {where}: through {', '.join(one.via)} on the same network interface")
-    say(f"{result.left_open} findings stay open; {len(result.still_reachable)} groups are reachable still")
+    _say_first(
+        [
+            f"STILL REACHABLE {one.account_id} {one.region_id} {one.security_group_id}: "
+            f"through {', '.join(one.via)} on the same network interface"
+            for one in result.still_reachable
+        ]
+    )
+    protected = _protected(result.left_protected)
+    warn(
+        f"{result.left_open} findings on {result.rules_open} rules stay open{protected}; "
+        f"{len(result.still_reachable)} groups are reachable still"
+    )
     say("connections that are established now can live up to 910 seconds longer")
     return result.exit_code
 
 
-def verified(found: Verified, *, offline: bool) -> int:
+def _would_close(result: Closed, planned: Plan, folder: Path, progress: Progress) -> int:
+    """Say what closing would do; nothing was changed."""
+    from orchestrator.run import describe_plan, summarize_plan
+
+    _swept(result.summary, folder, progress, again())
+    for one in (*describe_plan(planned), *summarize_plan(planned, most=_SHOWN)):
+        say(one.text)
+    if result.changed.stopped:
+        warn(f"IT WOULD STOP: {result.changed.stopped}")
+    say("dry run: nothing was changed; the same command without --dry-run reads again and does it")
+    return result.exit_code
+
+
+def _ledger(found: LedgerChecked) -> None:
+    """Say what the ledger of a function holds, and what it cannot show by itself."""
+    say(f"{found.invocations} invocations of the function have changed something, or were about to")
+    _say_first(
+        [
+            f"NOT ENDED: invocation {one.request_id}, begun {one.at}: it goes on, or the platform has ended it; what "
+            "it had done until then is among the records"
+            for one in found.unfinished
+        ]
+    )
+    say(
+        f"the newest entry is number {found.newest}, SHA-256 {found.newest_hash}: the newest line of the function's "
+        'log with "sgsweep":"trail" must say the same, or entries are missing from the end'
+    )
+
+
+def verified(found: Verified, folder: Path, *, offline: bool) -> int:
     """Say what is wrong with the record, and what in the cloud is not as the run left it."""
-    for problem in found.problems[:_SHOWN]:
-        say(
-            f"BROKEN {problem.kind}, line {problem.line}, account {problem.account_id or '?'}: {problem.text}"
-        )
+    _say_first([_broken(problem) for problem in found.problems])
+    broken = sum(1 for problem in found.problems if problem.kind != "unsigned")
+    if broken:
+        warn(f"the audit trail is BROKEN: {broken} problems; keep the folder as evidence")
+    elif found.problems:
+        warn("the audit trail is consistent, but not signed by all who must have")
     if found.problems:
-        say(f"the audit trail is BROKEN: {len(found.problems)} problems; keep the folder as evidence")
         return found.exit_code
-    say(f"the audit trail is whole: {found.records} records")
+    warn(f"the audit trail is {found.proof}: {found.records} records")
+    if found.ledger:
+        _ledger(found.ledger)
+    elif found.proof.endswith("unsigned"):
+        say(
+            "so nothing in it contradicts itself; whoever may write the folder could have written all of it anew. "
+            f"A signature shows that: {line('sign', folder, '--key')} KEY"
+        )
     if offline:
         return found.exit_code
-    for one in found.differences[:_SHOWN]:
-        where = f"{one.account_id} {one.region_id} {one.security_group_id} {one.rule_id}"
-        say(f"DIFFERS {where}: {_one_line(one.reason)}")
-    for unseen in found.unreachable[:_SHOWN]:
-        where = f"{unseen.account_id} {unseen.region_id} {unseen.security_group_id}"
-        say(f"UNREACHABLE {where}: {unseen.code}: {_one_line(unseen.message)}")
-    failing = sum(1 for one in found.open if one.verdict.value == "fail")
-    say(
-        f"{len(found.differences)} rules are not as the run left them, {failing} findings are open, "
-        f"{len(found.unreachable)} groups could not be read"
+    _say_first(
+        [
+            f"DIFFERS {one.account_id} {one.region_id} {one.security_group_id} {one.rule_id}: {one.reason}"
+            for one in found.differences
+        ]
     )
+    _say_first([_not_read(one) for one in found.unreachable])
+    _say_first([f"{_not_read(one)} (accepted until {until})" for one, until in found.accepted])
+    failing = sum(1 for one in found.open if one.is_open)
+    warn(
+        f"{len(found.differences)} rules are not as the run left them, "
+        f"{failing} findings are open on {found.rules_open} rules, {len(found.unreachable)} groups could not be read"
+    )
+    unsure = sum(1 for one in found.open if one.is_undetermined)
+    if unsure:
+        warn(
+            f"INCOMPLETE: {unsure} rules cannot be judged now, since something that they refer to cannot be read"
+        )
+    balancers_unknown(found.balancers_unknown)
     if not found.complete:
-        say("INCOMPLETE: the scan of this run did not see everything")
+        warn("INCOMPLETE: the scan of this run did not see everything")
     return found.exit_code
+
+
+def _not_read(one: Unreachable) -> str:
+    return f"UNREACHABLE {one.account_id} {one.region_id} {one.security_group_id}: {one.code}: {one.message}"
+
+
+def _broken(problem: Problem) -> str:
+    if problem.kind == "unsigned":
+        return f"UNSIGNED {problem.text}"
+    line = f", line {problem.line}" if problem.line else ""
+    account = f", account {problem.account_id}" if problem.account_id else ""
+    return f"BROKEN {problem.kind}{line}{account}: {problem.text}"
 
 
 def explanation(found: Explanation) -> int:
     """Give why a rule was judged as it was: the findings, then the rules that decide, in order."""
+    for one in found.findings[:1]:
+        account = f"{one.account_id} {one.account_name}".strip()
+        group = f"{one.security_group_id} {one.security_group_name}".strip()
+        give(f"rule {one.rule_id} of group {group} in {one.region_id} of account {account}")
     for finding in found.findings:
         give(f"{finding.check_id}: {finding.severity.value}, {finding.verdict.value}, {finding.status.value}")
-        give(f"  {_one_line(finding.reason)}")
+        give(f"  {finding.reason}")
         if finding.witness is not None:
             packet = finding.witness
             port = "" if packet.port is None else f"/{packet.port}"
@@ -182,11 +478,66 @@ def explanation(found: Explanation) -> int:
         give("no check fails")
     give("the rules that decide, in the order in which the cloud applies them:")
     for step in found.steps:
-        give(
-            f"  {step.priority:>3} {step.policy:<6} {step.rule_id}: {_one_line(step.matches)}; {_one_line(step.effect)}"
-        )
+        give(f"  {step.priority:>3} {step.policy:<6} {step.rule_id}: {step.matches}; {step.effect}")
     give(f"what gets through: {found.left or 'nothing'}")
     return 0
+
+
+def checked(found: CodeChecked, kind: str) -> int:
+    """Give what was found in code, and say how much was judged, and what that comes to."""
+    from orchestrator.report import code_lines, render_code
+
+    if kind == "text":
+        for one in code_lines(found.view):
+            give(one)
+    else:
+        with document() as write:
+            render_code(found.view, kind, write)
+    for file in found.files:
+        against = f", with the groups of {file.against}" if file.against else ""
+        say(
+            f"{file.path}: {file.kind}, {file.rules} rules in {file.groups} groups{against}: {_verdict(file.found)}"
+        )
+    return found.exit_code
+
+
+def patched(found: CodePatched) -> int:
+    """Say of each rule where its code is and what became of it; give the snippets and the names of the patches."""
+    result = found.result
+    for one in result.wanted:
+        place = f" ({one.file}:{one.line})" if one.file and one.line else ""
+        how = "in the patch" if one.patch else f"change it by hand: {one.why}"
+        say(f"{one.security_group_id} {one.rule_id}: {one.action} {one.address}{place}: {how}")
+    for group_id, rule_id, reason in result.left:
+        say(f"{group_id} {rule_id}: left alone: {reason}")
+    for group_id, rule_id in result.unmanaged:
+        say(
+            f"{group_id} {rule_id}: the code does not declare it: somebody else made it, and `sgsweep plan` closes it"
+        )
+    for one in result.wanted:
+        for text in one.snippet.splitlines():
+            give(text)
+    for number, file in enumerate(found.files, 1):
+        give(str(file))
+        then = " when the stack has been updated with the first" if number > 1 else ""
+        say(f"wrote {file}: apply it in the folder of the code (`git apply` or `patch -p1`){then}")
+    if not result.wanted and not result.left:
+        say("nothing that a plan would change is declared by this code")
+    return found.exit_code
+
+
+def _verdict(found: Sequence[Located]) -> str:
+    """Say how many findings count, and how many were set aside."""
+    findings = [one.finding for one in found]
+    unknown = sum(finding.is_undetermined for finding in findings)
+    opened = sum(finding.is_open for finding in findings)
+    aside = len(findings) - unknown - opened
+    parts = [
+        f"{opened} open" if opened else "",
+        f"{unknown} that cannot be judged yet" if unknown else "",
+        f"{aside} set aside (exempt, dropped first, or merely wide)" if aside else "",
+    ]
+    return ", ".join(filter(None, parts)) or "nothing found"
 
 
 def checks(listed: Mapping[str, tuple[Check, ...]]) -> int:
@@ -195,24 +546,33 @@ def checks(listed: Mapping[str, tuple[Check, ...]]) -> int:
         for check in members:
             ports = " ".join(map(str, check.ports)) or check.protocol or check.direction
             columns = (pack, check.id, check.severity.value, ports, check.title, check.reason)
-            give("\t".join(map(_one_line, columns)))
+            give(*columns)
     return 0
 
 
 def _counts(summary: Summary) -> list[tuple[str, str]]:
     accounts, api = summary.accounts, summary.api
-    carried = f" ({summary.carried_over} not read again)" if summary.carried_over else ""
+    begun = f", {accounts.not_begun} not begun" if accounts.not_begun else ""
+    carried = f" ({summary.carried_over} of them not read again)" if summary.carried_over else ""
     return [
-        ("accounts", f"{accounts.reached} of {accounts.total} reached, {accounts.unreachable} unreachable"),
-        ("regions", f"{summary.regions} ({summary.account_regions} in all accounts)"),
+        (
+            "accounts",
+            f"{accounts.reached} of {accounts.total} reached, {accounts.unreachable} unreachable{begun}",
+        ),
+        ("regions", f"{summary.regions} different, {summary.account_regions} over all accounts"),
         ("security groups", f"{summary.security_groups}{carried}"),
         ("rules", str(summary.rules)),
-        ("open findings", str(summary.open_failures)),
+        ("open findings", f"{summary.open_failures} on {summary.open_rules} rules"),
+        *(
+            [("wide sources", f"{summary.wide}: to be looked at, not counted as open")]
+            if summary.wide
+            else []
+        ),
         ("calls", f"{api['calls']} ({api['throttled']} throttled, {api['retried']} retried)"),
         ("seconds", f"{summary.seconds:.1f}"),
     ]
 
 
-def _one_line(text: str) -> str:
-    """Return the text without what would break a line of columns or steer a terminal."""
-    return "".join(char if char.isprintable() else "?" for char in text)
+def _protected(count: int) -> str:
+    """Say how many of the open findings nothing is done about, because somebody protects their groups."""
+    return f" ({count} of them in protected groups, which are not changed)" if count else ""

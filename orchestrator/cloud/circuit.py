@@ -1,4 +1,4 @@
-"""One circuit per account and region: after calls lost in a row it opens, and further calls fail at once.
+"""One circuit per account, region and product: after calls lost in a row it opens, and further calls fail at once.
 
 A region that is down then costs seconds, not its number of groups times the patience of a call.
 """
@@ -6,6 +6,9 @@ A region that is down then costs seconds, not its number of groups times the pat
 from __future__ import annotations
 
 from collections.abc import Callable
+
+Circuit = tuple[str, "str | None", str]
+"""Account, region and product: ECS that is down in a region says nothing of OSS there."""
 
 
 class _Circuit:
@@ -24,37 +27,40 @@ class Circuits:
         self._failures = failures
         self._seconds = seconds
         self._clock = clock
-        self._circuits: dict[tuple[str, str | None], _Circuit] = {}
+        self._circuits: dict[Circuit, _Circuit] = {}
 
-    def open_for(self, account_id: str, region_id: str | None) -> float:
+    def open_for(self, key: Circuit) -> float:
         """Return for how many seconds calls are refused; 0 to go ahead. After that one call may try."""
-        circuit = self._circuits.get((account_id, region_id)) if self._circuits else None
-        if circuit is None or circuit.failures < self._failures:
-            return 0.0
-        left = circuit.open_until - self._clock()
-        if left > 0 or circuit.probing:
-            return max(left, 0.001)
+        left = self.shut_for(key)
+        circuit = self._circuits.get(key) if self._circuits else None
+        if left or circuit is None or circuit.failures < self._failures:
+            return left
+        if circuit.probing:
+            return 0.001
         circuit.probing = True
         return 0.0
 
-    def answered(self, account_id: str, region_id: str | None) -> None:
+    def shut_for(self, key: Circuit) -> float:
+        """Return for how many seconds calls are refused; 0 if one may try, which is not counted as trying."""
+        circuit = self._circuits.get(key) if self._circuits else None
+        if circuit is None or circuit.failures < self._failures:
+            return 0.0
+        return max(0.0, circuit.open_until - self._clock())
+
+    def answered(self, key: Circuit) -> None:
         """Note that the region answered: even a refusal shows that it works."""
         if self._circuits:
-            self._circuits.pop((account_id, region_id), None)
+            self._circuits.pop(key, None)
 
-    def lost(self, account_id: str, region_id: str | None) -> None:
+    def lost(self, key: Circuit) -> None:
         """Note a call lost for good, after its retries."""
-        circuit = self._circuits.setdefault((account_id, region_id), _Circuit())
+        circuit = self._circuits.setdefault(key, _Circuit())
         circuit.failures += 1
         circuit.probing = False
         circuit.open_until = self._clock() + self._seconds
 
-    def left(self, account_id: str, region_id: str | None) -> None:
+    def left(self, key: Circuit) -> None:
         """Note that a call went away without an outcome (cancelled): the next one may try."""
-        circuit = self._circuits.get((account_id, region_id)) if self._circuits else None
+        circuit = self._circuits.get(key) if self._circuits else None
         if circuit is not None:
             circuit.probing = False
-
-    def open(self) -> tuple[tuple[str, str | None], ...]:
-        """Return the (account, region) pairs whose circuit is open, for the report."""
-        return tuple(key for key, circuit in self._circuits.items() if circuit.failures >= self._failures)

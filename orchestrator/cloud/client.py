@@ -1,4 +1,4 @@
-"""The client: limit, sign, send, classify, retry. Every call goes through `Client.send` or `fetch`.
+"""The client: limit, sign, send, classify, retry. Every call goes through `Client._exchanged`.
 
 Credentials are asked for before a place is taken, so entering an account never waits for a place that its own
 callers hold. Every attempt is signed anew, and a call that waits holds no place.
@@ -8,24 +8,33 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import replace
 from types import TracebackType
-from typing import Any, TypeVar, overload
+from typing import Any, TypeVar
 
-from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type
 from typing_extensions import Self
+from yarl import URL
 
-from accounts.credentials import Credentials, CredentialSource, MalformedSessionError
+from accounts.chain import Carried
+from accounts.credentials import (
+    Credentials,
+    CredentialSource,
+    HubUnavailableError,
+    MalformedSessionError,
+)
 from accounts.official import pooled
 from orchestrator.cloud.circuit import Circuits
-from orchestrator.cloud.endpoints import PRODUCTS, VERSIONS, Endpoints
-from orchestrator.cloud.errors import CloudError, ExpiredToken, Unavailable
-from orchestrator.cloud.limiter import Limiter
-from orchestrator.cloud.retry import Patience, RetryBudget, Tries, delay_before_retry
-from orchestrator.cloud.settings import CloudSettings, CloudSettingsError, Limits
+from orchestrator.cloud.endpoints import PRODUCTS, Endpoints, goes_by_proxy
+from orchestrator.cloud.errors import CloudError, Unavailable
+from orchestrator.cloud.limiter import Limiter, Permit
+from orchestrator.cloud.responses import Answered, read
+from orchestrator.cloud.retry import Patience, Progress, Retry, RetryBudget, is_for_another_turn
+from orchestrator.cloud.settings import VERSIONS, CloudSettings, CloudSettingsError, Limits
 from orchestrator.cloud.stats import Observer, Stats
-from orchestrator.cloud.transport import Transport
-from orchestrator.cloud.wire import Progress, Request, Wire
+from orchestrator.cloud.transport import NotAfter, Transport, asleep_seconds
+from orchestrator.cloud.wire import Read, Request, Sendable, Wire
 
 __all__ = [
     "AccountSession",
@@ -36,6 +45,7 @@ __all__ = [
     "Credentials",
     "Limits",
     "Request",
+    "Turn",
     "pooled",
 ]
 
@@ -48,9 +58,9 @@ class Client:
     Attributes:
         settings: as given.
         stats: counts of what was sent, by action.
-        endpoints: where calls go; `endpoints.identity` names the cloud that a plan is for.
+        endpoints: where calls go.
         limiter: its `learned` and `remember` carry quotas from run to run, its `queues` say what waits.
-        circuits: its `open` names the accounts and regions that are not asked for now.
+        circuits: which accounts, regions and products are not asked for now.
         budget: of retries.
     """
 
@@ -64,22 +74,18 @@ class Client:
         observers: tuple[Observer, ...] = (),
         chance: Callable[[], float] = random.random,
     ) -> None:
-        """Check the settings; connections are made later.
+        """Make a client; connections are made later.
 
         Args:
             settings: where the cloud is and how hard it may be asked.
             observers: are given every attempt.
             chance: 0 to 1, for the jitter of retries.
-
-        Raises:
-            CloudSettingsError: the endpoint is wrong, or plain http to another machine.
         """
         self.settings = settings or CloudSettings()
         self.stats = Stats()
         self.endpoints = Endpoints(self.settings)
         self._observers = observers
         self._chance = chance
-        self._patience = Patience(self.settings.attempts, self.settings.deadline_seconds)
         limits = self.settings.limits
         self.budget = RetryBudget(fraction=limits.retry_fraction, floor=limits.retry_floor)
 
@@ -89,6 +95,12 @@ class Client:
         self.limiter = Limiter(limits)
         self.circuits = Circuits(
             failures=limits.circuit_failures, seconds=limits.circuit_seconds, clock=self._clock
+        )
+        self._retry = Retry(
+            Patience(self.settings.attempts, self.settings.deadline_seconds),
+            self.budget,
+            clock=self._clock,
+            chance=self._chance,
         )
         self._transport = Transport(self.settings)
         self._wire = Wire(
@@ -106,114 +118,189 @@ class Client:
     ) -> None:
         await self._transport.close()
 
-    async def send(self, request: Request, source: CredentialSource) -> bytes:
-        """Return the body of the answer: a JSON object without an error code.
+    @property
+    def proxy(self) -> str:
+        """The proxy that calls go by, without user and password; empty for none."""
+        return self._transport.proxy
+
+    @property
+    def ca_sha256(self) -> str:
+        """SHA-256, hex, of each certificate of `ca_file` that is trusted, with spaces between them; empty for none."""
+        return self._transport.ca_sha256
+
+    async def carry(self, method: str, url: str, headers: Mapping[str, str], body: bytes) -> Carried:
+        """Send a request for the hub's own credentials, which others have signed, over the transport of all calls.
+
+        Plain http, as to the metadata of an instance, never goes by the proxy.
 
         Raises:
-            CloudError: the subclass says what to do next.
-            Exception: what the source raises when the account cannot be entered.
+            Unavailable: there is no answer.
         """
-        return await self.fetch(request, source, bytes)
+        asked = self.endpoints.lead(URL(url, encoded=True))
+        host = asked.host_port_subcomponent or ""
+        proxied = asked.scheme == "https" and goes_by_proxy(host, self.settings)
+        answer = await self._transport.carry(method, asked, {**headers, "host": host}, body, proxied=proxied)
+        return Carried(
+            answer.status, {name.lower(): value for name, value in answer.headers.items()}, answer.body
+        )
 
-    async def fetch(self, request: Request, source: CredentialSource, kind: type[T]) -> T:
-        """Return the answer as `kind`: dict, bytes, or a msgspec Struct.
-
-        Raises:
-            CloudError: the subclass says what to do next.
-            Exception: what the source raises when the account cannot be entered.
-        """
-        who = await _identity(source, request)
-        progress = Progress(self._clock())
-        self.budget.calls += 1
-        try:
-            return await self._wire.once(request, who, kind, progress)
-        except CloudError as error:
-            failed = error
-        try:
-            return await self._again(request, source, kind, progress, who, failed)
-        except CloudError as error:
-            self.stats.of(request.action).failed += 1
-            if isinstance(error, Unavailable) and error.code != "CircuitOpen":
-                self.circuits.lost(request.account_id, request.region_id)
-            raise
-
-    async def _again(
+    async def fetch(
         self,
         request: Request,
         source: CredentialSource,
-        kind: type[T],
-        progress: Progress,
-        who: Credentials,
-        failed: CloudError,
+        *,
+        held: Permit | None = None,
+        not_after: NotAfter | None = None,
+    ) -> Answered:
+        """Return the decoded answer.
+
+        Args:
+            request: the call.
+            source: says who signs it.
+            held: its turn, if it was taken before; it is released.
+            not_after: the last moment at which it may be sent, in any attempt; None for any.
+
+        Raises:
+            CloudError: the subclass says what to do next.
+            Exception: what the source raises when the account cannot be entered.
+        """
+        try:
+            progress = await self._begun(request, source)
+        except BaseException:
+            if held is not None:
+                held.unsent()
+            raise
+        progress.held, progress.not_after = held, not_after
+        answer = await self._exchanged(request, source, read, progress)
+        return Answered(answer, progress.sent_at)
+
+    @asynccontextmanager
+    async def turn(self, request: Request, source: CredentialSource) -> AsyncIterator[Turn]:
+        """Take the turn of a request before it is made; see `AccountSession.turn`."""
+        await self._identity(source, request)
+        try:
+            held = await self._wire.hold(request)
+        except CloudError as error:
+            self._wire.lost(request, error)
+            raise
+        turn = Turn(self, request, source, held)
+        try:
+            yield turn
+        finally:
+            turn.end()
+
+    async def exchange(self, request: Sendable, source: CredentialSource, reading: Read[T]) -> T:
+        """Return what `reading` makes of the answer. All that this process sends goes this way.
+
+        Raises:
+            CloudError: the subclass says what to do next.
+            Exception: what the source raises when the account cannot be entered, or `reading`.
+        """
+        return await self._exchanged(request, source, reading, await self._begun(request, source))
+
+    async def _begun(self, request: Sendable, source: CredentialSource) -> Progress:
+        who = await self._identity(source, request)
+        return Progress(who, self._clock(), mutating=request.mutating)
+
+    async def _exchanged(
+        self, request: Sendable, source: CredentialSource, reading: Read[T], progress: Progress
     ) -> T:
-        """Judge the first failure and go on. The first attempt is made free of the retry machinery."""
-        judge = _Judge(self, request, progress)
-        last: CloudError = failed
-        async for attempt in AsyncRetrying(
-            retry=retry_if_exception_type(CloudError), wait=judge.wait, stop=judge.stop, reraise=True
-        ):
-            with attempt:
-                if attempt.retry_state.attempt_number == 1:
-                    raise failed
-                not_this = who if isinstance(last, ExpiredToken) else None
-                who = await _identity(source, request, not_this=not_this)
-                try:
-                    return await self._wire.once(request, who, kind, progress)
-                except CloudError as error:
-                    last = error
-                    raise
-        raise failed  # pragma: no cover - the loop returns or raises
+        async def attempt(progress: Progress) -> T:
+            if progress.attempts:
+                refused = progress.who if progress.expired else None
+                progress.who = await self._identity(source, request, not_this=refused)
+            return await self._wire.once(request, reading, progress)
 
-    def delay(self, error: CloudError, progress: Progress, *, mutating: bool) -> float | None:
-        """Return the seconds before the next attempt, None to give up; spends the retry budget."""
-        tries = Tries(
-            attempts=progress.attempts,
-            spent_seconds=self._clock() - progress.started_at - progress.waited_seconds,
-            refreshed=progress.refreshed,
-            signed_anew=progress.signed_anew,
-        )
-        delay = delay_before_retry(error, tries, self._patience, mutating=mutating, chance=self._chance())
-        if delay is None or (isinstance(error, Unavailable) and not self.budget.take()):
-            return None
-        progress.refreshed |= isinstance(error, ExpiredToken)
-        progress.signed_anew |= error.code == "SignatureNonceUsed"
-        return delay
+        try:
+            return await self._retry(attempt, progress)
+        except CloudError as error:
+            if not (progress.not_after and is_for_another_turn(error)):
+                self._wire.lost(request, error)
+            raise
+
+    async def _identity(
+        self, source: CredentialSource, request: Sendable, *, not_this: Credentials | None = None
+    ) -> Credentials:
+        """Return who signs; raise Unavailable where the source was answered with no session."""
+        try:
+            return await source.credentials(not_this=not_this)
+        except MalformedSessionError as error:
+            raise Unavailable(
+                code=error.code,
+                message=str(error),
+                action="AssumeRole",
+                account_id=request.account_id,
+            ) from None
+        except HubUnavailableError as error:
+            return await self._hub_again(source, not_this, error)
+
+    async def _hub_again(
+        self, source: CredentialSource, not_this: Credentials | None, first: HubUnavailableError
+    ) -> Credentials:
+        """Ask for the hub's credentials again, as patiently as any call is sent again.
+
+        Raises:
+            HubCredentialsError: they were not given in all that time.
+        """
+        told = first
+        progress = Progress(Credentials("", ""), self._clock(), mutating=False)
+
+        async def attempt(progress: Progress) -> Credentials:
+            nonlocal told
+            progress.attempts += 1
+            try:
+                if progress.attempts > 1:
+                    return await source.credentials(not_this=not_this)
+            except HubUnavailableError as error:
+                told = error
+            raise Unavailable(code=told.code, message=str(told))
+
+        try:
+            return await self._retry(attempt, progress)
+        except Unavailable:
+            raise told from None
 
 
-class _Judge:
-    """Hands tenacity what the policy says: it asks for the wait first, then whether to stop."""
+class Turn:
+    """The turn of one call that changes something: its place and its quota are held until it is made or given up."""
 
-    def __init__(self, client: Client, request: Request, progress: Progress) -> None:
+    def __init__(self, client: Client, request: Request, source: CredentialSource, held: Permit) -> None:
         self._client = client
-        self._mutating = request.mutating
-        self._progress = progress
-        self._delay: float | None = None
+        self._request = request
+        self._source = source
+        self._held: Permit | None = held
+        self._asleep_seconds = asleep_seconds()  # before any reading that the call may rely on
 
-    def wait(self, state: RetryCallState) -> float:
-        """Return the seconds before the next attempt."""
-        error = state.outcome.exception() if state.outcome else None
-        if isinstance(error, CloudError):
-            self._delay = self._client.delay(error, self._progress, mutating=self._mutating)
-        return self._delay or 0.0
+    async def call(self, parameters: Mapping[str, object], *, not_after: float) -> dict[str, Any]:
+        """Make the call, without waiting for leave again, and return its decoded answer. A turn is good for one call.
 
-    def stop(self, state: RetryCallState) -> bool:  # noqa: ARG002 - tenacity's signature
-        """Tell whether to give up."""
-        return self._delay is None
+        What was not carried out is sent again only while `not_after` lasts, and never once it was throttled. So there
+        is one more error than elsewhere, and one that comes sooner: `TooLate`, and `Throttled` that is not `hopeless`.
+        After either nothing was changed: end this turn, take another (it waits for the quota), and read again. The
+        session's credentials are asked for again first, for they may have expired while the turn was waited for; that
+        costs a call only if they have.
 
+        Args:
+            parameters: see `Request`.
+            not_after: the last moment, by the loop's clock, at which the request's first byte may leave.
 
-async def _identity(
-    source: CredentialSource, request: Request, *, not_this: Credentials | None = None
-) -> Credentials:
-    """Return who signs; raise Unavailable where the source was answered with no session."""
-    try:
-        return await source.credentials(not_this=not_this)
-    except MalformedSessionError as error:
-        raise Unavailable(
-            code="MalformedAnswer",
-            message=str(error),
-            action="AssumeRole",
-            account_id=request.account_id,
-        ) from None
+        Raises:
+            TooLate: it was not sent, for that moment had passed.
+            CloudError: the subclass says what to do next.
+            Exception: what the source raises when the account cannot be entered.
+        """
+        held, self._held = self._held, None
+        if held is None:
+            raise RuntimeError("a turn is good for one call")
+        request = replace(self._request, parameters=parameters)
+        limit = NotAfter(not_after, self._asleep_seconds)
+        return await self._client.fetch(request, self._source, held=held, not_after=limit)
+
+    def end(self) -> None:
+        """Give place and quota back if the call was not made."""
+        held, self._held = self._held, None
+        if held is not None:
+            held.unsent()
 
 
 class AccountSession:
@@ -226,7 +313,6 @@ class AccountSession:
         self.account_id = account_id
         self.source = source
 
-    @overload
     async def call(
         self,
         action: str,
@@ -235,30 +321,7 @@ class AccountSession:
         *,
         product: str = "ecs",
         mutating: bool = False,
-    ) -> dict[str, Any]: ...
-
-    @overload
-    async def call(
-        self,
-        action: str,
-        region_id: str | None,
-        parameters: Mapping[str, object],
-        *,
-        product: str = "ecs",
-        type: type[T],
-        mutating: bool = False,
-    ) -> T: ...
-
-    async def call(
-        self,
-        action: str,
-        region_id: str | None,
-        parameters: Mapping[str, object],
-        *,
-        product: str = "ecs",
-        type: type[Any] = dict,  # noqa: A002 - as msgspec.json.decode has it
-        mutating: bool = False,
-    ) -> Any:
+    ) -> dict[str, Any]:
         """Return the decoded answer of one action.
 
         Args:
@@ -266,7 +329,6 @@ class AccountSession:
             region_id: whose endpoint answers and whose quota counts; None for central products.
             parameters: see `Request`.
             product: the product's code.
-            type: dict, bytes or a msgspec Struct.
             mutating: it changes something: not repeated when it may have been carried out.
 
         Raises:
@@ -276,7 +338,29 @@ class AccountSession:
         request = Request(
             product, VERSIONS[product], action, region_id, self.account_id, parameters, mutating
         )
-        return await self.client.fetch(request, self.source, type)
+        return await self.client.fetch(request, self.source)
+
+    def turn(
+        self, action: str, region_id: str | None, *, product: str = "ecs"
+    ) -> AbstractAsyncContextManager[Turn]:
+        """Take the turn of a call that changes something, to read within it and then to call at once.
+
+        Entering waits for credentials, circuit, quota and a place as a call does, then holds quota and place. Within
+        it any call may be made; those need places of their own, so turns hold at most half of the places and wait
+        for each other beyond. Within a turn take no second one: two that do so could wait for each other. A turn that
+        is left without its call gives place and quota back.
+
+        Args:
+            action: such as RevokeSecurityGroup.
+            region_id: whose endpoint answers and whose quota counts; None for central products.
+            product: the product's code.
+
+        Raises:
+            CloudError: on entering: the turn will not come.
+            Exception: on entering: what the source raises when the account cannot be entered.
+        """
+        request = Request(product, VERSIONS[product], action, region_id, self.account_id, {}, mutating=True)
+        return self.client.turn(request, self.source)
 
     async def call_api_async(self, params: Any, request: Any, runtime: Any) -> dict[str, Any]:  # noqa: ANN401, ARG002 - the official clients' own signature
         """Carry out a call of an official client over this transport; see `pooled`.
@@ -306,5 +390,4 @@ class AccountSession:
             body=request.body or None,
             method=params.method,
         )
-        body: dict[str, Any] = await self.client.fetch(ours, self.source, dict)
-        return {"body": body, "headers": {}, "statusCode": 200}
+        return {"body": await self.client.fetch(ours, self.source), "headers": {}, "statusCode": 200}

@@ -7,21 +7,20 @@ takes it.
 
 from __future__ import annotations
 
-import ipaddress
 import re
+from urllib.request import proxy_bypass_environment  # type: ignore[attr-defined]  # typeshed lacks it
 
 from yarl import URL
 
-from orchestrator.cloud.settings import CloudSettings, CloudSettingsError
+from orchestrator.cloud.settings import (
+    VERSIONS,
+    CloudSettings,
+    CloudSettingsError,
+    endpoint_url,
+    is_loopback,
+    is_region_id,
+)
 
-VERSIONS = {
-    "ecs": "2014-05-26",
-    "sts": "2015-04-01",
-    "ram": "2015-05-01",
-    "resourcemanager": "2020-03-31",
-    "resourcedirectorymaster": "2022-04-19",
-    "config": "2020-09-07",
-}
 PRODUCTS = {version: product for product, version in VERSIONS.items()}
 
 _HOME_REGION = {
@@ -38,6 +37,11 @@ _EXCEPTIONS = {
     ("ecs", "cn-north-2-gov-1"): "ecs.aliyuncs.com",
     ("sts", "ap-south-1"): "sts.aliyuncs.com",
     ("sts", "ap-southeast-2"): "sts.aliyuncs.com",
+    # the industry clouds as sts 1.1.4's own map has them; `endpoints` and `home_region` win where they differ
+    ("sts", "cn-north-2-gov-1"): "sts-vpc.cn-north-2-gov-1.aliyuncs.com",
+    ("sts", "cn-shenzhen-finance-1"): "sts-vpc.cn-shenzhen-finance-1.aliyuncs.com",
+    ("sts", "cn-hangzhou-finance"): "sts.aliyuncs.com",
+    ("sts", "cn-beijing-finance-1"): "sts.aliyuncs.com",
 }
 # one host for the whole site, whatever the region and network
 _CENTRAL = {
@@ -46,10 +50,13 @@ _CENTRAL = {
         "": "resourcedirectory.aliyuncs.com",
         "international": "resourcedirectory-intl.aliyuncs.com",
     },
+    "resourcecenter": {
+        "": "resourcecenter.aliyuncs.com",
+        "international": "resourcecenter-intl.aliyuncs.com",
+    },
     "config": {"": "config.cn-shanghai.aliyuncs.com", "international": "config.ap-southeast-1.aliyuncs.com"},
-    "ram": {"": "ram.aliyuncs.com"},
 }
-_REGION_ID = re.compile(r"[a-z0-9][a-z0-9-]{0,62}").fullmatch
+_STS_HOST = re.compile(r"sts(-vpc)?(\.[a-z0-9-]+)?\.aliyuncs\.com").fullmatch
 # Not any host of that domain: OSS buckets and functions are there too, and they are anybody's.
 _ECS_HOST = re.compile(r"ecs(-[a-z0-9-]+)?(\.(?!oss-)[a-z0-9-]+)?\.aliyuncs\.com").fullmatch
 
@@ -65,10 +72,11 @@ def endpoint_host(product: str, region_id: str | None, settings: CloudSettings) 
     if product in _CENTRAL:
         hosts = _CENTRAL[product]
         return hosts.get(settings.site, hosts[""])
-    if not region_id and (product, settings.site, settings.network) == ("sts", "china", "public"):
-        return f"sts.{settings.home_region}.aliyuncs.com" if settings.home_region else "sts.aliyuncs.com"
-    region = region_id or settings.home_region or _HOME_REGION[settings.site]
-    if not _REGION_ID(region):
+    region = region_id or settings.home_region
+    if not region and (product, settings.site, settings.network) == ("sts", "china", "public"):
+        return "sts.aliyuncs.com"
+    region = region or _HOME_REGION[settings.site]
+    if not is_region_id(region):
         raise CloudSettingsError(f"{region!r} is no region id")
     if settings.network == "vpc":
         return f"{product}-vpc.{region}.aliyuncs.com"
@@ -95,13 +103,6 @@ class Endpoints:
         self._targets: dict[tuple[str, str | None], Target] = {}
         self._one = _one_target(settings) if settings.endpoint else None
 
-    @property
-    def identity(self) -> str:
-        """What a plan writes down, to be applied only there: the one URL, or the real cloud's site."""
-        return (
-            f"{self._one.scheme}://{self._one.host}" if self._one else f"alibabacloud:{self._settings.site}"
-        )
-
     def target(self, product: str, region_id: str | None) -> Target:
         """Return where a product's calls for a region go."""
         if self._one is not None:
@@ -111,9 +112,32 @@ class Endpoints:
             host = self._learned.get((product, region_id or "")) or endpoint_host(
                 product, region_id, self._settings
             )
-            found = Target("https", host, proxied=bool(self._settings.proxy))
+            found = Target("https", host, proxied=goes_by_proxy(host, self._settings))
             self._targets[product, region_id] = found
         return found
+
+    def bucket(self, name: str, region_id: str, *, internal: bool = False) -> Target:
+        """Return where a bucket of OSS answers: a host of its own, but for the one URL that serves everything.
+
+        Args:
+            name: the bucket.
+            region_id: the bucket's region.
+            internal: by the internal endpoint whatever the network is, as from Function Compute: the public one is
+                closed to accounts that opened OSS from 2025-03-20 on (PublicEndpointForbidden).
+        """
+        if self._one is not None:
+            return self._one
+        suffix = "-internal" if internal or self._settings.network == "vpc" else ""
+        host = f"{name}.oss-{region_id}{suffix}.aliyuncs.com"
+        return Target("https", host, proxied=goes_by_proxy(host, self._settings))
+
+    def lead(self, url: URL) -> URL:
+        """Return where a request for the hub's credentials goes: to STS as we know it, if that was configured."""
+        if (self._one is None and "sts" not in self._settings.endpoints) or not _STS_HOST(url.host or ""):
+            return url
+        sts = self.target("sts", None)
+        there = URL(f"{sts.scheme}://{sts.host}")
+        return url.with_scheme(there.scheme).with_host(there.host or "").with_port(there.explicit_port)
 
     def learn(self, region_id: str, host: str) -> None:
         """Take the RegionEndpoint of DescribeRegions for ECS in a region.
@@ -126,38 +150,15 @@ class Endpoints:
             self._targets.pop(("ecs", region_id), None)
 
 
+def goes_by_proxy(host: str, settings: CloudSettings) -> bool:
+    """Tell whether the host is reached by the proxy; this machine itself never is."""
+    name = host.rpartition(":")[0] or host
+    if not settings.proxy or is_loopback(name.strip("[]")):
+        return False
+    return not proxy_bypass_environment(host, {"no": ",".join(settings.no_proxy)})
+
+
 def _one_target(settings: CloudSettings) -> Target:
-    url = _parsed(settings.endpoint)
-    loopback = is_loopback(url.host or "")
-    if url.scheme == "http" and not loopback:
-        raise CloudSettingsError(
-            f"[cloud] endpoint {_shown(url)} is plain http to another machine: tokens could be read on the "
-            "way; use https"
-        )
-    return Target(url.scheme, url.host_port_subcomponent or "", proxied=bool(settings.proxy) and not loopback)
-
-
-def _parsed(text: str) -> URL:
-    try:
-        url = URL(text)
-        usable = url.scheme in ("http", "https") and bool(url.host) and url.path in ("", "/")
-        usable = usable and not url.query_string and url.user is None
-    except ValueError:
-        usable = False
-    if not usable:
-        raise CloudSettingsError(
-            "[cloud] endpoint is not like https://host:port (no path, no user); or leave it empty"
-        )
-    return url
-
-
-def _shown(url: URL) -> str:
-    return str(url.with_user(None))
-
-
-def is_loopback(host: str) -> bool:
-    """Tell whether the host is this machine itself."""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
+    url = endpoint_url(settings.endpoint)
+    host = url.host_port_subcomponent or ""
+    return Target(url.scheme, host, proxied=goes_by_proxy(host, settings))

@@ -3,7 +3,7 @@
 
 `Throttled`: wait. `Unavailable`: try again later; if `sent`, the request may have been carried out. `Denied`:
 ask for rights. `NotFound`: it is not there. `ExpiredToken`: enter the account anew. `ApiError`: the request
-itself is wrong.
+itself is wrong. `TooLate`: read again, for what the change relied on has grown too old.
 
 An answer is classified by its code first, because the same condition arrives with several HTTP statuses:
 throttling comes as 400, 403, 429 or 503 depending on the product (ECS common errors; observed).
@@ -78,6 +78,14 @@ class Unavailable(CloudError):
     retry_after_seconds: float | None = None
 
 
+class CountMismatch(Unavailable):
+    """The answer's own counts say that there is more than was given: ask again, and believe nothing of it till then."""
+
+
+class TooLate(CloudError):
+    """The moment after which the call was not to be sent has passed. It is sure that nothing of it was sent."""
+
+
 class Denied(CloudError):
     """The caller may not do this, or is not who it says."""
 
@@ -106,20 +114,21 @@ _UNAVAILABLE = (
     "InvalidGressFlow.Malformed",
 )
 _EXPIRED = ("InvalidSecurityToken", "SecurityTokenExpired")
+_CLOCK = ("InvalidTimeStamp", "IllegalTimestamp")
 _DENIED = (
     "Forbidden",
     "NoPermission",
     "InvalidAccessKeyId",
     "SignatureDoesNotMatch",
     "IncompleteSignature",
-    "InvalidTimeStamp",
-    "IllegalTimestamp",
+    *_CLOCK,
     "MissingSecurityToken",
     "RealNameAuthenticationError",
     "InsufficientBalance",
     "Unauthorized",
     "AccessDenied",
     "InvalidOperation.SecurityGroupNotAuthorized",
+    "Abs.InvalidAccount",  # the key has expired, or the account is closed
 )
 _ABSENT = (".NotFound", ".NotExist", ".NotExists", ".RuleNotExist")
 _ABSENT_ENTITY = ("EntityNotExist", "ResourceDirectoryNotInUse")
@@ -128,10 +137,10 @@ _WRONG_REQUEST = (
     "Missing",
     "Unsupported",
     "Idempotent",
-    "Authorization",
     "OperationDenied",
     "NotSupported",
 )
+_FULL = ("LimitExceed", "QuotaExceed")  # a quota: no right is missing, though it may come as 403
 _SUCCESS = ("", "200", "OK", "Success", "success")
 
 
@@ -162,14 +171,19 @@ def _classify_final(code: str, status: int, *, hinted: bool) -> type[CloudError]
         return NotFound
     if hinted:
         return Throttled
-    if status in (401, 403) and not code.startswith(_WRONG_REQUEST):
-        return Denied
-    return ApiError
+    if code.startswith(_WRONG_REQUEST) or any(word in code for word in _FULL):
+        return ApiError
+    return Denied if status in (401, 403) else ApiError
 
 
 def is_error_code(code: object) -> bool:
     """Tell whether the Code in the body of a 2xx answer is an error: some products answer 200 with one."""
     return code is not None and str(code) not in _SUCCESS
+
+
+def is_clock(code: str) -> bool:
+    """Tell whether a call was refused because its time is not the cloud's."""
+    return code.startswith(_CLOCK)
 
 
 def cut(message: str) -> str:

@@ -3,13 +3,19 @@
 A call waits in its bucket's own queue; a timer or an answer moves the queue on, nobody looks again and again.
 Buckets that may go take turns account by account, so a huge account never starves a small one, and whoever
 waits for quota or sleeps before a retry holds no place. Waiters that are cancelled take nothing with them.
+
+A change that relies on a reading takes its turn first and holds it while it reads (`hold`). Its readings need places
+of their own, so turns hold at most half the places of the process, of an account and of a host; who would take a turn
+beyond waits, with neither place nor quota, until one ends. So there always is a place that no turn holds, and readings
+go on. Where a bound is 1, one turn is held, and its place counts beyond that bound: its call and another one may be
+under way at once there.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 
 import msgspec
 
@@ -58,20 +64,22 @@ class GivenUpError(Exception):
 
 
 class _Host:
-    __slots__ = ("in_flight", "parked")
+    __slots__ = ("held", "in_flight", "parked")
 
     def __init__(self) -> None:
         self.in_flight = 0
+        self.held = 0  # turns
         self.parked: deque[_Bucket] = deque()  # may go, but the host has all it may have
 
 
 class _Lane:
     """An account: its buckets that may go take turns."""
 
-    __slots__ = ("in_flight", "in_ring", "ready")
+    __slots__ = ("held", "in_flight", "in_ring", "ready")
 
     def __init__(self) -> None:
         self.in_flight = 0
+        self.held = 0  # turns
         self.ready: deque[_Bucket] = deque()
         self.in_ring = False
 
@@ -99,13 +107,26 @@ class _Bucket:
 class Permit:
     """Leave to send one call; give it back with `release`."""
 
-    __slots__ = ("_bucket", "_limiter", "sent_at", "waited_seconds")
+    __slots__ = ("_bucket", "_held", "_limiter", "_taken_at", "sent_at", "waited_seconds")
 
-    def __init__(self, limiter: Limiter, bucket: _Bucket, sent_at: float, waited_seconds: float) -> None:
+    def __init__(
+        self, limiter: Limiter, bucket: _Bucket, sent_at: float, waited_seconds: float, *, held: bool = False
+    ) -> None:
         self._limiter = limiter
         self._bucket = bucket
+        self._held = held
+        self._taken_at = sent_at
         self.sent_at = sent_at
         self.waited_seconds = waited_seconds
+
+    def send(self) -> None:
+        """Note that a call whose turn was held is sent now."""
+        self.sent_at = self._limiter.now()
+
+    def unsent(self) -> None:
+        """Give the quota back with the place: nothing was sent, so the server counts nothing."""
+        self._bucket.pace.unsent(self._taken_at)
+        self.release()
 
     def admitted(self) -> None:
         """Note that the server took the call, whatever else it said."""
@@ -117,7 +138,7 @@ class Permit:
 
     def release(self) -> None:
         """Give the place back."""
-        self._limiter.release(self._bucket)
+        self._limiter.release(self._bucket, held=self._held)
 
 
 class Limiter:
@@ -127,12 +148,11 @@ class Limiter:
         self,
         limits: Limits,
         *,
-        clock: Callable[[], float] | None = None,
         published: Mapping[str, Rate] = PUBLISHED,
     ) -> None:
         self._limits = limits
         self._loop = asyncio.get_running_loop()
-        self.now = clock or self._loop.time
+        self.now = self._loop.time
         self._known: dict[Key, Rate] = {}
         self._published = published
         self._buckets: dict[Key, _Bucket] = {}
@@ -140,48 +160,59 @@ class Limiter:
         self._hosts: dict[str, _Host] = {}
         self._ring: deque[_Lane] = deque()
         self._in_flight = 0
+        self._held = 0  # turns
+        self._would_hold: set[asyncio.Future[None]] = set()  # of those who wait
+        self._unheld: deque[_Bucket] = deque()  # may go, but as many turns are held as may be
         self._forget_at = _FORGET_EVERY
 
-    async def acquire(self, key: Key, host: str, *, first: bool = False) -> Permit:
+    async def acquire(self, key: Key, host: str, *, first: bool = False, held: bool = False) -> Permit:
         """Wait for leave to send one call.
 
         Args:
             key: account, region, action.
             host: where it goes.
             first: before the others of its bucket; for a call that was already sent and refused.
+            held: it is not sent at once, but holds its place while its caller reads.
 
         Raises:
             GivenUpError: the server has refused this bucket for longer than `patience_seconds`.
         """
         bucket = self._buckets.get(key) or self._new_bucket(key, host)
         now = self.now()
-        if self._free(bucket) and bucket.pace.may_go(now):
-            self._take(bucket, now)
-            return Permit(self, bucket, now, 0.0)
+        if self._free(bucket) and bucket.pace.may_go(now) and (not held or self._may_hold(bucket)):
+            self._take(bucket, now, held=held)
+            return Permit(self, bucket, now, 0.0, held=held)
         if bucket.pace.shut_seconds(now) > self._limits.patience_seconds:
             raise GivenUpError
         waiter = self._loop.create_future()
         bucket.queue = bucket.queue or deque()
         (bucket.queue.appendleft if first else bucket.queue.append)(waiter)
+        if held:
+            self._would_hold.add(waiter)
         self._move_on(bucket)
         try:
             await waiter
         except asyncio.CancelledError:
             if waiter.done() and not waiter.cancelled() and waiter.exception() is None:
-                self.release(bucket)  # leave came in the same moment; pass it on
+                self.release(bucket, held=held)  # leave came in the same moment; pass it on
             raise
+        finally:
+            self._would_hold.discard(waiter)
         sent_at = self.now()
-        return Permit(self, bucket, sent_at, sent_at - now)
+        return Permit(self, bucket, sent_at, sent_at - now, held=held)
 
-    def release(self, bucket: _Bucket) -> None:
+    def release(self, bucket: _Bucket, *, held: bool = False) -> None:
         """Take a place back and let the next ones go."""
         bucket.pace.in_flight -= 1
-        bucket.lane.in_flight -= 1
-        bucket.host.in_flight -= 1
-        self._in_flight -= 1
+        if held:
+            self._occupy_held(bucket, -1)
+        else:
+            self._occupy(bucket, -1)
         if bucket.queue:
             self._move_on(bucket, dispatch=False)
         self._unpark(bucket.host)
+        if held:
+            self._let_hold()
         if bucket.lane.ready:
             self._enter_ring(bucket.lane)
         if self._ring:
@@ -223,11 +254,6 @@ class Limiter:
             if bucket.queue and bucket.waiting()
         )
 
-    @property
-    def in_flight(self) -> int:
-        """Calls under way."""
-        return self._in_flight
-
     # inside
 
     def _new_bucket(self, key: Key, host: str) -> _Bucket:
@@ -260,14 +286,48 @@ class Limiter:
             and not self._ring
             and self._in_flight < limits.max_in_flight
             and bucket.lane.in_flight < limits.max_in_flight_per_account
-            and bucket.host.in_flight < limits.max_in_flight_per_host
+            and bucket.host.in_flight < limits.per_host
         )
 
-    def _take(self, bucket: _Bucket, now: float) -> None:
+    def _take(self, bucket: _Bucket, now: float, *, held: bool) -> None:
         bucket.pace.sent(now)
-        bucket.lane.in_flight += 1
-        bucket.host.in_flight += 1
-        self._in_flight += 1
+        if held:
+            self._occupy_held(bucket, 1)
+        else:
+            self._occupy(bucket, 1)
+
+    def _occupy(self, bucket: _Bucket, places: int) -> None:
+        bucket.lane.in_flight += places
+        bucket.host.in_flight += places
+        self._in_flight += places
+
+    def _occupy_held(self, bucket: _Bucket, turns: int) -> None:
+        """Count a turn that begins or ends; its place, too, but where the bound is 1: its reading needs that one."""
+        limits = self._limits
+        bucket.lane.held += turns
+        bucket.host.held += turns
+        self._held += turns
+        bucket.lane.in_flight += turns if limits.max_in_flight_per_account > 1 else 0
+        bucket.host.in_flight += turns if limits.per_host > 1 else 0
+        self._in_flight += turns if limits.max_in_flight > 1 else 0
+
+    def _may_hold(self, bucket: _Bucket) -> bool:
+        """Tell whether one more turn leaves the other half of all places to those who hold none."""
+        limits = self._limits
+        return (
+            self._held < max(1, limits.max_in_flight // 2)
+            and bucket.lane.held < max(1, limits.max_in_flight_per_account // 2)
+            and bucket.host.held < max(1, limits.per_host // 2)
+        )
+
+    def _let_hold(self) -> None:
+        """Give the buckets that may hold a turn now their place in line again."""
+        waiting, self._unheld = self._unheld, deque()
+        for bucket in waiting:
+            if self._may_hold(bucket):
+                self._list(bucket)
+            else:
+                self._unheld.append(bucket)
 
     def _move_on(self, bucket: _Bucket, *, dispatch: bool = True) -> None:
         """List a bucket that may go; wake one that may later."""
@@ -315,18 +375,24 @@ class Limiter:
 
     def _unpark(self, host: _Host) -> None:
         """Give the next bucket that waits for this host its turn; those of full accounts only line up."""
-        while host.parked and host.in_flight < self._limits.max_in_flight_per_host:
+        while host.parked and host.in_flight < self._limits.per_host:
             bucket = host.parked.popleft()
             self._list(bucket)
             if bucket.lane.in_flight < self._limits.max_in_flight_per_account:
                 return
 
     def _send_one(self, bucket: _Bucket) -> None:
-        if bucket.host.in_flight >= self._limits.max_in_flight_per_host:
+        if bucket.host.in_flight >= self._limits.per_host:
             bucket.listed = True
             bucket.host.parked.append(bucket)
             return
         assert bucket.queue  # noqa: S101 - `waiting` has just said so
-        self._take(bucket, self.now())
+        held = bucket.queue[0] in self._would_hold
+        if held and not self._may_hold(bucket):
+            bucket.listed = True
+            self._unheld.append(bucket)
+            self._unpark(bucket.host)  # the place at the host is for the next one
+            return
+        self._take(bucket, self.now(), held=held)
         bucket.queue.popleft().set_result(None)
         self._move_on(bucket, dispatch=False)

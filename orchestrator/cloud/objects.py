@@ -1,48 +1,94 @@
 """Objects of one OSS bucket: put only if new, put, get, list. All that the function's ledger needs of OSS.
 
-Signed with OSS4-HMAC-SHA256 (OSS, "Include a V4 signature in the Authorization header") and carried by the client's own
-transport: the official SDK is synchronous and would bring a second HTTP stack.
+Signed with OSS4-HMAC-SHA256 (OSS, "Include a V4 signature in the Authorization header") and carried by the client as
+all other calls are: the official SDK is synchronous and would bring a second HTTP stack.
 """
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import hmac
 import time
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
 from urllib.parse import quote, unquote
 
-from accounts.credentials import Credentials, CredentialSource
-from orchestrator.cloud.client import Client
-from orchestrator.cloud.endpoints import Target
-from orchestrator.cloud.errors import CloudError, ExpiredToken, Throttled, Unavailable
-from orchestrator.cloud.responses import read, xml
-from orchestrator.cloud.transport import Answer
+from accounts.credentials import Credentials
+from orchestrator.cloud.client import AccountSession, Client
+from orchestrator.cloud.endpoints import Endpoints, Target
+from orchestrator.cloud.errors import CloudError, Unavailable
+from orchestrator.cloud.responses import received, xml
+from orchestrator.cloud.transport import Signed
 
-_ATTEMPTS = 4
-_FIRST_PAUSE_SECONDS = 0.2
 _SCHEME = "OSS4-HMAC-SHA256"
 _UNSIGNED = "UNSIGNED-PAYLOAD"
+_NAMES_PER_PAGE = 1000  # the API's maximum
+_NOTHING: Mapping[str, str] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True)
+class _Request:
+    """One call of OSS, before it is signed. A put may be repeated: its object is the same one, whole or not at all.
+
+    Attributes:
+        bucket: its name.
+        key: of the object; empty for the bucket.
+        region_id: the bucket's; it is part of every signature.
+        account_id: whose quota the server counts it on.
+        method: of HTTP.
+        action: as RAM calls it.
+        query: of the request.
+        headers: content-type, and those that begin with x-oss-.
+        body: the object.
+        internal: by the internal endpoint, whatever the network is.
+    """
+
+    bucket: str
+    key: str
+    region_id: str
+    account_id: str
+    method: str
+    action: str
+    query: Mapping[str, str]
+    headers: Mapping[str, str]
+    body: bytes
+    internal: bool = False
+    product: str = "oss"
+    mutating: bool = False
+
+    def target(self, endpoints: Endpoints) -> Target:
+        """Return where it goes."""
+        return endpoints.bucket(self.bucket, self.region_id, internal=self.internal)
+
+    def sign(self, who: Credentials, host: str) -> Signed:
+        """Return one attempt, signed by `who` for the host."""
+        resource = "/" + quote(f"{self.bucket}/{self.key}")
+        signed = sign(who, self.method, resource, self.query, self.headers, self.region_id, int(time.time()))
+        path = "/" + quote(self.key) if host.startswith(f"{self.bucket}.") else resource
+        return Signed(self.method, path, canonical_query(self.query), {**signed, "host": host}, self.body)
 
 
 class Objects:
     """The objects of a bucket, as one identity sees them."""
 
-    def __init__(self, client: Client, bucket: str, region_id: str, source: CredentialSource) -> None:
+    def __init__(
+        self, client: Client, own: AccountSession, bucket: str, region_id: str, *, internal: bool = False
+    ) -> None:
         """Remember where the bucket is.
 
         Args:
-            client: over whose transport, and to whose endpoint where it has but one.
+            client: carries the calls, with the limits, retries and counts of all others.
+            own: who asks, and whose quota counts.
             bucket: its name.
-            region_id: the bucket's region; it is part of every signature.
-            source: who asks.
+            region_id: the bucket's region.
+            internal: by the internal endpoint, whatever the network to the other products is.
         """
+        self._internal = internal
         self._client = client
+        self._own = own
         self._bucket = bucket
         self._region_id = region_id
-        self._source = source
-        self._refused: Credentials | None = None
 
     async def put(self, key: str, data: bytes, *, only_new: bool = False) -> bool:
         """Write an object; durable when it returns.
@@ -61,17 +107,14 @@ class Objects:
         headers = {"content-type": "application/json"}
         if only_new:
             headers["x-oss-forbid-overwrite"] = "true"
-        for attempt in range(_ATTEMPTS):
-            try:
-                await self._once("PUT", key, {}, headers, data)
-            except CloudError as error:  # noqa: PERF203 - each attempt may fail
-                if error.code == "FileAlreadyExists":
-                    # an attempt whose answer was lost may have written it; aiohttp, too, repeats a PUT by itself
-                    return await self.get(key) == data
-                await self._pause_or_raise(error, attempt)
-            else:
-                return True
-        raise AssertionError("the last attempt returns or raises")
+        try:
+            await self._call("PutObject", key, headers=headers, body=data)
+        except CloudError as error:
+            if error.code != "FileAlreadyExists":
+                raise
+            # an attempt whose answer was lost may have written it; aiohttp, too, repeats a PUT by itself
+            return await self.get(key) == data
+        return True
 
     async def get(self, key: str) -> bytes | None:
         """Return the object, None if there is none.
@@ -80,14 +123,19 @@ class Objects:
             CloudError: that cannot be told.
         """
         try:
-            return (await self._patiently("GET", key, {})).body
+            return await self._call("GetObject", key)
         except CloudError as error:
             if error.code == "NoSuchKey":
                 return None
             raise
 
-    async def keys(self, prefix: str, after: str = "") -> list[str]:
-        """Return the names that begin with `prefix` and come after `after`, in order, all of them (ListObjectsV2).
+    async def keys(self, prefix: str, after: str = "", most: int | None = None) -> list[str]:
+        """Return the names that begin with `prefix` and come after `after`, in order (ListObjectsV2).
+
+        Args:
+            prefix: how they begin.
+            after: a name that comes before them.
+            most: how many are wanted, the first ones; None for all of them.
 
         Raises:
             CloudError: they could not be listed in full.
@@ -95,70 +143,43 @@ class Objects:
         found: list[str] = []
         token = ""
         while True:
-            query = {"list-type": "2", "prefix": prefix, "max-keys": "1000", "encoding-type": "url"}
+            size = _NAMES_PER_PAGE if most is None else min(most - len(found), _NAMES_PER_PAGE)
+            query = {"list-type": "2", "prefix": prefix, "max-keys": str(size), "encoding-type": "url"}
             if after:
                 query["start-after"] = after
             if token:
                 query["continuation-token"] = token
-            page = _page((await self._patiently("GET", "", query)).body)
+            page = _page(await self._call("ListObjects", "", query))
             found += page.keys
-            if not page.token:
-                return found
+            if not page.token or (most is not None and len(found) >= most):
+                return found[:most]
             if page.token == token:
                 raise Unavailable(
                     code="MalformedAnswer", message="the page token repeats", action="ListObjects"
                 )
             token = page.token
 
-    async def _patiently(self, method: str, key: str, query: Mapping[str, str]) -> Answer:
-        for attempt in range(_ATTEMPTS):
-            try:
-                return await self._once(method, key, query, {}, b"")
-            except CloudError as error:  # noqa: PERF203 - each attempt may fail
-                await self._pause_or_raise(error, attempt)
-        raise AssertionError("the last attempt returns or raises")
-
-    async def _pause_or_raise(self, error: CloudError, attempt: int) -> None:
-        lasting = not isinstance(error, (Unavailable, Throttled, ExpiredToken))
-        if lasting or attempt == _ATTEMPTS - 1:
-            raise error
-        await asyncio.sleep(_FIRST_PAUSE_SECONDS * 2**attempt)
-
-    async def _once(
-        self, method: str, key: str, query: Mapping[str, str], headers: Mapping[str, str], body: bytes
-    ) -> Answer:
-        who = await self._source.credentials(not_this=self._refused)
-        target, in_path = self._target()
-        resource = "/" + quote(f"{self._bucket}/{key}")
-        signed = sign(who, method, resource, query, headers, self._region_id, int(time.time()))
-        signed["host"] = target.host
-        transport = self._client._transport  # noqa: SLF001 - of the same room
-        try:
-            answer = await transport.exchange(
-                method,
-                target,
-                canonical_query(query),
-                signed,
-                body,
-                path=resource if in_path else "/" + quote(key),
-            )
-            if not 200 <= answer.status < 300:
-                read(answer.status, answer.headers, answer.body, bytes, who)  # raises
-        except CloudError as error:
-            self._refused = who if isinstance(error, ExpiredToken) else None
-            error.action = "PutObject" if method == "PUT" else "GetObject" if key else "ListObjects"
-            error.region_id = self._region_id
-            raise
-        return answer
-
-    def _target(self) -> tuple[Target, bool]:
-        """Return where the bucket answers, and whether its name is part of the path there."""
-        settings = self._client.settings
-        if settings.endpoint:
-            return self._client.endpoints.target("oss", None), True
-        suffix = "-internal" if settings.network == "vpc" else ""
-        host = f"{self._bucket}.oss-{self._region_id}{suffix}.aliyuncs.com"
-        return Target("https", host, proxied=bool(settings.proxy)), False
+    async def _call(
+        self,
+        action: str,
+        key: str,
+        query: Mapping[str, str] = _NOTHING,
+        headers: Mapping[str, str] = _NOTHING,
+        body: bytes = b"",
+    ) -> bytes:
+        request = _Request(
+            bucket=self._bucket,
+            key=key,
+            region_id=self._region_id,
+            account_id=self._own.account_id,
+            method="PUT" if action == "PutObject" else "GET",
+            action=action,
+            query=query,
+            headers=headers,
+            body=body,
+            internal=self._internal,
+        )
+        return (await self._client.exchange(request, self._own.source, received)).body
 
 
 class _Keys:

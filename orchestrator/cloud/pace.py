@@ -158,6 +158,17 @@ class Pace:
         if self._rate and not self._at_once:
             self._mark(now)
 
+    def unsent(self, taken_at: float) -> None:
+        """Take back that a call went then: it was not sent, so the server does not count it."""
+        if self._at_once:
+            return  # nothing counts before its answer
+        for index, mark in enumerate(self._marks):
+            if mark[2] <= taken_at <= mark[0]:
+                mark[1] -= 1
+                if not mark[1]:
+                    del self._marks[index]
+                return
+
     def admitted(self, now: float, sent_at: float) -> None:
         """Note that the server took a call, whatever else it said of it."""
         if self._filled_at < 0:
@@ -198,7 +209,7 @@ class Pace:
             first = longest  # the next window opens at its own time: no use in asking soon
         elif self._rate and not self._windowed:
             first = max(first, 0.25 / self._rate)
-        return min(longest, first * 2.0 ** (self._probes - 1))
+        return min(longest, first * 2.0 ** min(self._probes - 1, 60))
 
     def _reopened(self, now: float) -> None:
         """Take what the refusal taught, at the first admitted call after it."""

@@ -1,62 +1,78 @@
-"""Reads an answer: the value asked for, or the error it means. Only it knows the shape of error bodies."""
+"""Reads an answer: its JSON object, or the error it means. Only it knows the shape of error bodies."""
 
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Mapping
-from typing import Any, TypeVar
+from email.utils import parsedate_to_datetime
+from typing import Any
 from urllib.parse import quote
 from xml.etree import ElementTree as ET
 
 import msgspec
 
 from accounts.credentials import Credentials
-from orchestrator.cloud.errors import CloudError, Throttled, Unavailable, classify, is_error_code
-
-T = TypeVar("T")
+from orchestrator.cloud.errors import CloudError, Throttled, Unavailable, classify, is_clock, is_error_code
+from orchestrator.cloud.memory import MOST_VALUES, has_too_many_values
+from orchestrator.cloud.transport import Answer
 
 _TIME_LEFT = re.compile(r"TimeLeft:\s*([0-9]{1,9})(?![0-9])")
 _DIGITS = re.compile(r"[0-9]{1,9}").fullmatch  # more is no delay, and thousands are no number for Python
 _LONGEST_ERROR_BODY = 64 * 1024
 
 
-class _Envelope(msgspec.Struct):
-    """What an answer may have at its top; all of it is checked to be JSON on the way."""
+class Answered(dict[str, Any]):
+    """The JSON object of an answer.
 
-    code: object = msgspec.field(name="Code", default=None)
-    small_code: object = msgspec.field(name="code", default=None)
+    Attributes:
+        sent_at_seconds: when the request was sent that was answered so, by the loop's clock: right before it was, so
+            never later.
+    """
+
+    __slots__ = ("sent_at_seconds",)
+
+    def __init__(self, found: Mapping[str, Any], sent_at_seconds: float) -> None:
+        super().__init__(found)
+        self.sent_at_seconds = sent_at_seconds
 
 
-_envelope = msgspec.json.Decoder(_Envelope)
 _object = msgspec.json.Decoder(dict[str, Any])
 
 
-def read(status: int, headers: Mapping[str, str], body: bytes, kind: type[T], who: Credentials) -> T:
-    """Return the answer as `kind`: dict, bytes, or a msgspec Struct.
+def read(answer: Answer, who: Credentials) -> dict[str, Any]:
+    """Return the JSON object of an answer.
 
     Raises:
         CloudError: it is an error, whatever its status, or no JSON object.
     """
-    if not 200 <= status < 300:
-        raise _error(status, headers, _error_body(headers, body), who)
+    status, headers, body = received(answer, who)
+    if has_too_many_values(body):
+        raise Unavailable(
+            code="AnswerTooLong", message=f"the answer has more than {MOST_VALUES} values", status=status
+        )
     try:
-        if kind is dict:
-            value: Any = _object.decode(body)
-            code = value.get("Code", value.get("code"))
-        else:
-            value = body if kind is bytes else msgspec.json.decode(body, type=kind)
-            top = _envelope.decode(body)
-            code = top.small_code if top.code is None else top.code
-        if is_error_code(code):
-            raise _error(status, headers, _object.decode(body), who)
+        value = _object.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise Unavailable(
             code="MalformedAnswer",
             message=f"the answer is not the JSON object expected ({error})",
             status=status,
         ) from None
-    decoded: T = value
-    return decoded
+    if is_error_code(value.get("Code", value.get("code"))):
+        raise _error(status, headers, value, who)
+    return value
+
+
+def received(answer: Answer, who: Credentials) -> Answer:
+    """Return the answer if its status is of success, whatever it holds.
+
+    Raises:
+        CloudError: it is not.
+    """
+    if not 200 <= answer.status < 300:
+        raise _error(answer.status, answer.headers, _error_body(answer.headers, answer.body), who)
+    return answer
 
 
 def _error(status: int, headers: Mapping[str, str], body: Mapping[str, Any], who: Credentials) -> CloudError:
@@ -65,13 +81,23 @@ def _error(status: int, headers: Mapping[str, str], body: Mapping[str, Any], who
     kind = classify(code, status, access_key_id=who.access_key_id, hinted="x-acs-retry-after" in headers)
     error = kind(
         code=code or f"Http{status}",
-        message=_redact(_text(body, "Message", "message") or f"HTTP status {status}", who),
+        message=_redact(_text(body, "Message", "message") or f"HTTP status {status}", who)
+        + (_skew(headers) if is_clock(code) else ""),
         request_id=_text(body, "RequestId", "requestId") or headers.get("x-acs-request-id", ""),
         status=status,
     )
     if isinstance(error, (Throttled, Unavailable)):
         error.retry_after_seconds = hint
     return error
+
+
+def _skew(headers: Mapping[str, str]) -> str:
+    """Return how far this machine's clock is from the server's, by the answer's Date, if it has one."""
+    try:
+        seconds = time.time() - parsedate_to_datetime(headers.get("date", "")).timestamp()
+    except (ValueError, TypeError):
+        return "; this machine's clock is wrong"
+    return f"; this machine's clock is {abs(seconds):.0f} s {'ahead of' if seconds > 0 else 'behind'} the cloud's"
 
 
 def retry_after_seconds(headers: Mapping[str, str]) -> float | None:
@@ -95,11 +121,13 @@ def retry_after_seconds(headers: Mapping[str, str]) -> float | None:
 
 def _error_body(headers: Mapping[str, str], body: bytes) -> Mapping[str, Any]:
     """Return the fields of an error body, JSON or XML; none if it is neither, as a gateway's page is."""
+    if len(body) > _LONGEST_ERROR_BODY:
+        return {}
     try:
         return _object.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         pass
-    if "xml" in headers.get("content-type", "") and len(body) <= _LONGEST_ERROR_BODY:
+    if "xml" in headers.get("content-type", ""):
         try:
             return {item.tag: item.text or "" for item in xml(body)}
         except ValueError:
@@ -111,8 +139,10 @@ def xml(body: bytes) -> ET.Element:
     """Return the root of an XML answer. One with a DTD, in whatever encoding that may hide, is none.
 
     Raises:
-        ValueError: it is no XML in UTF-8, or has a DTD.
+        ValueError: it is no XML in UTF-8, has a DTD, or more values than any answer.
     """
+    if has_too_many_values(body):
+        raise ValueError(f"it has more than {MOST_VALUES} values")
     text = body.decode("utf-8")
     if "<!" in text:
         raise ValueError("it has a DTD")

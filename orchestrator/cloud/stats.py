@@ -82,8 +82,3 @@ class Stats:
     def retried(self) -> int:
         """Requests sent again."""
         return sum(stats.retried for stats in self.actions.values())
-
-    @property
-    def waited_seconds(self) -> float:
-        """Summed waits for quota or a place."""
-        return sum(stats.waited_seconds for stats in self.actions.values())

@@ -2,21 +2,53 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from accounts.credentials import Credentials
-from orchestrator.cloud.circuit import Circuits
-from orchestrator.cloud.endpoints import Endpoints
-from orchestrator.cloud.errors import CloudError, Throttled, Unavailable
+from orchestrator.cloud.circuit import Circuit, Circuits
+from orchestrator.cloud.endpoints import Endpoints, Target
+from orchestrator.cloud.errors import CloudError, Throttled, TooLate, Unavailable
 from orchestrator.cloud.limiter import GivenUpError, Limiter, Permit
-from orchestrator.cloud.responses import read
+from orchestrator.cloud.retry import Progress
 from orchestrator.cloud.signature import canonical_query, flatten, sign
 from orchestrator.cloud.stats import Attempt, Observer, Stats
-from orchestrator.cloud.transport import Transport
+from orchestrator.cloud.transport import Answer, Signed, Transport
 
 T = TypeVar("T")
+Read = Callable[[Answer, Credentials], T]
+
+
+class Sendable(Protocol):
+    """What an attempt is made of, whatever the product's protocol.
+
+    Attributes:
+        product: the product's code: with account and region it names a circuit.
+        action: with account and region it names a quota.
+        region_id: None for central products.
+        account_id: whose quota the server counts it on.
+        mutating: it changes something, so it is not repeated when it may have been carried out.
+    """
+
+    @property
+    def product(self) -> str: ...  # noqa: D102 - above
+    @property
+    def action(self) -> str: ...  # noqa: D102 - above
+    @property
+    def region_id(self) -> str | None: ...  # noqa: D102 - above
+    @property
+    def account_id(self) -> str: ...  # noqa: D102 - above
+    @property
+    def mutating(self) -> bool: ...  # noqa: D102 - above
+
+    def target(self, endpoints: Endpoints) -> Target:
+        """Return where it goes."""
+        ...
+
+    def sign(self, who: Credentials, host: str) -> Signed:
+        """Return one attempt, signed by `who` for the host."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,19 +77,24 @@ class Request:
     body: Mapping[str, object] | None = None
     method: str = "POST"
 
+    def target(self, endpoints: Endpoints) -> Target:
+        """Return where it goes."""
+        return endpoints.target(self.product, self.region_id)
 
-class Progress:
-    """What one call has been through, over its attempts."""
-
-    __slots__ = ("attempts", "refreshed", "signed_anew", "started_at", "throttled", "waited_seconds")
-
-    def __init__(self, started_at: float) -> None:
-        self.started_at = started_at
-        self.attempts = 0
-        self.waited_seconds = 0.0
-        self.throttled = False  # the last attempt was
-        self.refreshed = False
-        self.signed_anew = False
+    def sign(self, who: Credentials, host: str) -> Signed:
+        """Return one attempt, signed by `who` for the host."""
+        query = canonical_query(flatten(self.parameters))
+        body = canonical_query(flatten(self.body)).encode() if self.body else b""
+        headers = sign(
+            who,
+            method=self.method,
+            host=host,
+            action=self.action,
+            version=self.version,
+            query=query,
+            body=body,
+        )
+        return Signed(self.method, "/", query, headers, body)
 
 
 class Wire:
@@ -80,61 +117,89 @@ class Wire:
         self._stats = stats
         self._observers = observers
 
-    async def once(self, request: Request, who: Credentials, kind: type[T], progress: Progress) -> T:
-        """Send the request once and return the answer as `kind`.
+    async def once(self, request: Sendable, read: Read[T], progress: Progress) -> T:
+        """Send the request once and return what `read` makes of the answer.
 
         Raises:
             CloudError: the attempt failed; it names the action, account and region.
         """
-        target = self._endpoints.target(request.product, request.region_id)
-        key = (request.account_id, request.region_id, request.action)
-        try:
-            permit = await self._limiter.acquire(key, target.host, first=progress.throttled)
-        except GivenUpError:
-            raise _hopeless(request) from None
-        progress.waited_seconds += permit.waited_seconds
+        target = request.target(self._endpoints)
+        circuit = _circuit(request)
+        permit = await self._leave(request, progress, target.host)
+        is_sent = True
         try:
             if progress.attempts == 0:
-                self._refuse_if_open(request)
-            query = canonical_query(flatten(request.parameters))
-            body = canonical_query(flatten(request.body)).encode() if request.body else b""
-            headers = sign(
-                who,
-                method=request.method,
-                host=target.host,
-                action=request.action,
-                version=request.version,
-                query=query,
-                body=body,
-            )
+                self._refuse_if_open(circuit)
+            signed = request.sign(progress.who, target.host)
+            if progress.not_after is not None:
+                signed = signed._replace(not_after=progress.not_after)
             self._count(request, progress, permit)
-            answer = await self._transport.exchange(request.method, target, query, headers, body)
-            value = read(answer.status, answer.headers, answer.body, kind, who)
+            value = read(await self._transport.exchange(target, signed), progress.who)
             permit.admitted()
-            self._circuits.answered(request.account_id, request.region_id)
+            self._circuits.answered(circuit)
         except CloudError as error:
+            is_sent = not isinstance(error, TooLate)
             self._failed(request, permit, progress, error)
             raise
         except BaseException:
-            self._circuits.left(request.account_id, request.region_id)
+            self._circuits.left(circuit)
             raise
         finally:
-            permit.release()
+            if is_sent:
+                permit.release()
+            else:
+                permit.unsent()
         if self._observers:
             self._tell(request, permit, progress, None)
         return value
 
-    def _refuse_if_open(self, request: Request) -> None:
-        seconds = self._circuits.open_for(request.account_id, request.region_id)
-        if seconds:
-            error = Unavailable(
-                code="CircuitOpen",
-                message=f"several calls in a row were lost here, so no more are made for {seconds:.0f} s",
-            )
-            error.sent = False
-            raise error
+    async def hold(self, request: Sendable) -> Permit:
+        """Take the request's turn before it is made: wait as an attempt does, and send nothing.
 
-    def _count(self, request: Request, progress: Progress, permit: Permit) -> None:
+        A region that was given up may be asked again after a while: the reading of whoever holds the turn tries it.
+
+        Raises:
+            CloudError: the turn will not come.
+        """
+        permit = await self._acquire(request, request.target(self._endpoints).host, held=True)
+        seconds = self._circuits.shut_for(_circuit(request))
+        if seconds:
+            permit.unsent()
+            raise _named(_circuit_open(seconds), request)
+        return permit
+
+    async def _leave(self, request: Sendable, progress: Progress, host: str) -> Permit:
+        """Return leave to send the attempt now: the turn that is held, or one that is waited for."""
+        permit, progress.held = progress.held, None
+        if permit is None:
+            permit = await self._acquire(request, host, first=progress.throttled)
+            progress.waited_seconds += permit.waited_seconds
+        else:
+            permit.send()
+        progress.sent_at = permit.sent_at
+        return permit
+
+    async def _acquire(
+        self, request: Sendable, host: str, *, first: bool = False, held: bool = False
+    ) -> Permit:
+        key = (request.account_id, request.region_id, request.action)
+        try:
+            return await self._limiter.acquire(key, host, first=first, held=held)
+        except GivenUpError:
+            raise _hopeless(request) from None
+
+    def lost(self, request: Sendable, error: CloudError) -> None:
+        """Note that a call failed for good, after its retries."""
+        self._stats.of(request.action).failed += 1
+        if isinstance(error, Unavailable) and error.code != "CircuitOpen":
+            self._circuits.lost(_circuit(request))
+
+    def _refuse_if_open(self, circuit: Circuit) -> None:
+        seconds = self._circuits.open_for(circuit)
+        if seconds:
+            raise _circuit_open(seconds)
+
+    def _count(self, request: Sendable, progress: Progress, permit: Permit) -> None:
         stats = self._stats.of(request.action)
         stats.calls += 1
         stats.waited_seconds += permit.waited_seconds
@@ -142,22 +207,22 @@ class Wire:
             stats.retried += 1
         progress.attempts += 1
 
-    def _failed(self, request: Request, permit: Permit, progress: Progress, error: CloudError) -> None:
-        error.action = request.action
-        error.account_id = request.account_id
-        error.region_id = request.region_id or ""
+    def _failed(self, request: Sendable, permit: Permit, progress: Progress, error: CloudError) -> None:
+        _named(error, request)
         progress.throttled = isinstance(error, Throttled)
         if isinstance(error, Throttled):
             self._stats.of(request.action).throttled += 1
             error.hopeless = permit.throttled(error.retry_after_seconds)
         elif error.status:
             permit.admitted()
-        if not isinstance(error, Unavailable):
-            self._circuits.answered(request.account_id, request.region_id)
+        if isinstance(error, TooLate):
+            self._circuits.left(_circuit(request))
+        elif not isinstance(error, Unavailable):
+            self._circuits.answered(_circuit(request))
         if self._observers:
             self._tell(request, permit, progress, error)
 
-    def _tell(self, request: Request, permit: Permit, progress: Progress, error: CloudError | None) -> None:
+    def _tell(self, request: Sendable, permit: Permit, progress: Progress, error: CloudError | None) -> None:
         attempt = Attempt(
             account_id=request.account_id,
             region_id=request.region_id,
@@ -173,7 +238,27 @@ class Wire:
             observer(attempt)
 
 
-def _hopeless(request: Request) -> Throttled:
+def _circuit(request: Sendable) -> Circuit:
+    return request.account_id, request.region_id, request.product
+
+
+def _named(error: CloudError, request: Sendable) -> CloudError:
+    error.action = request.action
+    error.account_id = request.account_id
+    error.region_id = request.region_id or ""
+    return error
+
+
+def _circuit_open(seconds: float) -> Unavailable:
+    error = Unavailable(
+        code="CircuitOpen",
+        message=f"several calls in a row were lost here, so no more are made for {seconds:.0f} s",
+    )
+    error.sent = False
+    return error
+
+
+def _hopeless(request: Sendable) -> Throttled:
     error = Throttled(
         code="Throttling.GivenUpError",
         message="the server has long refused every call of this API here; its quota is used up elsewhere",

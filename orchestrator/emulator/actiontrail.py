@@ -1,4 +1,4 @@
-"""ActionTrail and EventBridge: an event for each call that changed a security group, in EventBridge's envelope."""
+"""ActionTrail and EventBridge: an event, in its envelope, for each call that was to change a security group."""
 
 from __future__ import annotations
 
@@ -8,12 +8,17 @@ from typing import Final
 
 from orchestrator.emulator.record import Call
 
-WATCHED: Final = ("AuthorizeSecurityGroup", "ModifySecurityGroupRule", "RevokeSecurityGroup")
+WATCHED: Final = (
+    "AuthorizeSecurityGroup",
+    "ModifySecurityGroupPolicy",
+    "ModifySecurityGroupRule",
+    "RevokeSecurityGroup",
+)
 
 
 def is_watched(call: Call) -> bool:
-    """Whether the remediation module's event rule lets a call through."""
-    return call.action in WATCHED and bool(call.changes)
+    """Whether the remediation module's event rule lets a call through: one that failed as well, with its errorCode."""
+    return call.action in WATCHED and bool(call.changes or call.code)
 
 
 def event(call: Call) -> dict[str, object]:
@@ -50,5 +55,6 @@ def event(call: Call) -> dict[str, object]:
             "requestParameters": parameters,
             "referencedResources": {"ACS::ECS::SecurityGroup": [group_id]},
             "recipientAccountId": call.account_id,
+            **({"errorCode": call.code} if call.code else {}),
         },
     }

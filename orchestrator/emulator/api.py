@@ -134,6 +134,7 @@ class Operation:
     """One action of one product version.
 
     `listing` is the path of the array in the answer, for the faults that empty a list.
+    `region_by_host`: where no RegionId is given, the region is that of the endpoint.
     `guarded` is False where no permission is needed.
     `unpermitted` answers, in place of a refusal, a caller who lacks the permission.
     """
@@ -146,6 +147,7 @@ class Operation:
     listing: tuple[str, ...] = ()
     guarded: bool = True
     regional: bool = False
+    region_by_host: bool = False
     mutating: bool = False
     unpermitted: Handler | None = None
     ram_prefix: str = ""

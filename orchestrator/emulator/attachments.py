@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Iterator
+
+from msgspec.structs import replace
 
 from orchestrator.emulator.model import Estate, Group, Interface
 from orchestrator.emulator.regions import BY_ID
@@ -22,7 +25,27 @@ def make(seed: int, account_id: str, region_id: str, estate: Estate) -> tuple[In
             if other is not group and other.vpc_id == group.vpc_id and other.kind == group.kind
         ]
         found.extend(_interface(rng, code, group, peers) for _ in range(rng.choice((1, 1, 2, 3, 6))))
-    return tuple(found)
+    joined = {one for balancer in estate.balancers.values() for one in balancer.group_ids}
+    return tuple(_attached([_apart(one, joined) for one in found]))
+
+
+def _apart(one: Interface, joined: set[str]) -> Interface:
+    """A group that a balancer joined is there for it: it shares no interface with another."""
+    if not joined.intersection(one.group_ids):
+        return one
+    return replace(one, group_ids=one.group_ids[:1])
+
+
+def _attached(found: list[Interface]) -> Iterator[Interface]:
+    """Attach each secondary interface to an instance that there is; its public address can only be elastic."""
+    instance_id = ""
+    for one in found:
+        if one.primary or not instance_id:
+            instance_id = one.instance_id
+            yield replace(one, primary=True, status="InUse")
+        else:
+            public_ip = one.public_ip if one.allocation_id else ""
+            yield replace(one, instance_id=instance_id, public_ip=public_ip)
 
 
 def _interface(rng: random.Random, code: str, group: Group, peers: list[str]) -> Interface:

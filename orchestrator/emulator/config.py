@@ -16,7 +16,6 @@ import msgspec
 
 from orchestrator.emulator.api import Answer, ApiError, Context, operation
 from orchestrator.emulator.model import Group, Rule
-from orchestrator.emulator.paging import add_token, by_token
 from orchestrator.emulator.world import stored
 
 if TYPE_CHECKING:
@@ -298,51 +297,3 @@ def keys_of(results: Iterable[Key], context: Context) -> Iterator[Key]:
     for key in sorted(results):
         if account_id in {"", key.account_id} and (not regions or key.region_id in regions.split(",")):
             yield key
-
-
-# --- resources
-
-
-@both("GetDiscoveredResource")
-def get_discovered_resource(context: Context) -> Answer:
-    """A group as it is recorded, its configuration as JSON text."""
-    ask = context.parameters
-    aggregate = bool(known_aggregator(context))
-    account_id = ask.required("ResourceAccountId") if aggregate else context.account_id
-    key = Key(account_id, ask.required("Region"), ask.required("ResourceId"))
-    if ask.required("ResourceType") != GROUP:
-        raise ApiError(400, "Invalid.ResourceType.Value", "The specified ResourceType is not supported.")
-    if key.region_id not in context.state.world.region_ids:
-        raise ApiError(400, "Invalid.Region.Value", "The specified Region does not exist.")
-    found = recorded(context.state, key)
-    if found is None:
-        raise ApiError(404, "ResourceNotExists", "The specified resource does not exist.")
-    detail = {
-        "AccountId": int(key.account_id),
-        "Region": key.region_id,
-        "ResourceId": key.group_id,
-        "ResourceName": found.group.name,
-        "ResourceType": GROUP,
-        "ResourceDeleted": 1,
-        "ResourceStatus": "",
-        "VpcId": found.group.vpc_id,
-        "Configuration": configuration(context.state, found),
-    }
-    return {"DiscoveredResourceDetail": detail}
-
-
-@operation("config", VERSION, "ListAggregators", listing=("AggregatorsResult", "Aggregators"))
-def list_aggregators(context: Context) -> Answer:
-    """The caller's account groups, by token."""
-    mine = sorted(
-        one for one, owner in config_of(context.state).aggregators.items() if owner == context.account_id
-    )
-    page, token = by_token(context, mine, str, context.parameters.integer("MaxResults", 10, 1, 100))
-    rows = [
-        {"AggregatorId": one, "AggregatorName": one, "AggregatorType": "RD", "AggregatorStatus": 1}
-        | {"AccountId": int(context.account_id)}
-        for one in page
-    ]
-    result: dict[str, object] = {"Aggregators": rows}
-    add_token(context, result, token)
-    return {"AggregatorsResult": result}

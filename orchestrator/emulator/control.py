@@ -8,7 +8,9 @@ from typing import Final
 import msgspec
 from aiohttp import web
 
+from orchestrator.emulator.bending import read_bends
 from orchestrator.emulator.faults import read_faults
+from orchestrator.emulator.refusals import read_refusals
 from orchestrator.emulator.state import State
 from orchestrator.emulator.world import stored
 
@@ -65,10 +67,33 @@ def _faults(state: State, _: web.BaseRequest, __: bytes) -> object:
     return {"faults": state.faults.active, "struck": state.faults.struck()}
 
 
+def _set_refusals(state: State, _: web.BaseRequest, body: bytes) -> object:
+    """Writes that hold one of these rules are refused, as a whole, from now on."""
+    state.refusals.set(read_refusals(body))
+    return {"refusals": len(state.refusals.active)}
+
+
+def _refusals(state: State, _: web.BaseRequest, __: bytes) -> object:
+    return {"refusals": state.refusals.active, "struck": state.refusals.struck}
+
+
+def _set_bends(state: State, request: web.BaseRequest, body: bytes) -> object:
+    """Answers are bent from now on, by the seed in the query where one is given."""
+    seed = request.query.get("seed")
+    state.bends.set(read_bends(body), None if seed is None else int(seed))
+    return {"bends": len(state.bends.active)}
+
+
+def _bends(state: State, _: web.BaseRequest, __: bytes) -> object:
+    return {"bends": state.bends.active, "bent": state.bends.log}
+
+
 def _clear(state: State, _: web.BaseRequest, __: bytes) -> object:
-    """Forget the calls and the faults; the world stays as it is."""
+    """Forget the calls, the faults, the refusals and the lies; the world stays as it is."""
     state.record.clear()
     state.faults.clear()
+    state.refusals.set(())
+    state.bends.clear()
     return {}
 
 
@@ -83,6 +108,10 @@ _ROUTES: Final[dict[tuple[str, str], Route]] = {
     ("GET", "world"): _world,
     ("GET", "faults"): _faults,
     ("POST", "faults"): _set_faults,
+    ("GET", "bends"): _bends,
+    ("POST", "bends"): _set_bends,
+    ("GET", "refusals"): _refusals,
+    ("POST", "refusals"): _set_refusals,
     ("POST", "clear"): _clear,
     ("POST", "expire"): _expire,
 }

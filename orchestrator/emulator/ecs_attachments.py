@@ -32,12 +32,18 @@ def _interfaces(context: Context) -> tuple[Interface, ...]:
     return tuple(one for one in found if not group_id or group_id in one.group_ids)
 
 
-def _public(one: Interface) -> dict[str, str]:
-    return {"PublicIpAddress": one.public_ip, "AllocationId": one.allocation_id} if one.public_ip else {}
+def _public(context: Context, one: Interface) -> dict[str, str]:
+    if not one.public_ip or not (one.allocation_id or context.state.quirks.fixed_address_on_interface):
+        return {}
+    return {"PublicIpAddress": one.public_ip, "AllocationId": one.allocation_id}
 
 
 def _interface(context: Context, one: Interface) -> dict[str, object]:
-    private = {"PrivateIpAddress": one.private_ip, "Primary": True, "AssociatedPublicIp": _public(one)}
+    private = {
+        "PrivateIpAddress": one.private_ip,
+        "Primary": True,
+        "AssociatedPublicIp": _public(context, one),
+    }
     return {
         "NetworkInterfaceId": one.interface_id,
         "InstanceId": one.instance_id if one.status == "InUse" else "",
@@ -46,7 +52,7 @@ def _interface(context: Context, one: Interface) -> dict[str, object]:
         "VpcId": one.vpc_id,
         "PrivateIpAddress": one.private_ip,
         "SecurityGroupIds": {"SecurityGroupId": list(one.group_ids)},
-        "AssociatedPublicIp": _public(one),
+        "AssociatedPublicIp": _public(context, one),
         "PrivateIpSets": {"PrivateIpSet": [private]},
         "Ipv6Sets": {"Ipv6Set": [{"Ipv6Address": one.ipv6}] if one.ipv6 else []},
         "ServiceManaged": one.service_managed,
@@ -115,7 +121,7 @@ def _instance(context: Context, one: Interface) -> dict[str, object]:
         },
         "VpcAttributes": {"VpcId": one.vpc_id, "PrivateIpAddress": {"IpAddress": [one.private_ip]}},
         "CreationTime": _CREATED,
-        "Tags": {"Tag": []},
+        "Tags": {"Tag": [{"TagKey": tag.key, "TagValue": tag.value} for tag in one.instance_tags]},
     }
 
 

@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from orchestrator.emulator.api import Answer, ApiError, Context, operation
 from orchestrator.emulator.model import Estate, Group, Rule
 from orchestrator.emulator.paging import add_token, by_number, by_token
+from orchestrator.emulator.quirks import RuleCount
 from orchestrator.emulator.regions import BY_ID, INDUSTRY_REGIONS
 from orchestrator.emulator.world import stored
 
@@ -73,7 +74,18 @@ def describe_regions(context: Context) -> Answer:
     return {"Regions": {"Region": rows}}
 
 
-def _item(group: Group, rules: Sequence[Rule], *, counts: bool) -> dict[str, object]:
+def _counted(rules: Sequence[Rule], how: RuleCount) -> dict[str, object]:
+    """RuleCount as this cloud counts."""
+    number = len(rules)
+    if how is RuleCount.INGRESS:
+        number = sum(1 for rule in rules if rule.direction == "ingress")
+    number += {RuleCount.FEWER: -1, RuleCount.MORE: 1}.get(how, 0)
+    if how is RuleCount.ABSENT:
+        return {}
+    return {"RuleCount": str(number) if how is RuleCount.TEXT else max(0, number)}
+
+
+def _item(group: Group, rules: Sequence[Rule], how: RuleCount, *, counts: bool) -> dict[str, object]:
     item: dict[str, object] = {
         "SecurityGroupId": group.security_group_id,
         "SecurityGroupName": group.name,
@@ -82,7 +94,7 @@ def _item(group: Group, rules: Sequence[Rule], *, counts: bool) -> dict[str, obj
         "VpcId": group.vpc_id,
         "ResourceGroupId": group.resource_group_id,
         "CreationTime": group.creation_time,
-        "RuleCount": len(rules),
+        **_counted(rules, how),
         "GroupToGroupRuleCount": sum(1 for rule in rules if rule.source_group_id or rule.dest_group_id),
         "ServiceManaged": group.service_managed,
         "Tags": {"Tag": [{"TagKey": tag.key, "TagValue": tag.value} for tag in group.tags]},
@@ -161,9 +173,14 @@ def describe_security_groups(context: Context) -> Answer:
         page, numbers = by_number(context, groups, 50)
         answer.update(numbers)
     counts = bool(context.parameters.flag("IsQueryEcsCount"))
-    items = [_item(group, visible_rules(context, group), counts=counts) for group in page]
+    how = context.state.quirks.rule_count
+    items = [_item(group, _countable(context, group), how, counts=counts) for group in page]
     answer["SecurityGroups"] = {"SecurityGroup": items}
     return answer
+
+
+def _countable(context: Context, group: Group) -> Sequence[Rule]:
+    return context.state.bends.counted(context, group.security_group_id, visible_rules(context, group))
 
 
 def visible_rules(context: Context, group: Group) -> tuple[Rule, ...]:
@@ -186,9 +203,11 @@ def visible_rules(context: Context, group: Group) -> tuple[Rule, ...]:
 def describe_security_group_attribute(context: Context) -> Answer:
     """A group with its rules of one or both directions, by token."""
     group = find_group(context)
-    rules = _of_direction(context, group, visible_rules(context, group))
+    rules = _of_direction(
+        context, group, context.state.bends.shortened(context, visible_rules(context, group))
+    )
     size = context.parameters.integer("MaxResults", 500, 10, 1000)
-    page, token = by_token(context, rules, lambda rule: rule.security_group_rule_id, size)
+    page, token = by_token(context, rules, lambda rule: rule.security_group_rule_id, size, shortened=True)
     answer: Answer = {
         "RegionId": context.region_id,
         "SecurityGroupId": group.security_group_id,

@@ -207,7 +207,7 @@ def _peer(context: Context, group: Group, wire: Mapping[str, str], side: str) ->
 def _peer_group(context: Context, wire: Mapping[str, str], side: str) -> dict[str, str]:
     word = side.capitalize()
     group_id = wire[f"{word}GroupId"]
-    owner = wire.get(f"{word}GroupOwnerId") or wire.get(f"{word}GroupOwnerAccount") or context.account_id
+    owner = wire.get(f"{word}GroupOwnerId") or _of_login(context, wire.get(f"{word}GroupOwnerAccount", ""))
     name = ""
     if owner == context.account_id:
         known = estate_of(context).groups.get(group_id)
@@ -217,6 +217,17 @@ def _peer_group(context: Context, wire: Mapping[str, str], side: str) -> dict[st
             )
         name = known.name
     return {f"{side}_group_id": group_id, f"{side}_group_name": name, f"{side}_group_owner_account": owner}
+
+
+def _of_login(context: Context, login: str) -> str:
+    """The account id of a login; without one the caller's own. An account id is not a login."""
+    if not login or (login.isdecimal() and context.state.quirks.digits_as_login):
+        return login or context.account_id
+    accounts = map(context.state.world.account, context.state.world.account_ids)
+    known = [one.account_id for one in accounts if one is not None and login == one.account_name]
+    if not known:
+        raise bad("InvalidSourceGroupId.NotFound", f"There is no account with the login {login[:64]}.", 404)
+    return known[0]
 
 
 def _check_families(fields: Mapping[str, str], protocol: str) -> None:

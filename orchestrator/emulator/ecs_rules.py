@@ -14,6 +14,7 @@ from orchestrator.emulator.api import Answer, ApiError, Context, Handler, operat
 from orchestrator.emulator.ecs_groups import VERSION, estate_of, find_group, group_arn
 from orchestrator.emulator.ecs_permission import bad, meaning, read_rule
 from orchestrator.emulator.model import Group, Rule
+from orchestrator.emulator.quirks import Quirks
 from orchestrator.emulator.regions import BY_ID
 from orchestrator.emulator.world import stored
 
@@ -132,9 +133,10 @@ def _revoke_permissions(context: Context, group: Group, asked: list[Rule]) -> No
 
 
 def _remove(context: Context, group: Group, ids: set[str]) -> None:
-    for rule in group.rules:
-        if rule.security_group_rule_id in ids:
-            _note(context, "revoke", group, rule)
+    going = [rule for rule in group.rules if rule.security_group_rule_id in ids]
+    context.state.refusals.check(context, group, going)
+    for rule in going:
+        _note(context, "revoke", group, rule)
     if ids:
         _set_rules(context, group, (rule for rule in group.rules if rule.security_group_rule_id not in ids))
 
@@ -156,6 +158,7 @@ def _authorizing(direction: str) -> Handler:
 
 
 def _add(context: Context, group: Group, asked: list[Rule]) -> None:
+    context.state.refusals.check(context, group, asked)
     known = {meaning(rule) for rule in group.rules}
     code = BY_ID[context.region_id].id_code if context.region_id in BY_ID else "xx0"
     created = datetime.fromtimestamp(context.now, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
@@ -169,9 +172,24 @@ def _add(context: Context, group: Group, asked: list[Rule]) -> None:
     allowed = group.rules_allowed or context.state.quirks.rules_per_group
     if sum(_weight(context, rule) for rule in (*group.rules, *new)) > allowed:
         raise context.state.quirks.authorization_limit.error()
+    _check_group_sources(context, group, new)
     _set_rules(context, group, (*group.rules, *new))
     for rule in new:
         _note(context, "authorize", group, rule)
+
+
+def _check_group_sources(context: Context, group: Group, new: Iterable[Rule]) -> None:
+    added = [rule for rule in new if _names_group(rule)]
+    if (
+        added
+        and sum(map(_names_group, group.rules)) + len(added) > context.state.quirks.group_rules_per_group
+    ):
+        message = "The limit of rules that name a security group is reached."
+        raise bad("AuthorizedGroupRule.LimitExceed", message)
+
+
+def _names_group(rule: Rule) -> bool:
+    return bool(rule.source_group_id or rule.dest_group_id)
 
 
 def _weight(context: Context, rule: Rule) -> int:
@@ -210,29 +228,44 @@ def _modifying(direction: str) -> Handler:
 def _modified(context: Context, group: Group, rule: Rule, direction: str) -> Rule:
     wire = context.parameters.wire
     given = {name: wire[name] for name in _MODIFIABLE if name in wire}
-    old = {key: str(value) for key, value in stored(rule).items()}
+    old = {key.replace("OwnerAccount", "OwnerId"): str(value) for key, value in stored(rule).items()}
     if not given or any(not value and old.get(name) for name, value in given.items()):
         raise bad(
             "InvalidParam.InvalidModifyRuleRequest", "Nothing is modified, or a field would become empty."
         )
-    if wire.get("NicType", rule.nic_type).lower() != rule.nic_type:
+    quirks = context.state.quirks
+    if "NicType" in wire and not (quirks.modify_takes_nic_type and wire["NicType"].lower() == rule.nic_type):
         raise bad("InvalidOperation.ModifyNicType", "NicType cannot be modified.")
     _check_same_kind(old, given, "Source" if direction == "ingress" else "Dest")
     if given.get("PortRange"):
         old.pop("PortRangeListId", None)
     elif given.get("PortRangeListId"):
         old.pop("PortRange", None)
-    merged = {**old, **given}
-    if "Priority" not in given:
-        merged.pop("Priority", None)
+    merged = {**{name: old[name] for name in _written(old) - _forgotten(quirks, direction)}, **given}
+    if any(name.endswith("OwnerAccount") for name in given):
+        merged = {name: value for name, value in merged.items() if name in given or "OwnerId" not in name}
     try:
         new = read_rule(context, group, merged, direction, rule.security_group_rule_id)
     except ApiError as error:
         if error.code == "OperationDenied":
             raise bad("InvalidParam.ProtocolAndPortRangeMismatch", error.message) from None
         raise
-    return replace(
-        new, priority=new.priority if "Priority" in given else rule.priority, create_time=rule.create_time
+    kept = "Priority" not in given and not quirks.modify_resets
+    return replace(new, priority=rule.priority if kept else new.priority, create_time=rule.create_time)
+
+
+def _written(old: Mapping[str, str]) -> set[str]:
+    """The fields of a rule that stay as they are where Modify is not sent them; a priority of 110 reads as none."""
+    return {name for name in old if name != "Priority"}
+
+
+def _forgotten(quirks: Quirks, direction: str) -> set[str]:
+    """The fields that have a default, to which Modify resets them where it does so."""
+    own = "Dest" if direction == "ingress" else "Source"
+    return (
+        {"Policy", "Description", "SourcePortRange", f"{own}CidrIp", f"Ipv6{own}CidrIp"}
+        if quirks.modify_resets
+        else set()
     )
 
 
@@ -244,6 +277,7 @@ def _check_same_kind(old: Mapping[str, str], given: Mapping[str, str], word: str
 
 
 def _replace(context: Context, group: Group, rule: Rule, new: Rule) -> None:
+    context.state.refusals.check(context, group, (new,))
     _set_rules(context, group, (new if one is rule else one for one in group.rules))
     _note(context, "modify", group, new, rule)
 

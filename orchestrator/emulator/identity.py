@@ -110,6 +110,11 @@ class Identities:
             )
         return caller
 
+    def account_of(self, access_key_id: str) -> str:
+        """The account of a key, "" where nobody has it."""
+        caller = self._callers.get(access_key_id)
+        return "" if caller is None else caller.account_id
+
     def check_token(self, caller: Caller, token: str, now: float) -> None:
         """Refuse a session token that is missing, of another session, or expired."""
         if token != caller.keys.security_token:

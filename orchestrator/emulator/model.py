@@ -103,6 +103,32 @@ class Interface(Struct, frozen=True, omit_defaults=True):
     ipv6: str = ""
     status: str = "InUse"
     service_managed: bool = False
+    instance_tags: tuple[Tag, ...] = ()
+
+
+class Listener(Struct, frozen=True, omit_defaults=True):
+    """Where a balancer listens. `port` 0 (NLB): the range from `start_port` to `end_port`."""
+
+    listener_id: str
+    protocol: str = "TCP"
+    port: int = 0
+    start_port: int = 0
+    end_port: int = 0
+    status: str = "Running"
+
+
+class Balancer(Struct, frozen=True, omit_defaults=True):
+    """A load balancer of `product` nlb or alb, and the security groups it joined."""
+
+    balancer_id: str
+    product: str
+    name: str = ""
+    group_ids: tuple[str, ...] = ()
+    vpc_id: str = ""
+    address_type: str = "Internet"
+    listeners: tuple[Listener, ...] = ()
+    status: str = "Active"
+    tags: tuple[Tag, ...] = ()
 
 
 class Estate(Struct, omit_defaults=True):
@@ -112,6 +138,7 @@ class Estate(Struct, omit_defaults=True):
     prefix_lists: dict[str, PrefixList] = field(default_factory=dict)
     port_lists: dict[str, PortList] = field(default_factory=dict)
     interfaces: tuple[Interface, ...] | None = None
+    balancers: dict[str, Balancer] = field(default_factory=dict)
 
 
 class Folder(Struct, frozen=True, omit_defaults=True):

@@ -25,6 +25,10 @@ READ_ACTIONS: Final = (
     "ecs:DescribePortRangeListEntries",
     "ecs:DescribeNetworkInterfaces",
     "ecs:DescribeInstances",
+    "nlb:ListLoadBalancers",
+    "nlb:ListListeners",
+    "alb:ListLoadBalancers",
+    "alb:ListListeners",
 )
 WRITE_ACTIONS: Final = (
     "ecs:RevokeSecurityGroup",

@@ -30,13 +30,17 @@ def decode_token(token: str) -> tuple[int, str]:
 
 
 def by_token(
-    context: Context, items: Sequence[T], key: Callable[[T], str], size: int
+    context: Context, items: Sequence[T], key: Callable[[T], str], size: int, *, shortened: bool = False
 ) -> tuple[Sequence[T], str]:
     """The page a token asks for, and the token of the next one ("" after the last).
+
+    A lying cloud divides a shorter list, unless that was `shortened` before.
 
     The page begins after the item the token names, wherever that is now, so a change between two pages
     neither repeats nor skips what was there before.
     """
+    if not shortened:
+        items = context.state.bends.shortened(context, items)
     start = 0
     token = context.parameters.text("NextToken")
     if token:
@@ -62,6 +66,7 @@ def by_number(
     context: Context, items: Sequence[T], most: int, default: int = 10
 ) -> tuple[Sequence[T], dict[str, object]]:
     """The page of PageNumber and PageSize, and the keys PageNumber, PageSize, TotalCount."""
+    items = context.state.bends.shortened(context, items)
     number = context.parameters.integer("PageNumber", 1, 1, 10**9)
     size = context.parameters.integer("PageSize", default, 1, most)
     page = items[(number - 1) * size : number * size]

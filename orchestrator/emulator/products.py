@@ -12,7 +12,9 @@ MODULES: Final = (
     "ecs_rules",
     "ecs_lists",
     "ecs_attachments",
-    "config",
+    "load_balancers",
+    "resource_center",
+    "config_resources",
     "config_rules",
 )
 

@@ -43,6 +43,20 @@ class GoneRule(StrEnum):
         return Refusal(404 if self is GoneRule.NOT_FOUND else 400, self.value, RULE_MISSING)
 
 
+class RuleCount(StrEnum):
+    """How DescribeSecurityGroups counts a group's rules: whether it is what the rules' own listing gives is open."""
+
+    NUMBER = "number"
+    TEXT = "text"
+    ABSENT = "absent"
+    FEWER = "fewer"
+    """One less than there are, as where a kind of rule is not counted."""
+    MORE = "more"
+    """One more."""
+    INGRESS = "ingress"
+    """Ingress rules only."""
+
+
 class Quirks(Struct, frozen=True, kw_only=True):
     """One answer to every open question. The defaults are what the API reference holds most likely."""
 
@@ -60,7 +74,16 @@ class Quirks(Struct, frozen=True, kw_only=True):
     authorization_limit: Refusal = Refusal(403, "AuthorizationLimitExceed", "The limit of rules is reached.")
     """Status of AuthorizationLimitExceed: 403 or 400."""
     rules_per_group: int = 200
-    """How many rules Authorize lets a group have."""
+    """How many rules Authorize lets a group have; a soft quota: a world's groups may have more already."""
+    group_rules_per_group: int = 20
+    """How many rules with a group as source or target a group may have (AuthorizedGroupRule.LimitExceed)."""
+    digits_as_login: bool = False
+    """Digits in a request's SourceGroupOwnerAccount, which is a login: taken for an account id, or unknown."""
+    modify_resets: bool = True
+    """What Modify is not sent is kept (False), or reset to its default: Policy, Priority, Description, ports and
+    block of the own side. The request's page gives the defaults and does not say which."""
+    modify_takes_nic_type: bool = False
+    """NicType in Modify, though it says what the rule has: refused (False), or passed over."""
     enterprise_policy_allowed: bool = True
     """Whether enterprise groups take Drop rules (False: InvalidGroupParameter.OperationDenied)."""
     group_not_found: Refusal = Refusal(
@@ -87,6 +110,11 @@ class Quirks(Struct, frozen=True, kw_only=True):
     """The last page has no NextToken key instead of an empty one."""
     short_pages: bool = False
     """Pages hold fewer items than MaxResults though there are more."""
+    rule_count: RuleCount = RuleCount.NUMBER
+    """RuleCount in DescribeSecurityGroups."""
+    fixed_address_on_interface: bool = False
+    """An interface's AssociatedPublicIp also shows an address that came with the instance (an old page), or only
+    an EIP (the present one)."""
     management_in_list_accounts: bool = False
     """Whether ListAccounts names the management account too."""
     industry_regions: bool = False

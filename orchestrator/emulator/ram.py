@@ -16,7 +16,7 @@ import msgspec
 
 from orchestrator.emulator.model import Statement
 
-MAX_POLICY_CHARACTERS: Final = 2048
+MAX_POLICY_CHARACTERS: Final = 2047  # the field says 2,048, the error "smaller than 2048 bytes"
 ADMINISTRATOR: Final = (Statement("Allow", ("*",), ("*",)),)
 
 

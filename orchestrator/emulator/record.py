@@ -12,7 +12,8 @@ class Call:
     """One call as it was answered. `account_id` is the account acted in, "" where the caller was not known.
 
     `status` is 0 where the connection was reset; `code` is "" for success; `fault` names the injected fault,
-    "" for none; `changes` says what the call changed, also where the caller never learned of it.
+    "" for none; `bent` the kind of lie that was answered; `changes` says what the call changed, also where the
+    caller never learned of it.
     """
 
     time: float
@@ -27,6 +28,7 @@ class Call:
     scheme: str = ""
     fault: str = ""
     changes: tuple[dict[str, object], ...] = ()
+    bent: str = ""
 
     @property
     def parameters(self) -> dict[str, str]:
@@ -47,6 +49,7 @@ class Call:
             "caller_arn": self.caller_arn,
             "scheme": self.scheme,
             "fault": self.fault,
+            "bent": self.bent,
             "changes": list(self.changes),
         }
 

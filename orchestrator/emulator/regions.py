@@ -52,14 +52,29 @@ REGIONS: Final = tuple(
     )
 )
 REGION_IDS: Final = tuple(region.region_id for region in REGIONS)
+"""What a generated world has unless it is asked for others."""
+FURTHER_REGIONS: Final = tuple(
+    Region(*row)
+    for row in (
+        ("cn-zhongwei", "China (Zhongwei)", "zw4"),
+        ("cn-wuhan-lr", "China (Wuhan-Local Region)", "wh7"),
+        ("cn-zhengzhou-jva", "China (Zhengzhou-CUCC)", "zz6"),
+        ("ap-southeast-8", "Malaysia (Johor)", "8jh"),
+        ("us-southeast-1", "US (Atlanta)", "7at"),
+    )
+)
+"""Newer ones and those of partners, for worlds that ask for more than the usual ones or name them."""
 INDUSTRY_REGIONS: Final = tuple(
     Region(*row)
     for row in (
         ("cn-shanghai-finance-1", "China East 2 Finance", "9b7"),
+        ("cn-hangzhou-finance", "China East 1 Finance", "9bp"),
+        ("cn-shenzhen-finance-1", "China South 1 Finance", "9wz"),
+        ("cn-beijing-finance-1", "China North 2 Finance", "92z"),
         ("cn-north-2-gov-1", "China North 2 Ali Gov 1", "n2g"),
     )
 )
-BY_ID: Final = {region.region_id: region for region in (*REGIONS, *INDUSTRY_REGIONS)}
+BY_ID: Final = {region.region_id: region for region in (*REGIONS, *FURTHER_REGIONS, *INDUSTRY_REGIONS)}
 
 # ECS AuthorizeSecurityGroup: IpProtocol may be an IANA number here.
 NUMERIC_PROTOCOL_REGIONS: Final = frozenset(

@@ -13,6 +13,7 @@ from typing import Final
 from msgspec import Struct
 
 from orchestrator.emulator.archetypes import BENIGN, RARE, RISKY, Archetype, Site
+from orchestrator.emulator.balanced import BALANCED
 from orchestrator.emulator.model import Estate, Group
 from orchestrator.emulator.regions import BY_ID
 
@@ -25,6 +26,8 @@ class Recipe(Struct, frozen=True):
     seed: int
     groups_per_account: float = 40.0
     careful_share: float = 0.5
+    balancers: bool = False
+    """Also groups that load balancers have joined: some in careful accounts, too, for no rule opens them."""
 
 
 class Scenery:
@@ -79,7 +82,19 @@ class Scenery:
         for archetype in chosen:
             group = archetype(site)
             estate.groups[group.security_group_id] = group
-        return estate, chosen
+        return estate, [*chosen, *self._balanced(site, showcase=showcase)]
+
+    def _balanced(self, site: Site, *, showcase: bool) -> list[Archetype]:
+        """Add what balancers joined, from dice of its own: the groups beside it are what they are without it."""
+        if not self._recipe.balancers:
+            return []
+        site.rng = random.Random(f"balanced/{self._recipe.seed}/{site.account_id}/{site.region_id}")
+        site.vpc_id = site.new_id("vpc")
+        several = BALANCED if showcase else site.rng.choices(BALANCED, k=site.rng.choice((0, 0, 1, 2)))
+        for archetype in several:
+            group = archetype(site)
+            site.estate.groups[group.security_group_id] = group
+        return list(several)
 
 
 def _chosen(rng: random.Random, number: int, *, careful: bool, showcase: bool) -> list[Archetype]:

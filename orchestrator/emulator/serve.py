@@ -34,6 +34,7 @@ async def serve(  # noqa: PLR0913 - one argument for each option of the command
     hub: Literal["management", "delegated", "member"] = "management",
     hub_roles: bool = False,
     external_id: str = "",
+    balancers: bool = False,
     unreachable: int | Mapping[str, str] = 0,
     world_file: Path | str | None = None,
     save_file: Path | str | None = None,
@@ -51,9 +52,10 @@ async def serve(  # noqa: PLR0913 - one argument for each option of the command
     """A started emulator in the current loop; `await emulator.stop()` ends it.
 
     Port 0 is any free port. `world_file` is loaded in place of a generated world; `save_file` gets the world
-    as it starts. `limit` calls in `window_seconds` for each account x region x API. `faults` and `quirks` may
-    be texts (see `read_fault`, `read_quirks`). The hub's keys are those of `environment`, else made up:
-    `hub_credentials` has them either way. ValueError says which option is wrong, OSError which port or file.
+    as it starts. `balancers` adds groups that load balancers have joined. `limit` calls in `window_seconds` for
+    each account x region x API. `faults` and `quirks` may be texts (see `read_fault`, `read_quirks`). The hub's
+    keys are those of `environment`, else made up: `hub_credentials` has them either way. ValueError says which
+    option is wrong, OSError which port or file.
     """
     if world_file is not None:
         world = World.load(world_file)
@@ -66,6 +68,7 @@ async def serve(  # noqa: PLR0913 - one argument for each option of the command
             hub=hub,
             hub_roles=hub_roles,
             external_id=external_id,
+            balancers=balancers,
             unreachable=unreachable,
         )
     if save_file is not None:

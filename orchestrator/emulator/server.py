@@ -19,18 +19,15 @@ from typing import Self
 from aiohttp import web
 
 from orchestrator.emulator import certificate, control
+from orchestrator.emulator.cloud import Cloud
 from orchestrator.emulator.faults import RESETS, Fault, Kind
-from orchestrator.emulator.gateway import Gateway, Reply
-from orchestrator.emulator.identity import Caller, Keys
-from orchestrator.emulator.model import Statement
-from orchestrator.emulator.ram import ADMINISTRATOR
-from orchestrator.emulator.record import Record
+from orchestrator.emulator.gateway import Reply
 from orchestrator.emulator.signature import WireRequest
-from orchestrator.emulator.state import Options, State
+from orchestrator.emulator.state import Options
 from orchestrator.emulator.world import World
 
 
-class Emulator:
+class Emulator(Cloud):
     """Alibaba Cloud on loopback. Start it as a context manager, sync (own thread) or async (this loop)."""
 
     def __init__(
@@ -42,47 +39,15 @@ class Emulator:
         port: int = 0,
         tls_port: int = 0,
     ) -> None:
-        self.world = world
-        self.options = options or Options()
-        self.state = State(world, self.options)
+        super().__init__(world, options or Options())
         self.http_url = ""
         self.https_url = ""
         self.ca_file = ""
         self._bind = (host, port, tls_port)
-        self._gateway = Gateway(self.state)
         self._server: web.Server | None = None
         self._runner: web.ServerRunner | None = None
         self._folder: tempfile.TemporaryDirectory[str] | None = None
         self._thread: _Thread | None = None
-
-    # --- what tests look at
-
-    @property
-    def calls(self) -> Record:
-        """Every call that was answered."""
-        return self.state.record
-
-    @property
-    def hub_credentials(self) -> Keys:
-        """The keys of the hub's RAM user."""
-        return self.state.hub.keys
-
-    def add_user(
-        self, account_id: str, name: str = "somebody", statements: tuple[Statement, ...] = ADMINISTRATOR
-    ) -> Keys:
-        """Another RAM user with keys: a neighbour who shares the limits, or a change from outside."""
-        return self.state.identities.add_user(account_id, name, statements).keys
-
-    def enter(self, account_id: str, role: str, session: str = "test", seconds: float = 3600) -> Caller:
-        """A session of a role without asking STS, for tests."""
-        found = self.world.role(account_id, role)
-        if found is None:
-            raise LookupError(f"account {account_id} has no role {role}")
-        return self.state.identities.open_session(account_id, found, session, self.state.clock() + seconds)
-
-    def set_faults(self, *faults: Fault) -> None:
-        """Replace the faults in force; none given: nothing goes wrong from now on."""
-        self.state.faults.set(faults)
 
     # --- start and stop
 

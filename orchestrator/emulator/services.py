@@ -60,7 +60,8 @@ class Services:
                 if actiontrail.is_watched(call):
                     lag = config_of(self._state).lag_seconds
                     key = Key(call.account_id, call.region_id, call.parameters.get("SecurityGroupId", ""))
-                    self._push(call.time + lag, "config", key)
+                    if call.changes:
+                        self._push(call.time + lag, "config", key)
                     self._push(call.time + self._trail_seconds, "trail", actiontrail.event(call))
             while self._due and self._due[0][0] <= self._state.clock():
                 _, _, what, about = heapq.heappop(self._due)

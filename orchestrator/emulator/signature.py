@@ -92,17 +92,35 @@ class Signed:
             raise ApiError(400, "IllegalTimestamp", message) from None
 
 
+def unsigned(version: str, action: str, parameters: dict[str, str]) -> Signed:
+    """A call that did not come over a wire."""
+    return Signed(
+        scheme="",
+        version=version,
+        action=action,
+        parameters=parameters,
+        access_key_id="",
+        security_token="",
+        nonce="",
+        date="",
+        string_to_sign="",
+        signature="",
+        wire=urlencode(parameters),
+    )
+
+
 def read(request: WireRequest) -> Signed:
     """Take a request apart by its scheme; IncompleteSignature where parts of the signature are missing."""
     query = dict(parse_qsl(request.query, keep_blank_values=True))
-    form = _form(request)
+    form = form_of(request)
     authorization = request.headers.get("authorization", "")
     if authorization:
         return _read_v3(request, query, form, authorization)
     return _read_v2(request, {**query, **form})
 
 
-def _form(request: WireRequest) -> dict[str, str]:
+def form_of(request: WireRequest) -> dict[str, str]:
+    """The parameters that came in the body."""
     if not request.body or "form-urlencoded" not in request.headers.get("content-type", ""):
         return {}
     return dict(parse_qsl(request.body.decode("utf-8", "replace"), keep_blank_values=True))

@@ -7,12 +7,14 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from time import time
 
+from orchestrator.emulator.bending import Bend, Bends
 from orchestrator.emulator.faults import Fault, Faults
 from orchestrator.emulator.identity import Identities, Keys
 from orchestrator.emulator.model import Rule, Statement
 from orchestrator.emulator.quirks import DEFAULT, Quirks
 from orchestrator.emulator.ram import ADMINISTRATOR
 from orchestrator.emulator.record import Record
+from orchestrator.emulator.refusals import RuleRefusal, RuleRefusals
 from orchestrator.emulator.throttle import NO_LIMITS, Meter, Throttle
 from orchestrator.emulator.world import World
 
@@ -23,7 +25,8 @@ class Options:
 
     `latency_seconds` is waited before each answer. `hub_keys` are the hub's credentials (made up unless
     given); `hub_statements` what its RAM user may do; `hub_is_root` makes it the root identity, which may not
-    assume roles. `clock` gives seconds since 1970. `seed` drives the faults.
+    assume roles. `clock` gives seconds since 1970. `refusals` are of single rules, `bends` are lies. `seed`
+    drives the faults and the lies.
     """
 
     latency_seconds: float = 0.0
@@ -37,6 +40,8 @@ class Options:
     seed: int = 0
     clock: Callable[[], float] = time
     control: bool = True
+    refusals: tuple[RuleRefusal, ...] = ()
+    bends: tuple[Bend, ...] = ()
 
 
 class State:
@@ -50,6 +55,8 @@ class State:
         self.identities = Identities(options.quirks)
         self.meter = Meter(options.throttle)
         self.faults = Faults(options.faults, options.seed)
+        self.refusals = RuleRefusals(options.refusals)
+        self.bends = Bends(options.bends, options.seed)
         self.record = Record()
         self.nonces = Nonces(2 * options.quirks.skew_seconds)
         self.tokens = ClientTokens(options.quirks.client_token_seconds)

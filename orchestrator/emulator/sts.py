@@ -15,6 +15,7 @@ VERSION: Final = "2015-04-01"
 _ROLE_ARN: Final = re.compile(r"acs:ram::(\d{16}):role/([A-Za-z0-9.\-_]{1,64})")
 _SESSION_NAME: Final = re.compile(r"[A-Za-z0-9.@\-_]{2,64}")
 _EXTERNAL_ID: Final = re.compile(r"[\w+=,.@:/\-]{2,1224}", re.ASCII)
+_SOURCE_IDENTITY: Final = re.compile(r"(?!acs:|aliyun:|alibabacloud:)[\w+=,.@\-]{2,64}", re.ASCII)
 _MIN_SECONDS: Final = 900
 
 
@@ -34,6 +35,9 @@ def assume_role(context: Context) -> Answer:
     external_id = parameters.text("ExternalId")
     if external_id and not _EXTERNAL_ID.fullmatch(external_id):
         raise _invalid("ExternalId", "The parameter ExternalId is wrongly formed.")
+    identity = parameters.text("SourceIdentity")
+    if identity and not _SOURCE_IDENTITY.fullmatch(identity):
+        raise _invalid("SourceIdentity", "The parameter SourceIdentity is wrongly formed.")
     if context.caller.kind == "Account":
         raise ApiError(403, "NoPermission", "Roles may not be assumed by root accounts.")
     role = _trusting_role(context, account_id, name, external_id)
@@ -54,8 +58,8 @@ def assume_role(context: Context) -> Answer:
             "AssumedRoleId": opened.principal_id,
         },
     }
-    if parameters.text("SourceIdentity"):
-        answer["SourceIdentity"] = parameters.text("SourceIdentity")
+    if identity:
+        answer["SourceIdentity"] = identity
     return answer
 
 
@@ -79,9 +83,9 @@ def _no_role(name: str) -> ApiError:
 def _policy(text: str) -> tuple[Statement, ...] | None:
     if not text:
         return None
-    if len(text) > MAX_POLICY_CHARACTERS:
+    if len(text.encode()) > MAX_POLICY_CHARACTERS:
         raise _invalid(
-            "PolicySize", f"The size of Policy must be smaller than {MAX_POLICY_CHARACTERS} characters."
+            "PolicySize", f"The size of Policy must be smaller than {MAX_POLICY_CHARACTERS + 1} bytes."
         )
     try:
         return read_policy(text)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from orchestrator.emulator.quirks import GoneRule, Quirks, Refusal
+from orchestrator.emulator.quirks import GoneRule, Quirks, Refusal, RuleCount
 
 _THROTTLED: Final = "Request was denied due to user flow control."
 _OTHER_ANSWERS: Final[dict[str, dict[str, Any]]] = {
@@ -18,6 +18,9 @@ _OTHER_ANSWERS: Final[dict[str, dict[str, Any]]] = {
     "authorization-limit-400": {"authorization_limit": Refusal(400, "AuthorizationLimitExceed")},
     "enterprise-without-policy": {"enterprise_policy_allowed": False},
     "group-not-found-400": {"group_not_found": Refusal(400, "InvalidSecurityGroupId.NotFound")},
+    "owner-digits-accepted": {"digits_as_login": True},
+    "modify-keeps": {"modify_resets": False},
+    "modify-takes-nic-type": {"modify_takes_nic_type": True},
     "reads-lag": {"read_lag_seconds": 0.2},
     "protocol-numbers-echoed": {"numeric_protocols_echoed": True},
     "port-list-shows-all": {"port_list_shows": "-1/-1"},
@@ -27,6 +30,8 @@ _OTHER_ANSWERS: Final[dict[str, dict[str, Any]]] = {
     "absent-when-empty": {"absent_when_empty": True},
     "last-token-absent": {"last_token_absent": True},
     "short-pages": {"short_pages": True},
+    **{f"rule-count-{kind}": {"rule_count": kind} for kind in RuleCount if kind is not RuleCount.NUMBER},
+    "interface-shows-every-address": {"fixed_address_on_interface": True},
     "management-in-list-accounts": {"management_in_list_accounts": True},
     "skewed-date-expired": {"skewed_date": Refusal(400, "InvalidTimeStamp.Expired")},
     "expired-token-other-name": {"expired_token": Refusal(403, "SecurityTokenExpired")},

@@ -75,20 +75,27 @@ class World:
         external_id: str = "",
         unreachable: int | Mapping[str, str] = 0,
         careful_share: float = 0.5,
+        balancers: bool = False,
     ) -> World:
         """A realistic organization of `accounts` members besides the hub.
 
         `region_ids` are region ids or how many of the usual ones. About `careful_share` of the accounts have
-        no risky rule. `hub_roles` also puts `sgsweep-read` and `sgsweep-remediate` into the hub's account.
+        no risky rule. `balancers` adds groups that load balancers have joined. `hub_roles` also puts
+        `sgsweep-read` and `sgsweep-remediate` into the hub's account.
         `unreachable` is a number of members, or a kind by account id or by position as text ("0"): `missing`
         (no role), `refuses` (trusts another account), `external_id` (wants another one), `powerless` (the
         role allows nothing).
         """
-        if region_ids is None or isinstance(region_ids, int):
-            region_ids = regions.REGION_IDS[:region_ids]
+        if region_ids is None:
+            region_ids = regions.REGION_IDS
+        elif isinstance(region_ids, int):
+            further = tuple(region.region_id for region in regions.FURTHER_REGIONS)
+            region_ids = (*regions.REGION_IDS, *further)[:region_ids]
         plan = Plan(seed, accounts, hub, hub_roles, external_id, unreachable)
         organization, roles = found(plan)
-        return cls(organization, roles, region_ids, Recipe(seed, groups_per_account, careful_share))
+        return cls(
+            organization, roles, region_ids, Recipe(seed, groups_per_account, careful_share, balancers)
+        )
 
     # --- accounts
 
@@ -202,7 +209,7 @@ class World:
 def _plain(estate: Estate) -> dict[str, object]:
     """An estate for a file: rules without their empty fields."""
     document: dict[str, object] = msgspec.to_builtins(
-        Estate({}, estate.prefix_lists, estate.port_lists, estate.interfaces)
+        Estate({}, estate.prefix_lists, estate.port_lists, estate.interfaces, estate.balancers)
     )
     document["groups"] = {
         key: {**msgspec.structs.asdict(group), "rules": [stored(rule) for rule in group.rules]}

@@ -4,7 +4,6 @@ Pure: no I/O, no clock, no log. It knows sets of ports, addresses and packets; w
 """
 
 from orchestrator.exposure.addresses import (
-    PRIVATE,
     PUBLIC,
     Count,
     Reach,
@@ -17,7 +16,7 @@ from orchestrator.exposure.addresses import (
     example,
     reach_of,
 )
-from orchestrator.exposure.implied import implied_rules
+from orchestrator.exposure.implied import balancer_of, implied_rules, listener_rules
 from orchestrator.exposure.intervals import Intervals, both, minus, normal, size, union
 from orchestrator.exposure.packets import (
     NO_PACKETS,
@@ -29,25 +28,26 @@ from orchestrator.exposure.packets import (
     in_order,
     packets_of,
     packets_to,
-    ports_without,
-    public_addresses,
 )
+from orchestrator.exposure.ports import NO_PORTS, PortSet, ports_from_json, ports_to_json
 from orchestrator.exposure.shares import Share, ports_of, segments, shares
 
 __all__ = [
     "NO_PACKETS",
-    "PRIVATE",
+    "NO_PORTS",
     "PUBLIC",
     "Count",
     "Intervals",
     "Packet",
     "PacketSet",
+    "PortSet",
     "Reach",
     "Share",
     "Zone",
     "address_text",
     "address_texts",
     "addresses_of",
+    "balancer_of",
     "blocks",
     "both",
     "count",
@@ -57,13 +57,14 @@ __all__ = [
     "from_far",
     "implied_rules",
     "in_order",
+    "listener_rules",
     "minus",
     "normal",
     "packets_of",
     "packets_to",
+    "ports_from_json",
     "ports_of",
-    "ports_without",
-    "public_addresses",
+    "ports_to_json",
     "reach_of",
     "segments",
     "shares",

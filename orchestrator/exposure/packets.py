@@ -5,7 +5,7 @@ sender is in, IP protocol, destination port, the far address, the near address, 
 is a union of boxes; a box is one set of numbers per coordinate. Protocols without ports have the ports {0}.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from orchestrator.exposure.addresses import (
@@ -18,10 +18,12 @@ from orchestrator.exposure.addresses import (
     example,
 )
 from orchestrator.exposure.intervals import Intervals, both, contains, minus, normal, union
+from orchestrator.exposure.ports import PortSet
 from orchestrator.securitygroup import (
     MAX_PORT,
     PROTOCOL_NAMES,
     PROTOCOL_NUMBERS,
+    WITH_PORTS,
     Direction,
     GroupRef,
     PortRange,
@@ -134,17 +136,23 @@ def packets_of(rule: Rule) -> PacketSet:
     return PacketSet([box for box in boxes if all(box)])
 
 
-def packets_to(protocol: str, ports: Sequence[PortRange] = ()) -> PacketSet:
-    """Every packet to these ports of "tcp" or "udp" (all if none are given), or of another protocol."""
-    number = _protocol_number(protocol)
-    numbers: Intervals = ((number, number),)
-    wanted = normal([(one.first, one.last) for one in ports]) if ports else _ANY_PORT
-    boxes: list[Box] = [
-        (_ANY_CARD, _ANY_GROUP, numbers, wanted, family, family, _ANY_PORT)
-        if number in {6, 17}
-        else (_ANY_CARD, _ANY_GROUP, numbers, _NO_PORT, family, family, _NO_PORT)
-        for family in (IPV4, IPV6)
-    ]
+def packets_to(ports: PortSet) -> PacketSet:
+    """Every packet to these ports."""
+    boxes: list[Box] = []
+    for protocol in ports.protocols:
+        number, source_ports = _protocol_number(protocol), _ANY_PORT if protocol in WITH_PORTS else _NO_PORT
+        boxes += [
+            (
+                _ANY_CARD,
+                _ANY_GROUP,
+                ((number, number),),
+                ports.numbers(protocol),
+                family,
+                family,
+                source_ports,
+            )
+            for family in (IPV4, IPV6)
+        ]
     return PacketSet(boxes)
 
 
@@ -168,11 +176,6 @@ def effective(rules: Iterable[Rule], direction: Direction = "ingress") -> Packet
     return passed
 
 
-def public_addresses(packets: PacketSet) -> Intervals:
-    """The public addresses from which any of these packets comes, as intervals of the line."""
-    return union(*[both(box[_FAR], PUBLIC) for box in packets.boxes if _from_internet(box)])
-
-
 def far_addresses(packets: PacketSet) -> Intervals:
     """The far addresses of the packets whose sender is in no group that a rule names."""
     return union(*[box[_FAR] for box in packets.boxes if contains(box[_GROUP], _OUTSIDER)])
@@ -183,13 +186,6 @@ def from_far(packets: PacketSet, addresses: Intervals) -> PacketSet:
     ports: Intervals = ((0, MAX_PORT),)
     whole: Box = (_ANY_CARD, _ANY_GROUP, ((0, 255),), ports, addresses, EVERYWHERE, ports)
     return packets & PacketSet([whole] if addresses else [])
-
-
-def ports_without(ports: Sequence[PortRange], taken: Sequence[PortRange]) -> tuple[PortRange, ...]:
-    """The ports that are left of some when others are taken away, as few ranges as possible."""
-    left = normal([(one.first, one.last) for one in ports])
-    rest = minus(left, normal([(one.first, one.last) for one in taken]))
-    return tuple([PortRange(first, last) for first, last in rest])
 
 
 def _from_internet(box: Box) -> bool:
@@ -282,4 +278,4 @@ def _protocols_text(protocols: Intervals) -> str:
 def _ports_text(ports: Intervals) -> str:
     if ports == _NO_PORT:
         return ""
-    return ",".join([str(PortRange(first, last)) for first, last in ports])
+    return ",".join([PortRange("", first, last).numbers for first, last in ports])

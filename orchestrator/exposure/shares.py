@@ -1,27 +1,13 @@
 """Who gets through at one port: the share of every accepting rule, after the drops that win over it."""
 
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 from orchestrator.exposure.addresses import ZONES, Count, Zone, count, reach_of
 from orchestrator.exposure.intervals import Intervals, both, minus
 from orchestrator.exposure.packets import far_addresses, from_far, packets_of, packets_to
-from orchestrator.securitygroup import ALL_PORTS, PROTOCOL_NAMES, PortRange, Rule, Source
-
-_EVERY_PORT: tuple[PortRange, ...] = (ALL_PORTS,)
-_NO_PORT: tuple[PortRange, ...] = (PortRange(0, 0),)
-
-
-class Span(Protocol):
-    """Anything that runs from one port to another."""
-
-    @property
-    def first(self) -> int:
-        """The first port."""
-
-    @property
-    def last(self) -> int:
-        """The last port, included."""
+from orchestrator.exposure.ports import PortSet
+from orchestrator.securitygroup import WITH_PORTS, PortRange, Rule, Source, every_port
 
 
 class Share(NamedTuple):
@@ -32,31 +18,28 @@ class Share(NamedTuple):
     size: Count
 
 
-def ports_of(protocol: str, ports: tuple[PortRange, ...], number: int) -> tuple[PortRange, ...]:
-    """What a rule of this protocol and these ports is about in the protocol with the number.
-
-    Port 0 stands for all of a protocol without ports.
-    """
+def ports_of(protocol: str, ports: tuple[PortRange, ...], wanted: str) -> tuple[PortRange, ...]:
+    """What a rule of this protocol and these ports is about in the wanted protocol."""
     if protocol == "all":
-        return _EVERY_PORT if number in {6, 17} else _NO_PORT
-    if protocol != PROTOCOL_NAMES.get(number, str(number)):
+        return (every_port(wanted),)
+    if protocol != wanted:
         return ()
-    return ports if number in {6, 17} else _NO_PORT
+    return ports if wanted in WITH_PORTS else (every_port(wanted),)
 
 
-def segments(ports: Iterable[Span], first: int, last: int) -> list[tuple[int, int]]:
-    """The ports from `first` to `last`, cut so that each range covers a whole piece or none of it."""
-    if first == last:
-        return [(first, last)]
+def segments(whole: PortRange, ranges: Iterable[PortRange]) -> list[PortRange]:
+    """The whole, cut so that each of the ranges, which are of the same protocol, covers all of a part or none."""
+    protocol, first, last = whole.protocol, whole.first, whole.last
     cuts = {first}
-    for one in ports:
+    for one in ranges:
         cuts.update([cut for cut in (one.first, one.last + 1) if first < cut <= last])
     starts = sorted(cuts)
-    return list(zip(starts, [start - 1 for start in starts[1:]] + [last], strict=True))
+    ends = [start - 1 for start in starts[1:]] + [last]
+    return [PortRange(protocol, low, high) for low, high in zip(starts, ends, strict=True)]
 
 
-def shares(rules: Sequence[Rule], protocol: int, port: int, zone: Zone) -> list[Share]:
-    """The share of each accepting rule at a port, in order; all rules given must cover it, and be in order.
+def shares(rules: Sequence[Rule], at: PortRange, zone: Zone) -> list[Share]:
+    """The share of each accepting rule at some ports, in order; all rules given must cover these, and be in order.
 
     A drop that asks for more than the far address (a five-tuple rule) takes away only what it asks for: a far
     address is out of a share when no packet from it is left.
@@ -81,7 +64,7 @@ def shares(rules: Sequence[Rule], protocol: int, port: int, zone: Zone) -> list[
                 known[rule.peer] = free, addresses, count(addresses)
             _, addresses, size = known[rule.peer]
         if partial and addresses:
-            addresses = _past(partial, rule, protocol, port, addresses)
+            addresses = _past(partial, rule, at, addresses)
             size = count(addresses)
         found.append(Share(rule, addresses, size))
     return found
@@ -91,10 +74,9 @@ def _is_partial(rule: Rule) -> bool:
     return rule.own is not None or bool(rule.source_ports)
 
 
-def _past(drops: Sequence[Rule], accept: Rule, protocol: int, port: int, addresses: Intervals) -> Intervals:
-    """The addresses from which at least one packet at the port passes these drops."""
-    here = packets_to(PROTOCOL_NAMES.get(protocol, str(protocol)), (PortRange(port, port),) if port else ())
-    left = from_far(packets_of(accept) & here, addresses)
+def _past(drops: Sequence[Rule], accept: Rule, at: PortRange, addresses: Intervals) -> Intervals:
+    """The addresses from which at least one packet at the ports passes these drops."""
+    left = from_far(packets_of(accept) & packets_to(PortSet([at])), addresses)
     for drop in drops:
         left -= packets_of(drop)
     return far_addresses(left)

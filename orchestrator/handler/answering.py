@@ -7,16 +7,15 @@ from datetime import datetime, timezone
 
 import msgspec
 
-from accounts import Unreachable
+from accounts import Unreachable, is_group_gone
 from orchestrator.cloud.client import AccountSession, Client, Request
-from orchestrator.cloud.endpoints import VERSIONS
+from orchestrator.cloud.settings import VERSIONS
 from orchestrator.handler.events import GROUP, Question
-from orchestrator.policy import WIDE, Finding, Status, Verdict
+from orchestrator.policy import Finding
 from orchestrator.securitygroup import SecurityGroup
 
 _AT_ONCE = 100  # evaluations in one PutEvaluations
 _ANNOTATION_LIMIT = 1000  # characters
-_GONE = "InvalidSecurityGroupId.NotFound"
 
 
 class Judged(msgspec.Struct, frozen=True):
@@ -41,11 +40,12 @@ def judged(group: SecurityGroup, findings: Sequence[Finding]) -> Judged:
     """Return the answer about a group that was read in full.
 
     What could not be judged is INSUFFICIENT_DATA, never COMPLIANT. What fails and is only reported, as are many
-    blocks that reach the Internet together, fails all the same; a wide source does not.
+    blocks that reach the Internet together, fails all the same; so does a wide source to SSH, RDP or a database, and
+    one to other ports does not.
     """
-    failing = [one for one in findings if one.verdict is Verdict.fail and one.check_id != WIDE]
-    unsure = [one for one in findings if one.verdict is Verdict.undetermined]
-    still_open = [one for one in failing if one.status is Status.open]
+    failing = [one for one in findings if not one.is_undetermined and not one.is_apart]
+    unsure = [one for one in findings if one.is_undetermined]
+    still_open = [one for one in failing if one.is_open]
     if group.service_managed:
         answer, why = "NOT_APPLICABLE", ["the group belongs to a cloud service, which alone can change it"]
     elif still_open:
@@ -60,7 +60,7 @@ def judged(group: SecurityGroup, findings: Sequence[Finding]) -> Judged:
 
 def unseen(found: Unreachable, name: str) -> Judged | None:
     """Return the answer about a group that is gone; None if it could not be read, which is no answer."""
-    if found.code != _GONE:
+    if not is_group_gone(found.code):
         return None
     return Judged(
         found.region_id or "", found.security_group_id or "", name, "NOT_APPLICABLE", "the group is gone"
@@ -99,7 +99,6 @@ async def put_evaluations(
         await client.fetch(
             Request("config", VERSIONS["config"], "PutEvaluations", None, own.account_id, {}, body=body),
             own.source,
-            dict,
         )
 
 

@@ -2,61 +2,65 @@
 
 from __future__ import annotations
 
-from accounts import Account
-from accounts.credentials import CredentialSource, Session, read_policy, session_name
-from accounts.entry import Identity, entrance, identify, prove
+from datetime import datetime, timezone
+
+from accounts.credentials import CredentialSource, Session, session_name
+from accounts.entry import Identity, identify, prove
 from orchestrator.cloud.client import AccountSession, Client
 from orchestrator.cloud.errors import CloudError, Denied
+from orchestrator.cloud.sessions import Sessions
+from orchestrator.handler.members import Members
 from orchestrator.handler.settings import Run, Settings
+from orchestrator.inventory import read_policy
 
 
-class Sessions:
-    """Makes the sessions of one invocation."""
+class Entrances:
+    """The ways into the accounts of one invocation.
 
-    def __init__(self, client: Client, settings: Settings, run: Run, own: CredentialSource) -> None:
-        self._client = client
-        self._settings = settings
-        self._run = run
-        self._own = own
-        self._own_account = run.account_id
+    Attributes:
+        own: the function's own account with its own credentials.
+    """
+
+    def __init__(self, sessions: Sessions, role: str, members: Members) -> None:
+        self.own = sessions.own
+        self._members = members
+        self._admitted = {self.own.account_id}
+        self._sessions = sessions
+        self._role = role
         self._readers: dict[str, AccountSession] = {}
         self._proven: dict[str, Identity] = {}
 
-    @property
-    def own(self) -> AccountSession:
-        """The function's own account with its own credentials."""
-        return AccountSession(self._client, self._own_account, self._own)
+    async def admit(self, account_id: str) -> bool:
+        """Tell whether the account is ours; only then it may be entered.
 
-    async def reader(self, account_id: str) -> AccountSession:
+        Raises:
+            CloudError, DiscoveryError: that cannot be told.
+        """
+        # without a role no other account can be entered, and the error that says so needs no directory
+        if account_id not in self._admitted and (not self._role or await self._members.has(account_id)):
+            self._admitted.add(account_id)
+        return account_id in self._admitted
+
+    def reader(self, account_id: str) -> AccountSession:
         """Return a session that may read and nothing else, whatever the role allows.
 
         Raises:
-            CloudError: there is no way into the account.
+            Denied: there is no way into the account.
         """
-        if not self._own_account:  # not every context tells it
-            self._own_account = (await identify(self.own)).account_id
         if account_id not in self._readers:
             self._readers[account_id] = self.enter(account_id, read_policy())
         return self._readers[account_id]
 
     def enter(self, account_id: str, policy: str) -> AccountSession:
-        """Return a session that may do what the policy says, and no more than the role; `reader` comes first.
+        """Return a session that may do what the policy says, and no more than the role.
 
         Raises:
-            Denied: there is no way into the account.
+            Denied: there is no way into the account, or nobody has said that it is ours.
         """
-        is_own = account_id == self._own_account
-        if not self._settings.role:
-            if is_own:
-                return AccountSession(self._client, account_id, self._own)
-            message = "it is another account, and SGSWEEP_REMEDIATION_ROLE names no role to enter it by"
-            raise Denied(code="NoRole", message=message, account_id=account_id)
-        session = Session(
-            name=session_name(self._run.request_id), external_id=self._settings.external_id, policy=policy
-        )
-        account = Account(account_id=account_id, is_hub=is_own)
-        source = entrance(account, self._settings.role, session, self.own, self._own)
-        return AccountSession(self._client, account_id, source)
+        if account_id not in self._admitted:
+            message = "it is not known to be one of ours, so no role of it is asked for"
+            raise Denied(code="NotAMember", message=message, account_id=account_id)
+        return self._sessions.enter(account_id, self._role, policy)
 
     async def prove(self, session: AccountSession) -> Identity:
         """Return who the session is, having made sure that it is in its account.
@@ -68,6 +72,19 @@ class Sessions:
         if session.account_id not in self._proven:
             self._proven[session.account_id] = await prove(session, session.account_id)
         return self._proven[session.account_id]
+
+
+async def entrances(client: Client, settings: Settings, run: Run, own: CredentialSource) -> Entrances:
+    """Return the ways into the accounts.
+
+    Raises:
+        CloudError: the context does not tell the function's own account, and STS does not either.
+    """
+    account_id = run.account_id or (await identify(AccountSession(client, "", own))).account_id
+    session = Session(name=session_name(run.request_id), external_id=settings.external_id)
+    sessions = Sessions(client, AccountSession(client, account_id, own), session)
+    members = Members(sessions.own, settings.accounts, lambda: datetime.now(timezone.utc))
+    return Entrances(sessions, settings.role, members)
 
 
 def reason_of(error: BaseException) -> str:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -15,18 +15,32 @@ from orchestrator import inventory
 from orchestrator.cloud.client import Client
 from orchestrator.cloud.errors import CloudError
 from orchestrator.handler import answering
-from orchestrator.handler.entering import Sessions, reason_of
-from orchestrator.handler.events import EventError, Question, Resource, parse, question
+from orchestrator.handler.entering import Entrances, entrances, reason_of
+from orchestrator.handler.events import (
+    MOST,
+    EventError,
+    Question,
+    Resource,
+    fairly,
+    parse,
+    question,
+    test_event,
+)
 from orchestrator.handler.remedy import Remedy, Result
-from orchestrator.handler.settings import Run, Settings, own_credentials, read_context, read_settings
-from orchestrator.handler.store import open_store
+from orchestrator.handler.settings import (
+    Run,
+    Settings,
+    kept_exemptions,
+    own_credentials,
+    read_context,
+    read_settings,
+)
+from orchestrator.handler.store import Store, open_store
 from orchestrator.handler.telling import Voice
 from orchestrator.plan import Place
 from orchestrator.remediate import Brake
-from orchestrator.securitygroup import Placement
 
 _GROUPS_AT_ONCE = 8
-_BAD = ("failed", "left")
 
 
 class RemediationFailed(Exception):  # noqa: N818 - the platform shows the name
@@ -39,7 +53,7 @@ class Invocation(msgspec.Struct, frozen=True):
     settings: Settings
     run: Run
     client: Client
-    sessions: Sessions
+    entrances: Entrances
     remedy: Remedy
     brake: Brake
     voice: Voice
@@ -89,13 +103,10 @@ async def _invoke(
     except Exception as error:
         voice.alarm("failed", error=type(error).__name__, reason=reason_of(error))
         raise
-    finally:
-        voice.close()
 
 
 @asynccontextmanager
 async def _open(settings: Settings, run: Run, context: object, voice: Voice) -> AsyncIterator[Invocation]:
-    own = own_credentials(context, os.environ)
     brake = Brake()
     # Between two changes, not in the middle of one: what was begun is finished or stands in the ledger.
     alarm = asyncio.get_running_loop().call_later(
@@ -103,30 +114,45 @@ async def _open(settings: Settings, run: Run, context: object, voice: Voice) -> 
     )
     try:
         async with Client(settings.cloud) as client:
-            sessions = Sessions(client, settings, run, own)
-            store = (
-                open_store(settings.ledger, client, run.region_id, own) if settings.mode == "apply" else None
-            )
-            remedy = Remedy(client, settings, sessions, store, brake, voice)
-            yield Invocation(settings, run, client, sessions, remedy, brake, voice)
+            own = own_credentials(context, os.environ, client.carry)
+            ways = await entrances(client, settings, run, own)
+            if settings.exemptions_at:
+                folder, _, name = settings.exemptions_at.rpartition("/")
+                kept = await _store(folder, settings, client, ways, run).get(name)
+                exemptions = kept_exemptions(settings.exemptions_at, kept, settings.checks)
+                settings = msgspec.structs.replace(settings, exemptions=exemptions)
+            store = _store(settings.ledger, settings, client, ways, run) if settings.mode == "apply" else None
+            remedy = Remedy(client, settings, ways, store, brake, voice, run.request_id)
+            try:
+                yield Invocation(settings, run, client, ways, remedy, brake, voice)
+            finally:
+                await remedy.close()
     finally:
         alarm.cancel()
+
+
+def _store(at: str, settings: Settings, client: Client, ways: Entrances, run: Run) -> Store:
+    return open_store(at, client, ways.own, run.region_id, internal=settings.oss_network == "internal")
 
 
 # Remedying ------------------------------------------------------------------------------------------------
 
 
 async def _remedy(invocation: Invocation, event: object) -> dict[str, Any]:
+    if group_id := test_event(event):
+        return await _arrived(invocation, group_id)
     resources, ignored = parse(event)
     for one in ignored:
         invocation.voice.tell("ignored", reason=one.reason, what=one.what)
+    resources, further = fairly(resources)
     results = await _all(invocation, resources)
-    changed = [result for result in results if result.state == "changed"]
+    changed = [result for result in results if result.has_changed]
+    results += _too_many(invocation.voice, further)
     await _evaluate_again(invocation, changed, resources)
     counts: dict[str, int] = {}
     for result in results:
         counts[result.state] = counts.get(result.state, 0) + 1
-    bad = [result for result in results if result.state in _BAD]
+    bad = [result for result in results if result.is_unsettled]
     invocation.voice.tell("done", mode=invocation.settings.mode, groups=counts, ignored=len(ignored))
     if bad:
         named = "; ".join(
@@ -134,6 +160,27 @@ async def _remedy(invocation: Invocation, event: object) -> dict[str, Any]:
         )
         raise RemediationFailed(f"{len(bad)} of {len(results)} groups: {named}")
     return {"mode": invocation.settings.mode, "groups": counts, "results": msgspec.to_builtins(results)}
+
+
+def _too_many(voice: Voice, further: Sequence[Resource]) -> list[Result]:
+    """Say which groups of an event are not worked on, because it names too many."""
+    if not further:
+        return []
+    reason = f"the event names more than {MOST} groups: send those that are left in an event of their own"
+    voice.alarm(
+        "too many groups", left=len(further), account_ids=sorted({one.account_id for one in further})[:20]
+    )
+    return [_left(voice, resource, "left", reason) for resource in further]
+
+
+async def _arrived(invocation: Invocation, group_id: str) -> dict[str, Any]:
+    """Tell whoever sent a test event that it arrived: in the log, and in the ledger whatever the mode."""
+    settings, run = invocation.settings, invocation.run
+    invocation.voice.tell("test event", security_group_id=group_id)
+    if settings.ledger:
+        store = _store(settings.ledger, settings, invocation.client, invocation.entrances, run)
+        await store.put(f"arrivals/{group_id}.json", b"{}", only_new=True)
+    return {"mode": settings.mode, "groups": {}, "results": []}
 
 
 async def _all(invocation: Invocation, resources: Iterable[Resource]) -> list[Result]:
@@ -160,11 +207,15 @@ def _result_of(voice: Voice, task: asyncio.Future[Result], resource: Resource) -
     if error is None and not task.cancelled():
         return task.result()
     reason = reason_of(error) if error else "the function's time was over while it was being worked on"
+    return _left(voice, resource, "failed" if error else "left", reason)
+
+
+def _left(voice: Voice, resource: Resource, state: Literal["failed", "left"], reason: str) -> Result:
     result = Result(
         account_id=resource.account_id,
         region_id=resource.region_id,
         security_group_id=resource.security_group_id,
-        state="failed" if error else "left",
+        state=state,
         reason=reason,
     )
     voice.tell("group", **msgspec.to_builtins(result))
@@ -187,7 +238,7 @@ async def _evaluate_again(
     for rule_id in dict.fromkeys((*named, *invocation.settings.config_rule_ids)):
         try:
             await answering.evaluate_again(
-                invocation.sessions.own, rule_id, invocation.settings.aggregator_id
+                invocation.entrances.own, rule_id, invocation.settings.aggregator_id
             )
         except CloudError as error:  # noqa: PERF203 - each rule may fail
             invocation.voice.tell("not evaluated again", config_rule_id=rule_id, reason=reason_of(error))
@@ -203,7 +254,9 @@ async def _answer(invocation: Invocation, event: object) -> dict[str, Any]:
     answers: list[answering.Judged] = []
     unread: list[str] = []
     looking = _look_at_one if asked.resource else _look_at_all
-    run, own = invocation.run, invocation.sessions.own
+    run, own = invocation.run, invocation.entrances.own
+    if not await invocation.entrances.admit(asked.account_id):
+        raise RemediationFailed(f"no answer about account {asked.account_id}: it is none of ours")
     try:
         await asyncio.wait_for(looking(invocation, asked, answers, unread), run.seconds)
     except asyncio.TimeoutError:
@@ -242,15 +295,16 @@ async def _look_at_all(
     invocation: Invocation, asked: Question, answers: list[answering.Judged], unread: list[str]
 ) -> None:
     """A scheduled run asks about an account: look at every group in every region, while there is time."""
-    session = await invocation.sessions.reader(asked.account_id)
+    session = invocation.entrances.reader(asked.account_id)
     for region_id in await inventory.regions(session):
-        reader = inventory.RegionReader(session, Placement(asked.account_id), region_id)
+        reader = invocation.remedy.reader(session, region_id)
         try:
             async for page in inventory.security_groups(session, region_id):
-                for found in await asyncio.gather(*(reader.read(listing) for listing in page)):
+                for seen in await asyncio.gather(*(reader.read(listing) for listing in page)):
+                    found = await invocation.remedy.whole(session, seen)
                     if isinstance(found, Unreachable):
                         unread.append(f"{found.security_group_id}: {found.code}")
                     else:
-                        answers.append(answering.judged(found.group, invocation.remedy.judge(found.group)))
+                        answers.append(answering.judged(found, invocation.remedy.judge(found)))
         except Exception as error:  # noqa: BLE001 - the other regions are still answered about
             unread.append(f"{region_id}: {reason_of(error)}")

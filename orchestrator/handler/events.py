@@ -1,22 +1,28 @@
 """What an event is about, whatever it is wrapped in: pure.
 
 Known shapes: Cloud Config's remediation event (a list of resources; also a single one, or {"resources": [...]}), its
-notification of a non-compliant resource, ActionTrail's event in EventBridge's envelope, the message that Function
-Compute sends to a dead letter, and the question of a custom Cloud Config rule. Ids may be numbers, other keys are
-ignored, and what is not ours is named, not dropped.
+notification of a non-compliant resource, ActionTrail's event in EventBridge's envelope, a log of either as Log Service
+has it (its values are JSON text), the message that Function Compute sends to a dead letter, and the question of a
+custom Cloud Config rule. Ids may be numbers, other keys are ignored, and what is not ours is named, not dropped.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
+from itertools import zip_longest
 from typing import Any, Union
 
 import msgspec
 
 GROUP = "ACS::ECS::SecurityGroup"
-_DEPTH = 4  # of wrappers around a resource
+MOST = 200  # groups of one event that are worked on
+_DEPTH = 6  # of wrappers around a resource
 _SAMPLE = 200  # characters kept of what was not understood
+_WHO = 128  # characters kept of a name
+_ACCOUNT_ID = re.compile(r"[0-9]{1,32}").fullmatch
+_WRAPPERS = ("resources", "events", "data", "body", "requestPayload", "event", "logs", "content", "message")
 # ActionTrail's names of the calls after which a group may open more than before. Removing a Drop rule opens, too.
 OPENING = frozenset(
     {"AuthorizeSecurityGroup", "ModifySecurityGroupRule", "RevokeSecurityGroup", "ModifySecurityGroupPolicy"}
@@ -36,12 +42,14 @@ class Resource(msgspec.Struct, frozen=True):
         region_id: where.
         security_group_id: which.
         config_rule_ids: the Cloud Config rules that named it.
+        by: who changed it, as ActionTrail names them; empty if the event does not say.
     """
 
     account_id: str
     region_id: str
     security_group_id: str
     config_rule_ids: tuple[str, ...] = ()
+    by: str = ""
 
 
 class Ignored(msgspec.Struct, frozen=True):
@@ -94,8 +102,40 @@ def parse(event: object) -> tuple[list[Resource], list[Ignored]]:
             **dict.fromkeys(known.config_rule_ids if known else ()),
             **dict.fromkeys(found.config_rule_ids),
         }
-        resources[key] = Resource(*key, tuple(rules))
+        by = found.by or (known.by if known else "")
+        resources[key] = Resource(*key, tuple(rules), by)
     return list(resources.values()), ignored
+
+
+def fairly(resources: Iterable[Resource], most: int = MOST) -> tuple[list[Resource], list[Resource]]:
+    """Return the groups to work on, the accounts taking turns, and those that are too many.
+
+    However many groups of one account an event names, each other account's first one is among the first.
+    """
+    queues: dict[str, list[Resource]] = {}
+    for one in resources:
+        queues.setdefault(one.account_id, []).append(one)
+    turns = [one for turn in zip_longest(*queues.values()) for one in turn if one is not None]
+    return turns[:most], turns[most:]
+
+
+def is_account_id(text: str) -> bool:
+    """Tell whether it could be an account's id, so that it may become part of a role's name."""
+    return bool(_ACCOUNT_ID(text))
+
+
+def test_event(event: object) -> str:
+    """Return the group id of a test event of `sgsweep accounts --events`, "" for every other event.
+
+    Raises:
+        EventError: it is no JSON.
+    """
+    envelope = _decoded(event)
+    trail = envelope.get("data") if isinstance(envelope, Mapping) else None
+    if not isinstance(trail, Mapping) or not _is_trail(trail):
+        return ""
+    group_id = _text(_parameters(trail), "SecurityGroupId", "securityGroupId")
+    return group_id if re.fullmatch(r"sg-sgsweep0event[0-9a-f]{12}", group_id) else ""
 
 
 def question(event: object) -> Question:
@@ -117,6 +157,8 @@ def question(event: object) -> Question:
     item = item if isinstance(item, Mapping) else {}
     account_id = _text(item, "accountId") or _text(invoking, "accountId")
     group_id = _text(item, "resourceId")
+    if not is_account_id(account_id):
+        raise EventError(f"the question is about account {account_id[:40]!r}, which is no account id")
     ordering = asked.get("orderingTimestamp") or invoking.get("notificationCreationTimestamp") or 0
     return Question(
         result_token=token,
@@ -148,8 +190,8 @@ def _walk(value: object, depth: int) -> Iterator[Found]:
         yield _ignored("it is no resource", value)
     elif "resourceId" in value:
         yield _resource(value)
-    elif isinstance(value.get("evaluationResultIdentifier"), Mapping):
-        qualifier = value["evaluationResultIdentifier"].get("evaluationResultQualifier")
+    elif isinstance(identifier := _opened(value.get("evaluationResultIdentifier")), Mapping):
+        qualifier = _opened(identifier.get("evaluationResultQualifier"))
         yield _resource(qualifier if isinstance(qualifier, Mapping) else {})
     elif _is_trail(value.get("data")):
         yield _of_trail(value["data"], value)
@@ -160,12 +202,20 @@ def _walk(value: object, depth: int) -> Iterator[Found]:
 
 
 def _wrapped(value: Mapping[str, Any], depth: int) -> Iterator[Found]:
-    for key in ("resources", "events", "data", "body", "requestPayload"):
+    for key in _WRAPPERS:
         inner = _opened(value.get(key))
         if isinstance(inner, (list, Mapping)) and depth:
             yield from _walk(inner, depth - 1)
             return
+    if {"beginCursor", "endCursor"} <= _opened_mapping(value.get("source")).keys():
+        yield _ignored("it names a part of a log and does not hold it: send the events by EventBridge", value)
+        return
     yield _ignored("it is no event that is known here", value)
+
+
+def _opened_mapping(value: object) -> Mapping[str, Any]:
+    opened = _opened(value)
+    return opened if isinstance(opened, Mapping) else {}
 
 
 def _opened(value: object) -> object:
@@ -187,6 +237,8 @@ def _resource(item: Mapping[str, Any]) -> Found:
     group_id, rule_id = _text(item, "resourceId"), _text(item, "configRuleId")
     if not (account_id and region_id and group_id):
         return _ignored("it lacks accountId, regionId or resourceId", item)
+    if not is_account_id(account_id):
+        return _ignored(f"{account_id[:40]!r} is no account id", item)
     return Resource(account_id, region_id, group_id, (rule_id,) if rule_id else ())
 
 
@@ -211,11 +263,14 @@ def _of_trail(trail: Mapping[str, Any], envelope: Mapping[str, Any]) -> Found:
     )
     user = trail.get("userIdentity")
     account_id = _text(trail, "recipientAccountId") or _text(envelope, "aliyunaccountid")
-    account_id = account_id or _text(user if isinstance(user, Mapping) else {}, "accountId")
+    user = user if isinstance(user, Mapping) else {}
+    account_id = account_id or _text(user, "accountId")
     group_id = _text(asked, "SecurityGroupId", "securityGroupId") or next(_referenced(trail), "")
     if not (account_id and region_id and group_id):
         return _ignored("it lacks the account, region or group", trail)
-    return Resource(account_id, region_id, group_id)
+    if not is_account_id(account_id):
+        return _ignored(f"{account_id[:40]!r} is no account id", trail)
+    return Resource(account_id, region_id, group_id, by=_text(user, "userName", "principalId")[:_WHO])
 
 
 def _parameters(trail: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -258,8 +313,3 @@ def _ignored(reason: str, what: object) -> Ignored:
 def _cut(what: object) -> str:
     shown: object = sorted(what)[:20] if isinstance(what, Mapping) else what
     return str(shown)[:_SAMPLE]
-
-
-def account_ids(resources: Iterable[Resource]) -> list[str]:
-    """Return the accounts of the groups, each once."""
-    return list(dict.fromkeys(resource.account_id for resource in resources))

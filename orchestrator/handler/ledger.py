@@ -1,47 +1,50 @@
 """What outlives an invocation: intents and outcomes, how often a rule came back, how many changes there were lately.
 
-Entries are objects that are written once; nothing is ever locked. An intent's name is the group, the rule's content
-and the rule's id, so a second delivery meets the first one's intent, and a rule that somebody puts back stands beside
-its predecessors and can be counted.
+Entries are objects that are written once and never overwritten; no delivery ever locks out another. An intent's name is
+the group, the rule's content and the rule's id, so a second delivery meets the first one's intent, and a rule that
+somebody puts back stands beside its predecessors and can be counted.
 """
 
 from __future__ import annotations
 
+import asyncio
 import os
-from collections.abc import AsyncIterator, Callable, Collection, Sequence
-from contextlib import asynccontextmanager
+import random
+from collections.abc import Callable, Collection, Sequence
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 from urllib.parse import quote, unquote
 
 import msgspec
 
 from orchestrator.audit import AuditRecord
-from orchestrator.cloud.errors import CloudError
-from orchestrator.handler.store import LedgerError, Store
-from orchestrator.journal import Claim, Effect, Intent, Outcome, Settled
+from orchestrator.handler.store import Store, trouble
+from orchestrator.handler.trail import Trail
+from orchestrator.journal import Claim, Effect, Intent, JobState, Outcome, OutcomeKind, Settled
 from orchestrator.plan import Place, return_key
 
 WINDOW = timedelta(minutes=10)
 _INTENT, _OUTCOME = ".intent.json", ".outcome.json"
-_encode = msgspec.json.Encoder(order="sorted").encode
+_REFUSED = ".refused"
+_ROUNDS = 4  # of asking the brake, where rivals ask at the same time
+_PAUSE_SECONDS = 0.2  # before the second round, at most
+_NAMED = 5  # accounts with the most changes that the brake names
 
 
-class _Entry(msgspec.Struct, frozen=True):
-    """What an intent's object holds."""
+class _Intended(msgspec.Struct, frozen=True):
+    """What an intent's object holds; the record is sealed."""
 
     job: str
     body: dict[str, Any]
     record: AuditRecord
 
 
-@asynccontextmanager
-async def _trouble(doing: str) -> AsyncIterator[None]:
-    """Say which part of the ledger failed. A cloud's error must not pass for one of the group's own."""
-    try:
-        yield
-    except (CloudError, OSError, msgspec.DecodeError) as error:
-        raise LedgerError(f"the ledger cannot be {doing}: {error}") from None
+class _Ended(msgspec.Struct, frozen=True):
+    """What an outcome's object holds; the record is sealed."""
+
+    outcome: Outcome
+    record: AuditRecord
 
 
 def _folder(place: Place) -> str:
@@ -60,7 +63,7 @@ class GroupLedger:
         self,
         store: Store,
         place: Place,
-        say: Callable[[AuditRecord], None],
+        trail: Trail,
         now: Callable[[], datetime],
     ) -> None:
         """Remember where entries go.
@@ -68,14 +71,15 @@ class GroupLedger:
         Args:
             store: keeps them.
             place: the group.
-            say: is given each audit record once it is kept.
+            trail: seals each audit record, keeps it in its object and says it.
             now: the time.
         """
         self._now = now
         self._store = store
         self._place = place
-        self._say = say
+        self._trail = trail
         self._present: frozenset[str] = frozenset()
+        self._intended: set[str] = set()  # in this delivery
 
     async def returned(self, present: Collection[str]) -> dict[str, int]:
         """Return how often a rule's content came back: by `return_key`, for `plan.decide`.
@@ -111,12 +115,14 @@ class GroupLedger:
         return found
 
     async def _effect(self, claim: Claim, name: str, rule_id: str) -> Effect:
-        async with _trouble("read"):
+        with trouble("read"):
             kept = await self._store.get(name)
-            ended = await self._store.get(name.removesuffix(_INTENT) + _OUTCOME)
-            entry = msgspec.json.decode(kept, type=_Entry) if kept else None
-            outcome = msgspec.json.decode(ended, type=Outcome) if ended else None
-        if outcome is not None and outcome.outcome != "failed" and not self._explains(outcome):
+            ends = await self._store.keys(name.removesuffix(_INTENT) + ".")
+            last = max((one for one in ends if one.endswith(_OUTCOME)), default="")
+            ended = await self._store.get(last) if last else None
+            entry = msgspec.json.decode(kept, type=_Intended) if kept else None
+            outcome = msgspec.json.decode(ended, type=_Ended).outcome if ended else None
+        if outcome is not None and outcome.outcome is not OutcomeKind.failed and not self._explains(outcome):
             outcome = None
         return Effect(
             job=claim.job,
@@ -131,73 +137,142 @@ class GroupLedger:
         )
 
     def _explains(self, outcome: Outcome) -> bool:
-        """Tell whether an earlier delivery's end is why the rule still shows: it was closed, and not long ago.
+        """Tell whether an earlier delivery's end is why the rule still shows: it was removed, and not long ago.
 
-        Otherwise it stands as it should not, however that came: what drifted, say, and was then changed back.
+        Otherwise it stands as it should not, however that came: what drifted, say, and was then changed back; or was
+        blocked, so that the rule stands in any case, and the drop is gone.
         """
-        return f"{self._now():%Y-%m-%dT%H:%M:%SZ}" < outcome.effective_after
+        return outcome.outcome.removes and f"{self._now():%Y-%m-%dT%H:%M:%SZ}" < outcome.effective_after
 
     async def intend(self, claim: Claim, intents: Sequence[Intent]) -> None:
-        """Keep each intent, unless an earlier delivery has."""
+        """Keep each intent once; beside that of an earlier delivery, if there is one.
+
+        How far it came is not kept: a rule that is gone is never asked for, and of one that stands it shows.
+        """
         for intent in intents:
-            entry = _Entry(claim.job, intent.body, intent.record)
-            async with _trouble("written"):
-                await self._store.put(
-                    _name(self._place, intent.record, _INTENT), _encode(entry), only_new=True
-                )
-            self._say(intent.record)
+            if intent.key in self._intended:
+                continue
+            self._intended.add(intent.key)
+            name = _name(self._place, intent.record, _INTENT)
+            await self._trail.keep(intent.record, name, partial(_Intended, claim.job, intent.body))
 
     async def settle(self, claim: Claim, settled: Sequence[Settled]) -> None:  # noqa: ARG002 - the ledger's signature
-        """Keep how each change ended."""
+        """Keep how each change ended, beside how it ended before: a ledger may be locked against overwriting."""
         for one in settled:
-            async with _trouble("written"):
-                await self._store.put(_name(self._place, one.record, _OUTCOME), _encode(one.outcome))
-            self._say(one.record)
+            self._intended.discard(one.key)
+            kind = f".{_stamp(self._now())}.{os.urandom(4).hex()}{_OUTCOME}"
+            name = _name(self._place, one.record, kind)
+            await self._trail.keep(one.record, name, partial(_Ended, one.outcome))
 
-    async def finish(self, claim: Claim, state: str) -> None:
+    async def finish(self, claim: Claim, state: JobState) -> None:
         """Nothing is kept of a delivery's end."""
 
     async def _names(self) -> list[str]:
-        async with _trouble("read"):
+        with trouble("read"):
             return await self._store.keys(_folder(self._place))
 
 
-class Counter:
-    """The brake that outlives an invocation: how many changes there were in ten minutes.
+class Budget(msgspec.Struct, frozen=True):
+    """How many changes there may be in ten minutes.
 
-    Who wants to change something writes a ticket first and then counts all there are: of any who are let pass, the last
-    to write has seen the tickets of the others, so no more pass than are allowed, whatever their clocks say. Refused
-    tickets count as well: the brake is released by ten calm minutes.
+    Attributes:
+        per_account: in each account; what is beyond it waits, and costs no other account anything.
+        in_all: in all accounts together.
     """
 
-    def __init__(self, store: Store, limit: int, now: Callable[[], datetime]) -> None:
-        self._store = store
-        self._limit = limit
-        self._now = now
+    per_account: int = 50
+    in_all: int = 500
 
-    async def ask(self, account_id: str, changes: int) -> str:
-        """Return "" if so many changes may be made in the account, else why not.
+
+class Grant(msgspec.Struct, frozen=True):
+    """How many changes may be made now.
+
+    Attributes:
+        changes: so many, 0 for none.
+        reason: why not all that were asked for; empty if all.
+    """
+
+    changes: int
+    reason: str = ""
+
+
+_Used = dict[str, int]  # changes within the window, by account
+
+
+class Counter:
+    """The brake that outlives an invocation: how many changes there were in ten minutes, by account and in all.
+
+    Who wants to change something writes a ticket and then counts all there are: of any who are let pass, the last to
+    write has seen the tickets of the others, so no more pass than are allowed, whatever their clocks say. A refused
+    ticket is crossed out by an object beside it and does not count. An account never counts for more than its own
+    budget, however many tickets of it are still undecided: it cannot use up what is there for all.
+    """
+
+    def __init__(self, store: Store, budget: Budget, now: Callable[[], datetime]) -> None:
+        self._store = store
+        self._budget = budget
+        self._now = now
+        self._one_at_a_time = asyncio.Lock()
+
+    async def room(self, account_id: str) -> Grant:
+        """Return how many changes may be made in the account, writing nothing.
 
         Raises:
             LedgerError: that cannot be told.
         """
-        now = self._now()
-        mine = f"changes/{_stamp(now)}.{quote(account_id, safe='')}.{changes}.{os.urandom(4).hex()}"
-        async with _trouble("written"):
-            await self._store.put(mine, b"{}", only_new=True)
-        async with _trouble("read"):
-            names = await self._store.keys("changes/", f"changes/{_stamp(now - WINDOW)}")
-        total, of_account = 0, 0
+        return self._left(await self._used(), account_id)
+
+    async def ask(self, account_id: str, changes: int) -> Grant:
+        """Return how many of so many changes may be made in the account; those count from now on.
+
+        Raises:
+            LedgerError: that cannot be told.
+        """
+        async with self._one_at_a_time:
+            for number in range(_ROUNDS):
+                left = await self.room(account_id)
+                some = min(changes, left.changes)
+                if some < 1:
+                    return left
+                ticket = (
+                    f"changes/{_stamp(self._now())}.{quote(account_id, safe='')}.{some}.{os.urandom(4).hex()}"
+                )
+                await self._write(ticket)
+                if self._left(await self._used(without=ticket), account_id).changes >= some:
+                    return Grant(some, left.reason if some < changes else "")
+                await self._write(ticket + _REFUSED)
+                # rivals that ask at the same time leave room for each other, and come again at different times
+                changes = max(1, some // 2)
+                await asyncio.sleep(random.random() * _PAUSE_SECONDS * 2**number)  # noqa: S311 - no secret
+            return Grant(0, f"others are changing so much in account {account_id} at this moment")
+
+    async def _write(self, name: str) -> None:
+        with trouble("written"):
+            await self._store.put(name, b"{}", only_new=True)
+
+    async def _used(self, without: str = "") -> _Used:
+        with trouble("read"):
+            names = await self._store.keys("changes/", f"changes/{_stamp(self._now() - WINDOW)}")
+        refused = {name.removesuffix(_REFUSED) for name in names if name.endswith(_REFUSED)}
+        used: _Used = {}
         for name in names:
             parts = name.split(".")
-            if len(parts) == 4 and parts[2].isdecimal():
-                total += int(parts[2])
-                of_account += int(parts[2]) * (unquote(parts[1]) == account_id)
-        if total <= self._limit:
-            return ""
-        return (
-            f"{total} changes within 10 minutes, {of_account} of them in account {account_id}; "
-            f"{self._limit} are allowed: nothing more is changed until 10 minutes have passed without any"
+            if len(parts) == 4 and parts[2].isdecimal() and name not in refused and name != without:
+                account_id = unquote(parts[1])
+                used[account_id] = used.get(account_id, 0) + int(parts[2])
+        return used
+
+    def _left(self, used: _Used, account_id: str) -> Grant:
+        budget = self._budget
+        of_account = used.get(account_id, 0)
+        total = sum(min(changes, budget.per_account) for changes in used.values())
+        changes = max(0, min(budget.per_account - of_account, budget.in_all - total))
+        busiest = sorted(used.items(), key=lambda item: (-item[1], item[0]))[:_NAMED]
+        return Grant(
+            changes,
+            f"{of_account} changes in account {account_id} within 10 minutes, of {budget.per_account}, and {total} in "
+            f"all, of {budget.in_all}; most in {', '.join(f'{who} ({many})' for who, many in busiest) or 'none'}: "
+            "the rest waits until they are 10 minutes old",
         )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from datetime import datetime, timezone
 from typing import Any, Literal
@@ -9,13 +10,16 @@ from typing import Any, Literal
 import msgspec
 
 from accounts.credentials import (
+    CarryAsync,
     Credentials,
     CredentialSource,
     HubCredentials,
     StaticCredentials,
     from_environment,
 )
-from orchestrator.cloud.client import CloudSettings
+from orchestrator.cloud.settings import ENVIRONMENT, CloudSettings, Limits, with_environment
+from orchestrator.handler.events import is_account_id
+from orchestrator.handler.ledger import Budget
 from orchestrator.policy import (
     Check,
     Exemption,
@@ -23,9 +27,14 @@ from orchestrator.policy import (
     checks_for_ports,
     default_checks,
     parse_exemptions,
+    refuse_unknown_checks,
 )
 
 _DEFAULT_TIMEOUT_SECONDS = 60.0
+# An invocation has little time, and no call may take all of it; else the defaults.
+_HURRIED = CloudSettings(
+    attempts=4, deadline_seconds=30.0, read_timeout_seconds=10.0, limits=Limits(patience_seconds=30.0)
+)
 _MARGIN_SHARE = 0.15  # of the time, kept to report what is left
 _MARGIN_SECONDS = (2.0, 30.0)
 
@@ -41,10 +50,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         mode: plan only records; apply changes.
         checks: what is looked for.
         exemptions: what is let be.
+        exemptions_at: where they are if they do not fit a variable: an object named by its hash; empty otherwise.
         role: the role to enter an account by; empty to work in the own account with the own credentials.
         external_id: what that role asks for.
         ledger: oss://bucket/prefix or file:///folder; empty for none.
-        max_changes: in 10 minutes, in one account and in all.
+        budget: how many changes there may be in 10 minutes.
+        accounts: the accounts that may be entered; empty for all that the directory lists.
+        oss_network: internal, as Function Compute reaches OSS whatever the network to ECS is; or public.
         aggregator_id: of the Cloud Config account group; empty for one account.
         config_rule_ids: to be evaluated again after a change, besides those that an event names.
         cloud: where the cloud is.
@@ -53,10 +65,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     mode: Literal["plan", "apply"] = "plan"
     checks: tuple[Check, ...] = ()
     exemptions: tuple[Exemption, ...] = ()
+    exemptions_at: str = ""
     role: str = ""
     external_id: str = ""
     ledger: str = ""
-    max_changes: int = 50
+    budget: Budget = Budget()
+    accounts: tuple[str, ...] = ()
+    oss_network: Literal["internal", "public"] = "internal"
     aggregator_id: str = ""
     config_rule_ids: tuple[str, ...] = ()
     cloud: CloudSettings = CloudSettings()
@@ -97,37 +112,79 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
     ledger = ask("SGSWEEP_LEDGER", "").strip()
     if mode == "apply" and not ledger:
         raise SettingsError("SGSWEEP_MODE is apply, which needs SGSWEEP_LEDGER: oss://bucket/prefix")
-    limit = ask("SGSWEEP_MAX_CHANGES", "50").strip()
-    if not limit.isdecimal() or int(limit) < 1:
-        raise SettingsError(f"SGSWEEP_MAX_CHANGES is {limit!r}: write a whole number, 1 or more")
+    external_id = ask("SGSWEEP_EXTERNAL_ID", "")
+    if not external_id.isprintable():
+        raise SettingsError(
+            "SGSWEEP_EXTERNAL_ID holds a line end or another invisible character: write it again"
+        )
+    network = _choice(environment, "SGSWEEP_OSS_NETWORK", ("internal", "public"))
+    rule_count = _choice(environment, "SGSWEEP_RULE_COUNT", ("check", "ignore"))
+    balancers = _choice(environment, "SGSWEEP_BALANCERS", ("ask", "required"))
     try:
         checks = (
             default_checks() if "SGSWEEP_PORTS" not in environment else _checks(environment["SGSWEEP_PORTS"])
         )
-        exemptions = _exemptions(ask("SGSWEEP_EXEMPTIONS", ""))
-        cloud = CloudSettings(
-            endpoint=ask("SGSWEEP_ENDPOINT", "").strip().rstrip("/"),
-            site=ask("SGSWEEP_SITE", "") or "china",
-            network=ask("SGSWEEP_NETWORK", "") or "public",
-            ca_file=ask("SGSWEEP_CA_FILE", ""),
-            attempts=4,
-            deadline_seconds=30.0,
-            read_seconds=10.0,
-        )
+        exemptions_at = ask("SGSWEEP_EXEMPTIONS", "").strip()
+        if not exemptions_at.startswith(("oss://", "file://")):
+            exemptions, exemptions_at = _exemptions(exemptions_at, checks), ""
+        else:
+            exemptions = ()
+        cloud = with_environment(_HURRIED, environment, (*ENVIRONMENT, "site", "network"))
+        cloud = msgspec.structs.replace(cloud, rule_count=rule_count, balancers=balancers)
     except (PolicyError, ValueError) as error:
         raise SettingsError(str(error)) from None
     return Settings(
         mode="apply" if mode == "apply" else "plan",
         checks=checks,
         exemptions=exemptions,
+        exemptions_at=exemptions_at,
         role=ask("SGSWEEP_REMEDIATION_ROLE", "").strip(),
-        external_id=ask("SGSWEEP_EXTERNAL_ID", "").strip(),
+        external_id=external_id.strip(),
         ledger=ledger,
-        max_changes=int(limit),
+        budget=_budget(environment),
+        accounts=_accounts(ask("SGSWEEP_ACCOUNTS", "")),
+        oss_network="public" if network == "public" else "internal",
         aggregator_id=ask("SGSWEEP_AGGREGATOR", "").strip(),
         config_rule_ids=tuple(_listed(ask("SGSWEEP_CONFIG_RULES", ""))),
         cloud=cloud,
     )
+
+
+def _choice(environment: Mapping[str, str], name: str, choices: tuple[str, str]) -> str:
+    """Return what a variable says, which is one of these; the first, unless it says anything."""
+    text = environment.get(name, "").strip() or choices[0]
+    if text not in choices:
+        raise SettingsError(f"{name} is {text!r}: write {' or '.join(choices)}")
+    return text
+
+
+def _budget(environment: Mapping[str, str]) -> Budget:
+    """Return how much may be changed; in all ten times what one account may, unless it is said."""
+    per_account = _count(environment, "SGSWEEP_MAX_CHANGES", 50)
+    in_all = _count(environment, "SGSWEEP_MAX_CHANGES_IN_ALL", 10 * per_account)
+    if in_all < per_account:
+        raise SettingsError(
+            f"SGSWEEP_MAX_CHANGES_IN_ALL is {in_all}, less than one account may use alone (SGSWEEP_MAX_CHANGES is "
+            f"{per_account}): one account could hold up all others"
+        )
+    return Budget(per_account, in_all)
+
+
+def _count(environment: Mapping[str, str], name: str, usual: int) -> int:
+    text = environment.get(name, "").strip() or str(usual)
+    if not (text.isascii() and text.isdecimal()) or int(text) < 1:
+        raise SettingsError(f"{name} is {text!r}: write a whole number, 1 or more")
+    return int(text)
+
+
+def _accounts(text: str) -> tuple[str, ...]:
+    found = tuple(_listed(text))
+    for one in found:
+        if not is_account_id(one):
+            raise SettingsError(
+                f"SGSWEEP_ACCOUNTS names {one!r}: write account ids, digits alone, with commas"
+            )
+    return found
 
 
 def _listed(text: str) -> list[str]:
@@ -141,14 +198,56 @@ def _checks(ports: str) -> tuple[Check, ...]:
         raise SettingsError(f"SGSWEEP_PORTS: {error}") from None
 
 
-def _exemptions(text: str) -> tuple[Exemption, ...]:
-    """Return the exemptions; one by folder would shield nothing here, so it is refused."""
+def _exemptions(text: str, checks: tuple[Check, ...]) -> tuple[Exemption, ...]:
+    """Return the exemptions; one by what a function does not know of an account would shield nothing: it is refused."""
     found = parse_exemptions(_tables(text), "SGSWEEP_EXEMPTIONS")
-    if by_folder := next((one.id for one in found if one.folder), ""):
-        raise SettingsError(
-            f"SGSWEEP_EXEMPTIONS: {by_folder} is for a folder, which a function does not know: name its accounts"
+    try:
+        refuse_unknown_checks(found, checks)
+    except PolicyError as error:
+        raise SettingsError(f"SGSWEEP_EXEMPTIONS: {error}") from None
+    for one in found:
+        by_name = not all(map(str.isdecimal, one.account))
+        unknown = next(
+            (
+                what
+                for what, given in (
+                    ("folder", one.folder),
+                    ("tag of an account", one.account_tag),
+                    ("name of an account", by_name),
+                )
+                if given
+            ),
+            "",
         )
+        if unknown:
+            raise SettingsError(
+                f"SGSWEEP_EXEMPTIONS: {one.id} is for a {unknown}, which a function does not know: "
+                "give the ids of accounts"
+            )
     return found
+
+
+def kept_exemptions(at: str, kept: bytes | None, checks: tuple[Check, ...]) -> tuple[Exemption, ...]:
+    """Return the exemptions that an object holds.
+
+    Args:
+        at: its name, as SGSWEEP_EXEMPTIONS has it.
+        kept: what it holds; None if it is not there.
+        checks: what is looked for; an exemption of another check shields nothing.
+
+    Raises:
+        SettingsError: it is not there, not what was deployed, or no exemptions.
+    """
+    if kept is None:
+        raise SettingsError(f"SGSWEEP_EXEMPTIONS names {at}, which is not there: deploy again")
+    if f"/{hashlib.sha256(kept).hexdigest()}.json" not in at:
+        raise SettingsError(
+            f"SGSWEEP_EXEMPTIONS names {at}, which holds something else than was deployed: its name is its SHA-256"
+        )
+    try:
+        return _exemptions(kept.decode(), checks)
+    except (PolicyError, UnicodeDecodeError) as error:
+        raise SettingsError(str(error)) from None
 
 
 def _tables(text: str) -> list[Any]:
@@ -186,11 +285,16 @@ def _number(value: object) -> float:
         return 0.0
 
 
-def own_credentials(context: object, environment: Mapping[str, str]) -> CredentialSource:
+def own_credentials(
+    context: object, environment: Mapping[str, str], carry: CarryAsync | None = None
+) -> CredentialSource:
     """Return the function's own credentials of this invocation, never kept for the next.
 
     They stand in the environment (python3.12) or in the context (python3.10); outside of Function Compute the standard
-    chain has them. An empty token means none.
+    chain has them, and sends what it has to by `carry`. An empty token means none.
+
+    Raises:
+        UnusableKeyError: a variable holds what no key can hold.
     """
     found = from_environment(environment)
     given = getattr(context, "credentials", None)
@@ -200,4 +304,4 @@ def own_credentials(context: object, environment: Mapping[str, str]) -> Credenti
     )
     if found is None and key and secret:
         found = Credentials(key, secret, str(getattr(given, "security_token", "") or ""))
-    return StaticCredentials(found) if found else HubCredentials(environment=environment)
+    return StaticCredentials(found) if found else HubCredentials(environment=environment, carry=carry)

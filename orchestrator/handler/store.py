@@ -3,19 +3,32 @@
 from __future__ import annotations
 
 import asyncio
-import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol
 from urllib.parse import urlsplit
 
-from accounts.credentials import CredentialSource
-from orchestrator.cloud.client import Client
+import msgspec
+
+from orchestrator.cloud.client import AccountSession, Client
+from orchestrator.cloud.errors import CloudError
 from orchestrator.cloud.objects import Objects
+from orchestrator.files import make_folder, replaced
 from orchestrator.journal import JournalError
 
 
 class LedgerError(JournalError):
     """The ledger cannot be used; without it nothing is changed."""
+
+
+@contextmanager
+def trouble(doing: str) -> Iterator[None]:
+    """Say which part of the ledger failed. A cloud's error must not pass for one of the group's own."""
+    try:
+        yield
+    except (CloudError, OSError, msgspec.DecodeError) as error:
+        raise LedgerError(f"the ledger cannot be {doing}: {error}") from None
 
 
 class Store(Protocol):
@@ -29,8 +42,8 @@ class Store(Protocol):
         """Return the object, None if there is none."""
         ...
 
-    async def keys(self, prefix: str, after: str = "") -> list[str]:
-        """Return the names that begin with the prefix and come after `after`, in order."""
+    async def keys(self, prefix: str, after: str = "", most: int | None = None) -> list[str]:
+        """Return the names that begin with the prefix and come after `after`, in order; the first `most` of them."""
         ...
 
 
@@ -49,9 +62,9 @@ class Bucket:
         """Return the object, None if there is none."""
         return await self._objects.get(self._prefix + key)
 
-    async def keys(self, prefix: str, after: str = "") -> list[str]:
-        """Return the names that begin with the prefix and come after `after`, in order."""
-        found = await self._objects.keys(self._prefix + prefix, self._prefix + after if after else "")
+    async def keys(self, prefix: str, after: str = "", most: int | None = None) -> list[str]:
+        """Return the names that begin with the prefix and come after `after`, in order; the first `most` of them."""
+        found = await self._objects.keys(self._prefix + prefix, self._prefix + after if after else "", most)
         return [key[len(self._prefix) :] for key in found]
 
 
@@ -69,9 +82,9 @@ class Folder:
         """Return the object, None if there is none."""
         return await asyncio.to_thread(self._get, key)
 
-    async def keys(self, prefix: str, after: str = "") -> list[str]:
-        """Return the names that begin with the prefix and come after `after`, in order."""
-        return await asyncio.to_thread(self._keys, prefix, after)
+    async def keys(self, prefix: str, after: str = "", most: int | None = None) -> list[str]:
+        """Return the names that begin with the prefix and come after `after`, in order; the first `most` of them."""
+        return (await asyncio.to_thread(self._keys, prefix, after))[:most]
 
     def _path(self, key: str) -> Path:
         path = self._root.joinpath(*key.split("/"))
@@ -81,28 +94,12 @@ class Folder:
 
     def _put(self, key: str, data: bytes, *, only_new: bool) -> bool:
         path = self._path(key)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        # A whole file under another name first: nobody ever reads half an entry.
-        unfinished = path.with_name(f".{path.name}.{os.getpid()}.{os.urandom(4).hex()}")
-        fd = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        make_folder(path.parent)
         try:
-            with os.fdopen(fd, "wb") as file:
+            with replaced(path, only_new=only_new) as file:
                 file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-            if only_new:
-                os.link(unfinished, path)
-            else:
-                unfinished.replace(path)
         except FileExistsError:
             return False
-        finally:
-            unfinished.unlink(missing_ok=True)
-        folder = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
         return True
 
     def _get(self, key: str) -> bytes | None:
@@ -118,14 +115,17 @@ class Folder:
         return sorted(name for name in names if name.startswith(prefix) and name > after)
 
 
-def open_store(text: str, client: Client, region_id: str, source: CredentialSource) -> Store:
+def open_store(
+    text: str, client: Client, own: AccountSession, region_id: str, *, internal: bool = True
+) -> Store:
     """Return the store that SGSWEEP_LEDGER names.
 
     Args:
         text: oss://bucket/prefix or file:///folder.
-        client: over whose transport OSS is asked.
+        client: asks OSS.
+        own: as whom.
         region_id: the bucket's region.
-        source: who asks.
+        internal: OSS by its internal endpoint, as Function Compute reaches it.
 
     Raises:
         LedgerError: it names none.
@@ -137,5 +137,5 @@ def open_store(text: str, client: Client, region_id: str, source: CredentialSour
     if parts.scheme == "oss" and parts.netloc:
         if not region_id and not client.settings.endpoint:
             raise LedgerError("the bucket's region is not known: set FC_REGION")
-        return Bucket(Objects(client, parts.netloc, region_id or "cn-hangzhou", source), path)
+        return Bucket(Objects(client, own, parts.netloc, region_id or "cn-hangzhou", internal=internal), path)
     raise LedgerError(f"SGSWEEP_LEDGER is {text!r}: write oss://bucket/prefix or file:///folder")

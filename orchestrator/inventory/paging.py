@@ -1,17 +1,31 @@
-"""Pages and lists of the API's answers: followed to the end, and never taken for empty where they are absent."""
+"""Reads the lists of one account: what `accounts.paging` refuses becomes an error of the cloud that says where."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from typing import Any
+from collections.abc import AsyncIterator, Awaitable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, Protocol
 
-from accounts import Unreachable
-from orchestrator.cloud.client import AccountSession
-from orchestrator.cloud.errors import CloudError, Unavailable
+from accounts import Unreachable, paging
+from accounts.paging import Answer
+from orchestrator.cloud.errors import CloudError, CountMismatch, Unavailable
 
-Answer = dict[str, Any]
+_SUBJECTS = ("RegionId", "SecurityGroupId", "PrefixListId", "PortRangeListId")
 
-_MOST_PAGES = 1_000  # 100,000 groups of a region, 1,000,000 rules of a group: more than any quota gives
+
+class Session(Protocol):
+    """One account by one identity, to read; `orchestrator.cloud.client.AccountSession` is one."""
+
+    @property
+    def account_id(self) -> str:
+        """The account."""
+        ...
+
+    async def call(
+        self, action: str, region_id: str | None, parameters: Mapping[str, object]
+    ) -> dict[str, Any]:
+        """Return the decoded answer of an ECS action, or raise CloudError."""
+        ...
 
 
 def unreachable(
@@ -28,58 +42,95 @@ def unreachable(
     )
 
 
-async def pages(
-    session: AccountSession, action: str, region_id: str, parameters: Answer
-) -> AsyncIterator[Answer]:
-    """Yield every page. A short page does not prove the end: only an empty NextToken does."""
-    seen: set[str] = set()
-    token = ""
-    while True:
-        asked = {**parameters, "NextToken": token} if token else parameters
-        page = await session.call(action, region_id, asked)
-        yield page
-        token = str(page.get("NextToken") or "")
-        if not token:
-            return
-        if token in seen:
-            raise malformed(session, action, region_id, page, "the page token repeats")
-        seen.add(token)
-        if len(seen) == _MOST_PAGES:
-            raise malformed(
-                session, action, region_id, page, f"the list has no end after {_MOST_PAGES:,} pages"
-            )
+class Listing:
+    """One list of an account and region, asked for by one action.
 
-
-def items(
-    answer: Answer, path: tuple[str, ...], session: AccountSession, region_id: str | None, *, named: str = ""
-) -> list[Answer]:
-    """Return the list at the path. A list that is absent or holds something else is an error, not empty.
-
-    With `named`, each item has a text there: what has no name cannot be asked for, nor told apart.
+    Attributes:
+        action: such as DescribeSecurityGroups.
+        path: where the list stands in the answer.
     """
-    value: object = answer
-    for key in path:
-        value = value.get(key) if isinstance(value, dict) else None
-    if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
-        raise malformed(
-            session, ".".join(path), region_id, answer, f"the answer has no list {'.'.join(path)}"
+
+    def __init__(self, session: Session, action: str, region_id: str | None, path: tuple[str, ...]) -> None:
+        self.action = action
+        self.path = path
+        self._session = session
+        self._region_id = region_id
+
+    async def pages(
+        self, parameters: Answer, *, named: str = ""
+    ) -> AsyncIterator[tuple[Answer, list[Answer]]]:
+        """Yield every page, and its part of the list.
+
+        Args:
+            parameters: of the call; NextToken is added.
+            named: the text that each item must have, and by which it is counted once.
+
+        Raises:
+            CountMismatch: it counts more than it gave, at its end.
+            CloudError: the list could not be read in full.
+        """
+        tally = paging.Tally(named)
+
+        def ask(token: str) -> Awaitable[Answer]:
+            asked = {**parameters, "NextToken": token} if token else parameters
+            return self._session.call(self.action, self._region_id, asked)
+
+        with self._told():
+            async for page in paging.follow(ask):
+                self._refuse_foreign(page, parameters)
+                found = paging.items(page, self.path, named=named)
+                tally.take(page, found)
+                yield page, found
+            tally.check(page)
+
+    async def whole(self, parameters: Answer, *, named: str = "") -> tuple[Answer, list[Answer]]:
+        """Return the only page of a list that is not paged, and the list.
+
+        Raises:
+            CountMismatch: it counts more than it gave.
+            CloudError: it could not be read.
+        """
+        tally = paging.Tally(named)
+        with self._told():
+            answer = await self._session.call(self.action, self._region_id, parameters)
+            self._refuse_foreign(answer, parameters)
+            found = paging.items(answer, self.path, named=named)
+            tally.take(answer, found)
+            tally.check(answer)
+            return answer, found
+
+    def malformed(self, message: str, answer: Mapping[str, Any]) -> Unavailable:
+        """Return the error for an answer that is no answer to what was asked."""
+        return self._error(paging.MalformedAnswerError(message, answer))
+
+    def mismatch(self, message: str, answer: Mapping[str, Any]) -> Unavailable:
+        """Return the error for an answer that the cloud's own counts contradict."""
+        return self._error(paging.CountMismatchError(message, answer))
+
+    def _refuse_foreign(self, answer: Mapping[str, Any], asked: Mapping[str, Any]) -> None:
+        """Refuse an answer about another region, group or list than was asked for."""
+        for key in _SUBJECTS:
+            given = answer.get(key)
+            if given and key in asked and given != asked[key]:
+                raise paging.MalformedAnswerError(
+                    f"asked for {key} {asked[key]}, answered about {str(given)[:80]}", answer
+                )
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        try:
+            yield
+        except paging.MalformedAnswerError as error:
+            raise self._error(error) from None
+
+    def _error(self, error: paging.MalformedAnswerError) -> Unavailable:
+        kind = CountMismatch if isinstance(error, paging.CountMismatchError) else Unavailable
+        return kind(
+            code=error.code,
+            message=error.message,
+            request_id=error.request_id,
+            status=200,
+            action=self.action,
+            account_id=self._session.account_id,
+            region_id=self._region_id or "",
         )
-    if named and not all(isinstance(item.get(named), str) and item[named] for item in value):
-        message = f"an item of {'.'.join(path)} has no {named}"
-        raise malformed(session, ".".join(path), region_id, answer, message)
-    return value
-
-
-def malformed(
-    session: AccountSession, action: str, region_id: str | None, answer: Answer, message: str
-) -> Unavailable:
-    """Return the error for an answer that is no answer to what was asked."""
-    return Unavailable(
-        code="MalformedAnswer",
-        message=message,
-        request_id=str(answer.get("RequestId") or ""),
-        status=200,
-        action=action,
-        account_id=session.account_id,
-        region_id=region_id or "",
-    )

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import errno
+import shlex
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,9 +18,15 @@ class JournalError(Exception):
 class JournalMissing(JournalError):
     """There is no journal in the folder: it is not a run folder."""
 
+    def __init__(self, folder: Path, has: str) -> None:
+        super().__init__(f"{folder} is no run folder: it has {has}. Give the folder that `scan --out` wrote")
+
 
 class JournalExists(JournalError):
     """The folder already holds a run, which is not to be overwritten."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(f"{folder} holds a run already: give another folder, or go on with that run")
 
 
 class JournalCorrupt(JournalError):
@@ -29,9 +36,16 @@ class JournalCorrupt(JournalError):
 class JournalFull(JournalError):
     """The disk is full. What was acknowledged is safe."""
 
+    def __init__(self, path: Path) -> None:
+        super().__init__(f"no space left for {path}; nothing is lost: free some, then go on")
+
 
 class JournalUnwritable(JournalError):
     """The folder or file cannot be written, or the disk reports an error."""
+
+
+class Untrusted(JournalError):
+    """Another user owns the run folder or a file of it, or may write it: what it holds cannot be relied on."""
 
 
 class RunInUse(JournalError):
@@ -61,7 +75,7 @@ class TrailBroken(JournalError):
         where = f"line {line} of {path}" if line else f"{path}"
         super().__init__(
             f"the audit trail is broken: {where} {what}. Keep the folder as evidence, see "
-            "`sgsweep verify --offline`, and restore the file from a copy to go on"
+            f"`sgsweep verify {shlex.quote(str(path.parent))} --offline`, and restore the file from a copy to go on"
         )
 
 
@@ -84,24 +98,22 @@ def from_sqlite(error: sqlite3.Error, path: Path) -> JournalError:
     """Return the JournalError for an error of SQLite; it goes by the text, for 3.10 gives no code."""
     text = str(error)
     if "is full" in text:
-        return JournalFull(
-            f"no space left for {path}: free some, then run the same command again; nothing is lost"
-        )
+        return JournalFull(path)
     if "malformed" in text or "not a database" in text or "no such table" in text or "no such column" in text:
         return JournalCorrupt(
             f"{path} is damaged or is no journal ({text}): restore it from a copy, or scan anew"
         )
     if "readonly" in text or "unable to open" in text:
         return JournalUnwritable(
-            f"{path} cannot be opened for writing ({text}): check its owner, mode and disk"
+            f"{path} cannot be opened for writing ({text}): check its owner, mode and disk, then go on"
         )
-    return JournalUnwritable(f"{path} failed: {text}. Check the disk, then run the same command again")
+    return JournalUnwritable(f"{path} failed: {text}. Check the disk, then go on")
 
 
 def from_os(error: OSError, path: Path) -> JournalError:
     """Return the JournalError for an error of the operating system."""
     if error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}:
-        return JournalFull(
-            f"no space left for {path}: free some, then run the same command again; nothing is lost"
-        )
-    return JournalUnwritable(f"{path} cannot be written ({error.strerror}): check its owner, mode and disk")
+        return JournalFull(path)
+    return JournalUnwritable(
+        f"{path} cannot be written ({error.strerror}): check its owner, mode and disk, then go on"
+    )

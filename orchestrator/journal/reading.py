@@ -6,7 +6,7 @@ from __future__ import annotations
 import json
 import zlib
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing
 from pathlib import Path
 from types import TracebackType
@@ -16,11 +16,22 @@ import msgspec
 from typing_extensions import Self
 
 from accounts import Account, Skipped, Unreachable
-from orchestrator.audit import AuditRecord, Problem, verify
+from orchestrator.audit import AuditRecord, Head, Problem, parse_manifest, verify
+from orchestrator.exposure import ports_from_json
 from orchestrator.journal import store
 from orchestrator.journal.errors import JournalCorrupt, JournalError, JournalMissing, explained
+from orchestrator.journal.heads import older
 from orchestrator.journal.trail import AUDIT, MANIFEST
-from orchestrator.journal.values import AccountState, Effect, GroupSeen, Observed, Outcome, RunHeader
+from orchestrator.journal.trust import check_trust, open_trusted, read_trusted
+from orchestrator.journal.values import (
+    AccountState,
+    Effect,
+    GroupSeen,
+    JobState,
+    Observed,
+    Outcome,
+    RunHeader,
+)
 
 T = TypeVar("T")
 
@@ -65,19 +76,25 @@ class Reader:
             "ON job.account_id = account.account_id AND job.job = 'scan' ORDER BY account.account_id"
         )
         for body, state in self._rows(sql):
-            yield AccountState(self._decode(body, Account), state)
+            yield AccountState(self._decode(body, Account), self._state(state))
 
     def skipped(self) -> Iterator[Skipped]:
         """Yield the accounts that were left out, and why."""
         for (body,) in self._rows("SELECT body FROM skipped ORDER BY account_id"):
             yield self._decode(body, Skipped)
 
-    def unreachables(self) -> Iterator[Unreachable]:
-        """Yield what could not be seen, by account, region and group."""
-        for (body,) in self._rows(
-            "SELECT body FROM unreachable ORDER BY account_id, region_id, security_group_id"
-        ):
+    def unreachables(self, account_id: str | None = None) -> Iterator[Unreachable]:
+        """Yield what could not be seen, by account, region and group; of one account or all."""
+        sql = (
+            f"SELECT body FROM unreachable {'' if account_id is None else 'WHERE account_id = ?'} "
+            "ORDER BY account_id, region_id, security_group_id"
+        )
+        for (body,) in self._rows(sql, () if account_id is None else (account_id,)):
             yield self._decode(body, Unreachable)
+
+    def group_count(self) -> int:
+        """Return how many groups were read."""
+        return sum(count for (count,) in self._rows("SELECT count(*) FROM security_group"))
 
     def findings(self, type: type[T]) -> Iterator[T]:
         """Yield the findings as values of the type, in the same order in every run."""
@@ -120,6 +137,14 @@ class Reader:
         found = self._one(f"{_SEEN} WHERE {_GROUP}", (account_id, region_id, security_group_id))
         return _seen(found) if found else None
 
+    def is_unreachable(self, account_id: str, region_id: str, security_group_id: str) -> bool:
+        """Tell whether the group, its region or its account is among what could not be seen."""
+        sql = (
+            "SELECT 1 FROM unreachable WHERE account_id = ? AND (region_id = '' OR region_id = ? "
+            "AND security_group_id IN ('', ?)) LIMIT 1"
+        )
+        return self._one(sql, (account_id, region_id, security_group_id)) is not None
+
     def groups_seen(self) -> Iterator[GroupSeen]:
         """Yield every group that was read, by account, region and group."""
         for row in self._rows(f"{_SEEN} ORDER BY account_id, region_id, security_group_id"):
@@ -152,14 +177,23 @@ class Reader:
             total.update(self._decode(counts, dict[str, int]))
         return {**total, "regions": len(regions)}
 
+    def regions_counting(self, key: str) -> frozenset[tuple[str, str]]:
+        """Return the regions, each with its account, that count this."""
+        rows = self._rows("SELECT account_id, region_id, counts FROM region")
+        return frozenset(
+            (account_id, region_id)
+            for account_id, region_id, counts in rows
+            if self._decode(counts, dict[str, int]).get(key)
+        )
+
+    def accounts_counting(self, key: str) -> int:
+        """Return in how many accounts some region counts this."""
+        return len({account_id for account_id, _ in self.regions_counting(key)})
+
     def fact(self, key: str) -> Any:  # noqa: ANN401 - whatever JSON was written under the key
         """Return what was written under the key, or None."""
         found = self._one("SELECT value FROM fact WHERE key = ?", (f"fact:{key}",))
         return None if found is None else self._decode(found[0], object)
-
-    def rates(self) -> dict[str, float]:
-        """Return the call rates learned, by the limiter's own keys."""
-        return {key: self._decode(value, float) for key, value in self._rows("SELECT key, value FROM rate")}
 
     def outcomes(self, job: str | None = None) -> Iterator[Outcome]:
         """Yield how the changes ended, by account, region and group; of one job or of all."""
@@ -176,15 +210,36 @@ class Reader:
         )
         given = tuple(value for value in (job, account_id) if value is not None)
         sql = f"{_EFFECT} {'WHERE ' + where if where else ''} {_EFFECT_ORDER}"
+        reread = self._reread()
         for row in self._rows(sql, given):
-            yield self._effect(row)
+            effect = self._effect(row)
+            if effect.job in reread.get(effect.account_id, ()):
+                effect = msgspec.structs.replace(effect, is_read_since=True)
+            yield effect
 
-    def jobs(self) -> dict[str, Counter[str]]:
-        """Return how many accounts of each job are in which state."""
-        found: dict[str, Counter[str]] = {}
-        for job, state, count in self._rows("SELECT job, state, count(*) FROM job GROUP BY job, state"):
-            found.setdefault(job, Counter())[state] = count
-        return found
+    def jobs_done(self) -> frozenset[str]:
+        """Return the jobs that are done in every account that they were begun in."""
+        done = JobState.done.value
+        rows = self._rows("SELECT job FROM job GROUP BY job HAVING min(state = ?) = 1", (done,))
+        return frozenset(job for (job,) in rows)
+
+    def is_done(self, job: str) -> bool:
+        """Tell whether the job was begun, and is done in every account that it was begun in."""
+        return self._one("SELECT min(state = ?) FROM job WHERE job = ?", (JobState.done.value, job)) == (1,)
+
+    def _reread(self) -> dict[str, frozenset[str]]:
+        """Return, by account, the jobs whose changes were made before the account was read for the last time."""
+        rows = self._rows(
+            "SELECT key, value FROM fact WHERE key >= ? AND key < ?", (store.REREAD, store.REREAD + "~")
+        )
+        return {key.removeprefix(store.REREAD): frozenset(self._decode(body, list)) for key, body in rows}
+
+    def has_records(self, heads: Mapping[str, Head]) -> bool:
+        """Tell whether the audit records of these accounts and numbers are these."""
+        sql = "SELECT 1 FROM audit WHERE account_id = ? AND seq = ? AND hash = ?"
+        return all(
+            self._one(sql, (account_id, *msgspec.structs.astuple(one))) for account_id, one in heads.items()
+        )
 
     def audit_records(self) -> Iterator[AuditRecord]:
         """Yield the audit records in the order of the file."""
@@ -209,6 +264,7 @@ class Reader:
             body=None if body is None else self._decode(body, dict[str, Any]),
             outcome=None if outcome is None else self._decode(outcome, Outcome),
             intended=bool(intended),
+            touches_rule=intended == store.TOUCHED,
         )
 
     def _effects_of(self, job: str, account_id: str, region_id: str, group_id: str) -> list[Effect]:
@@ -230,19 +286,25 @@ class Reader:
         try:
             return self._decode(zlib.decompress(body), Observed)
         except zlib.error as error:
-            raise JournalCorrupt(f"{self._path} is damaged ({error}): restore it or scan anew") from error
+            raise self._damaged(error) from error
 
     def _decode(self, body: bytes, type: type[T]) -> T:
         try:
-            return msgspec.json.decode(body, type=type)
+            return msgspec.json.decode(body, type=type, dec_hook=ports_from_json)
         except msgspec.DecodeError as error:
-            raise JournalCorrupt(f"{self._path} is damaged ({error}): restore it or scan anew") from error
+            raise self._damaged(error) from error
+
+    def _state(self, word: str) -> JobState:
+        try:
+            return JobState(word)
+        except ValueError as error:
+            raise self._damaged(error) from error
+
+    def _damaged(self, error: Exception) -> JournalCorrupt:
+        return JournalCorrupt(f"{self._path} is damaged ({error}): restore it or scan anew")
 
 
-_SEEN = (
-    "SELECT account_id, region_id, security_group_id, listing_digest, digest, rules, observed IS NOT NULL "
-    "FROM security_group"
-)
+_SEEN = "SELECT account_id, region_id, security_group_id, listing_digest, digest, rules FROM security_group"
 _EFFECT = (
     "SELECT job, account_id, region_id, security_group_id, key, rule_id, body, outcome, intended FROM effect"
 )
@@ -250,7 +312,7 @@ _EFFECT_ORDER = "ORDER BY account_id, region_id, security_group_id, job, key"
 
 
 def _seen(row: tuple[Any, ...]) -> GroupSeen:
-    account_id, region_id, group_id, listing, digest, rules, kept = row
+    account_id, region_id, group_id, listing, digest, rules = row
     return GroupSeen(
         account_id=account_id,
         region_id=region_id,
@@ -258,35 +320,39 @@ def _seen(row: tuple[Any, ...]) -> GroupSeen:
         listing_digest=listing,
         digest=digest,
         rules=rules,
-        is_kept=bool(kept),
     )
 
 
 def check_folder(folder: Path) -> list[Problem]:
     """Find what is wrong with a run folder's audit trail, from the folder alone; it repairs nothing.
 
-    The journal is asked too, where it is there: it knows a file and manifest both replaced by older ones.
+    The journal is asked too, where it is there: it knows a file and manifest both replaced by older ones; and what was
+    seen of the run before: that knows a folder that was replaced as a whole.
 
     Raises:
         JournalMissing: the folder has neither trail nor journal.
-        JournalError: something there cannot be read.
+        JournalError: something there cannot be read, or is another user's.
     """
     audit, manifest, has_journal = folder / AUDIT, folder / MANIFEST, (folder / store.NAME).exists()
     if not audit.exists() and not manifest.exists() and not has_journal:
-        raise JournalMissing(f"{folder} is no run folder: it has neither {AUDIT} nor {MANIFEST}")
+        raise JournalMissing(folder, f"neither {AUDIT} nor {MANIFEST}")
     with explained(audit):
-        sealed = manifest.read_bytes() if manifest.exists() else None
+        check_trust(folder)
+        sealed = read_trusted(manifest) if manifest.exists() else None
         if not audit.exists():
             return [Problem("truncated", 0, "", 0, f"{AUDIT} is gone"), *verify([], sealed)]
-        with audit.open("rb") as lines:
+        with open_trusted(audit) as lines:
             problems = verify(lines, sealed)
     if not problems and has_journal:
         problems = _against_journal(folder, audit)
+    if not problems and sealed is not None:
+        with open_trusted(audit) as lines:
+            problems = [*older(folder, parse_manifest(sealed).run_id, lines)]
     return problems
 
 
 def _against_journal(folder: Path, audit: Path) -> list[Problem]:
-    with Reader(folder) as reader, audit.open("rb") as lines:
+    with Reader(folder) as reader, open_trusted(audit) as lines:
         for record in reader.audit_records():
             line = lines.readline()
             if not line:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import fcntl
 import os
 import sqlite3
-import stat
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
@@ -20,9 +19,12 @@ from orchestrator.journal.errors import (
     RunInUse,
     explained,
 )
+from orchestrator.journal.trust import check_trust, is_trusted
 
 NAME = "journal.sqlite"
+_FILES = (NAME, f"{NAME}-wal", f"{NAME}-shm")  # as SQLite names them
 _LOCK = "journal.lock"
+REREAD = "reread:"  # and an account: the jobs that had changed it when it was read anew
 _APPLICATION_ID = 0x53475357  # "SGSW": tells our file from any other SQLite file
 _VERSION = 1
 _OLDEST_SQLITE = (3, 35, 0)  # RETURNING
@@ -52,7 +54,6 @@ CREATE TABLE unreachable (
     account_id TEXT, region_id TEXT, security_group_id TEXT, body BLOB NOT NULL,
     PRIMARY KEY (account_id, region_id, security_group_id)
 ) WITHOUT ROWID;
-CREATE TABLE rate (key TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
 CREATE TABLE effect (
     job TEXT, account_id TEXT, region_id TEXT, security_group_id TEXT, key TEXT, rule_id TEXT NOT NULL,
     body BLOB, outcome BLOB, intended INTEGER NOT NULL,
@@ -65,6 +66,10 @@ CREATE TABLE audit (
 CREATE UNIQUE INDEX audit_chain ON audit (account_id, seq);
 """
 
+TOUCHED, ADDING = 1, 2
+"""Of `effect.intended`, beside 0 for a change that was never to be made: the rule itself may have been taken away or
+modified, which is also how a journal of old says that a change was begun; or rules were added at most."""
+
 
 class Lock:
     """Holds the run folder for this process; the kernel lets go of it however the process ends."""
@@ -72,7 +77,7 @@ class Lock:
     def __init__(self, folder: Path) -> None:
         path = folder / _LOCK
         with explained(path):
-            _refuse_writable(folder)
+            check_trust(folder, *_FILES)
             self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
             try:
                 fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -98,32 +103,25 @@ class Lock:
             self._fd = -1
 
 
-def _refuse_writable(folder: Path) -> None:
-    """Refuse a folder that others may write: who does could put another plan, journal or STOP file there.
-
-    Raises:
-        JournalError: its group or everybody may write it.
-    """
-    if _others_may_write(folder.stat()):
-        raise JournalError(
-            f"others may write {folder}, so what it holds cannot be relied on: take that from them "
-            f"(`chmod go-w {folder}`), then run the same command again"
-        )
-
-
-def _others_may_write(found: os.stat_result) -> bool:
-    return bool(found.st_mode & (stat.S_IWGRP | stat.S_IWOTH))
-
-
 def runs_in(parent: Path) -> list[Path]:
     """Return the runs of a folder, newest first, but for those that another user could have written."""
     found = []
     for file in parent.glob(f"*/{NAME}"):
         with suppress(OSError):
             folder = file.parent.stat()
-            if folder.st_uid in {os.geteuid(), 0} and not _others_may_write(folder):
+            if is_trusted(folder):
                 found.append((folder.st_mtime, file.parent))
     return [run for _, run in sorted(found, reverse=True)]
+
+
+def refuse_none(folder: Path) -> None:
+    """Refuse a folder that holds no journal.
+
+    Raises:
+        JournalMissing: there is none.
+    """
+    if not (folder / NAME).exists():
+        raise JournalMissing(folder, f"no {NAME}")
 
 
 def create(folder: Path, header: bytes) -> None:
@@ -137,9 +135,7 @@ def create(folder: Path, header: bytes) -> None:
     path = folder / NAME
     _discard_unfinished(folder)
     if path.exists():
-        raise JournalExists(
-            f"{folder} holds a run already: go on with it (`scan --resume {folder}`) or name another folder"
-        )
+        raise JournalExists(folder)
     with explained(path):
         # Made with its mode, not changed to it; SQLite gives its -wal and -shm files the same.
         os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
@@ -168,12 +164,17 @@ def _discard_unfinished(folder: Path) -> None:
     finally:
         db.close()
     if pristine:
-        for suffix in ("", "-wal", "-shm"):
-            path.with_name(NAME + suffix).unlink(missing_ok=True)
+        for name in _FILES:
+            (folder / name).unlink(missing_ok=True)
 
 
 def connect(folder: Path) -> sqlite3.Connection:
-    """Open the file for writing; the connection may be used by one thread at a time."""
+    """Open the file for writing; the connection may be used by one thread at a time.
+
+    Raises:
+        JournalError: it cannot be opened or written.
+        JournalCorrupt: a page of it is damaged, also one that this command would read last, after its changes.
+    """
     check_version()
     path = folder / NAME
     with explained(path):
@@ -184,25 +185,34 @@ def connect(folder: Path) -> sqlite3.Connection:
             # FULL: what was acknowledged survives power loss. NORMAL would lose the last commits in WAL mode.
             db.execute("PRAGMA journal_mode=WAL")
             db.execute("PRAGMA synchronous=FULL")
+            # On macOS fsync leaves it in the drive's cache; this empties that, too. Elsewhere it has no effect.
+            db.execute("PRAGMA fullfsync=ON")
             db.execute("PRAGMA journal_size_limit=67108864")
-        except sqlite3.Error:
+            _check_pages(db, path)
+        except (sqlite3.Error, JournalCorrupt):
             db.close()
             raise
     return db
+
+
+def _check_pages(db: sqlite3.Connection, path: Path) -> None:
+    (found,) = db.execute("PRAGMA quick_check(1)").fetchone()
+    if found != "ok":
+        raise JournalCorrupt(
+            f"{path} is damaged ({' '.join(found.split())}): restore it from a copy, or scan anew"
+        )
 
 
 def connect_to_read(folder: Path) -> sqlite3.Connection:
     """Open the file for reading, beside a writer or on a disk that cannot be written."""
     check_version()
     path = folder / NAME
-    if not path.exists():
-        raise JournalMissing(
-            f"{folder} is no run folder: it has no {NAME}. Give the folder that `scan --out` wrote"
-        )
+    refuse_none(folder)
     uri = path.absolute().as_uri()
     # In a folder we cannot write, SQLite cannot make the -shm file that WAL needs: the file must be at rest.
     at_rest = not os.access(folder, os.W_OK) and not path.with_name(NAME + "-wal").exists()
     with explained(path):
+        check_trust(folder, *_FILES)
         db = sqlite3.connect(
             f"{uri}?{'immutable=1' if at_rest else 'mode=ro'}",
             uri=True,

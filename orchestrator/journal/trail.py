@@ -8,7 +8,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from orchestrator.audit import AuditError, AuditRecord, Chains, Head, parse_manifest
+from orchestrator.files import replaced
 from orchestrator.journal.errors import TrailBroken, explained
+from orchestrator.journal.trust import open_trusted, read_trusted
 from orchestrator.journal.writer import Followers
 
 AUDIT = "audit.jsonl"
@@ -79,7 +81,8 @@ class Trail(Followers):
         """Put the manifest of all records in place of the old one, both files on disk."""
         with explained(self._manifest):
             os.fsync(self._fd)
-            replace(self._manifest, self._chains.manifest())
+            with replaced(self._manifest) as file:
+                file.write(self._chains.manifest())
         self._stale = False
 
     def close(self) -> None:
@@ -93,16 +96,15 @@ class Trail(Followers):
     def _reconcile(self, db: sqlite3.Connection) -> int:
         """Compare the file with the journal, append what it lacks, and return its size."""
         offset = 0
-        with explained(self._audit), self._audit.open("rb") as file:
+        with explained(self._audit), open_trusted(self._audit) as file:
             for number, line in _lines(db):
                 found = file.readline(len(line) + 1)
                 if found != line:
                     # Only at the very end may a line be short: that is where a crash interrupts the writing.
                     if not line.startswith(found) or file.read(1):
                         raise TrailBroken(self._audit, number, "is not what the journal has written")
-                    if (
-                        number <= self._sealed_lines()
-                    ):  # the file is on disk before the manifest counts its lines
+                    # The file is on disk before the manifest counts its lines.
+                    if number <= self._sealed_lines():
                         raise TrailBroken(self._audit, number, "is gone, though the manifest counts it")
                     os.ftruncate(self._fd, offset)
                     return self._append(db, number, offset)
@@ -114,7 +116,7 @@ class Trail(Followers):
     def _sealed_lines(self) -> int:
         """Return how many lines the manifest counts; 0 where there is none to be read, which is told later."""
         try:
-            return parse_manifest(self._manifest.read_bytes()).count
+            return parse_manifest(read_trusted(self._manifest)).count
         except (OSError, AuditError):
             return 0
 
@@ -131,7 +133,7 @@ class Trail(Followers):
                 raise TrailBroken(self._manifest, 0, "is gone")
             return
         with explained(self._manifest):
-            data = self._manifest.read_bytes()
+            data = read_trusted(self._manifest)
         try:
             manifest = parse_manifest(data)
         except AuditError as error:
@@ -146,24 +148,6 @@ class Trail(Followers):
             )
         ):
             raise TrailBroken(self._manifest, 0, "does not belong to this journal")
-
-
-def replace(path: Path, data: bytes) -> None:
-    """Put the data in place of the file at once: a crash leaves the old or the new, on disk either way."""
-    temporary = path.with_name(f".{path.name}.new")
-    temporary.unlink(missing_ok=True)  # left by a crash, or put there by another: never written through
-    fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    try:
-        _write_all(fd, data, 0)
-        os.fsync(fd)
-    finally:
-        os.close(fd)
-    temporary.replace(path)
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
 
 
 def _write_all(fd: int, data: bytes, offset: int) -> None:

@@ -6,7 +6,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 import zlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Protocol
@@ -16,8 +16,9 @@ from typing_extensions import Self
 
 from accounts import Account, Skipped, Unreachable
 from orchestrator.audit import AuditRecord
+from orchestrator.files import make_folder
 from orchestrator.journal import store
-from orchestrator.journal.errors import Fenced, JournalMissing, explained
+from orchestrator.journal.errors import Fenced, explained
 from orchestrator.journal.reading import Reader
 from orchestrator.journal.trail import Trail
 from orchestrator.journal.values import (
@@ -25,6 +26,7 @@ from orchestrator.journal.values import (
     Effect,
     GroupSeen,
     Intent,
+    JobState,
     Observed,
     Outcome,
     RunHeader,
@@ -35,7 +37,6 @@ from orchestrator.journal.values import (
 from orchestrator.journal.writer import Writer
 
 _GROUP = "account_id = ? AND region_id = ? AND security_group_id = ?"
-DONE = "done"
 
 
 class FindingLike(Protocol):
@@ -77,7 +78,7 @@ class Journal(Reader):
             JournalError: it cannot be written.
         """
         with explained(folder):
-            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            make_folder(folder)
         lock = store.Lock(folder)
         try:
             store.create(folder, encode(header))
@@ -96,10 +97,7 @@ class Journal(Reader):
             TrailBroken: the audit file or manifest was changed.
             JournalError: it is damaged or cannot be written.
         """
-        if not (folder / store.NAME).exists():
-            raise JournalMissing(
-                f"{folder} is no run folder: it has no {store.NAME}. Give the folder that `scan --out` wrote"
-            )
+        store.refuse_none(folder)
         lock = store.Lock(folder)
         try:
             return cls(folder, lock, threaded=threaded)
@@ -157,24 +155,42 @@ class Journal(Reader):
 
         def write(db: sqlite3.Connection) -> Claim | None:
             row = db.execute(
-                "INSERT INTO job VALUES (?, ?, 1, 'claimed') ON CONFLICT (job, account_id) DO UPDATE "
-                "SET fence = fence + 1, state = 'claimed' WHERE state != ? RETURNING fence",
-                (job, account_id, DONE),
+                "INSERT INTO job VALUES (?, ?, 1, ?) ON CONFLICT (job, account_id) DO UPDATE "
+                "SET fence = fence + 1, state = excluded.state WHERE state != ? RETURNING fence",
+                (job, account_id, JobState.claimed.value, JobState.done.value),
             ).fetchone()
             if row is None:
                 return None
             if job == "scan":
                 db.execute(
-                    "DELETE FROM region WHERE account_id = ?1 AND region_id IN "
-                    "(SELECT region_id FROM unreachable WHERE account_id = ?1)",
-                    (account_id,),
+                    "DELETE FROM region WHERE account_id = ? AND region_id IN "
+                    "(SELECT region_id FROM unreachable WHERE account_id = ?)",
+                    (account_id, account_id),
                 )
                 db.execute("DELETE FROM unreachable WHERE account_id = ?", (account_id,))
             return Claim(job, account_id, row[0])
 
         return await self._writer.run(write)
 
-    async def finish(self, claim: Claim, state: str = DONE) -> None:
+    async def reopen(self, account_id: str, region_ids: Sequence[str]) -> Claim:
+        """Return the right to read these regions of an account again, though its scan has ended.
+
+        What was read of them stands until they are done again; what could not be seen in them is forgotten.
+        """
+        regions = [(account_id, region_id) for region_id in region_ids]
+
+        def write(db: sqlite3.Connection) -> Claim:
+            (fence,) = db.execute(
+                "UPDATE job SET fence = fence + 1, state = ? WHERE job = 'scan' AND account_id = ? RETURNING fence",
+                (JobState.claimed.value, account_id),
+            ).fetchone()
+            for table in ("region", "unreachable"):
+                db.executemany(f"DELETE FROM {table} WHERE account_id = ? AND region_id = ?", regions)
+            return Claim("scan", account_id, fence)
+
+        return await self._writer.run(write)
+
+    async def finish(self, claim: Claim, state: JobState = JobState.done) -> None:
         """End the account's job. After `done` it is never claimed again; after any other word it may be.
 
         Raises:
@@ -185,7 +201,7 @@ class Journal(Reader):
             _check(db, claim)
             db.execute(
                 "UPDATE job SET state = ? WHERE job = ? AND account_id = ?",
-                (state, claim.job, claim.account_id),
+                (state.value, claim.job, claim.account_id),
             )
 
         await self._writer.run(write)
@@ -272,6 +288,34 @@ class Journal(Reader):
 
         await self._writer.run(write)
 
+    async def begin_pass(self, number: int) -> None:
+        """Let every account be scanned anew, whatever its scan has come to."""
+        body = encode(number)
+
+        def write(db: sqlite3.Connection) -> None:
+            db.execute("UPDATE job SET state = ? WHERE job = 'scan'", (JobState.unclaimed.value,))
+            db.execute("INSERT OR REPLACE INTO fact VALUES ('fact:pass', ?)", (body,))
+
+        await self._writer.run(write)
+
+    async def forget(self, claim: Claim) -> None:
+        """Forget what earlier passes saw in the account, since it is read anew; what was changed there stays known.
+
+        Raises:
+            Fenced: the claim was taken over.
+        """
+        account = (claim.account_id,)
+
+        def write(db: sqlite3.Connection) -> None:
+            _check(db, claim)
+            for table in ("finding", "security_group", "region", "unreachable"):
+                db.execute(f"DELETE FROM {table} WHERE account_id = ?", account)
+            jobs = db.execute("SELECT DISTINCT job FROM effect WHERE account_id = ?", account).fetchall()
+            body = encode([job for (job,) in jobs])
+            db.execute("INSERT OR REPLACE INTO fact VALUES (?, ?)", (store.REREAD + claim.account_id, body))
+
+        await self._writer.run(write)
+
     async def set_fact(self, key: str, value: object) -> None:
         """Write down a JSON value about the run under a key, in place of the earlier one."""
         body = encode(value)
@@ -279,10 +323,9 @@ class Journal(Reader):
             lambda db: db.execute("INSERT OR REPLACE INTO fact VALUES (?, ?)", (f"fact:{key}", body))
         )
 
-    async def learn_rates(self, rates: Mapping[str, float]) -> None:
-        """Write down call rates learned, by the limiter's own keys, in place of the earlier ones."""
-        rows = [(key, encode(value)) for key, value in rates.items()]
-        await self._writer.run(lambda db: db.executemany("INSERT OR REPLACE INTO rate VALUES (?, ?)", rows))
+    async def note(self, record: AuditRecord) -> None:
+        """Write down, durably, an audit record that is about no rule."""
+        await self._writer.run(lambda db: self._trail.record(db, record))
 
     # What is done -----------------------------------------------------------------------------------------
 
@@ -293,7 +336,8 @@ class Journal(Reader):
     async def intend(self, claim: Claim, intents: Sequence[Intent]) -> None:
         """Write down, durably, what is about to happen; with the audit records, all or nothing.
 
-        An intent that stands without an outcome is left as it is; one that has ended is opened again.
+        An intent that stands without an outcome is left as it is, but for `touches_rule`; one that has ended is opened
+        again.
 
         Raises:
             Fenced: the claim was taken over: make no change.
@@ -310,14 +354,24 @@ class Journal(Reader):
         record = intent.record
         row = (claim.job, claim.account_id, record.region_id, record.security_group_id, intent.key)
         is_new = db.execute(
-            "INSERT INTO effect VALUES (?, ?, ?, ?, ?, ?, ?, NULL, 1) "
-            "ON CONFLICT DO UPDATE SET outcome = NULL, intended = 1, "
-            "body = CASE intended WHEN 1 THEN body ELSE excluded.body END "
+            "INSERT INTO effect VALUES (?, ?, ?, ?, ?, ?, ?, NULL, ?) "
+            "ON CONFLICT DO UPDATE SET outcome = NULL, "
+            "intended = CASE intended WHEN 0 THEN excluded.intended ELSE min(intended, excluded.intended) END, "
+            "body = CASE intended WHEN 0 THEN excluded.body ELSE body END "
             "WHERE outcome IS NOT NULL OR intended = 0 RETURNING 1",
-            (*row, record.rule_id, encode(intent.body)),
+            (
+                *row,
+                record.rule_id,
+                encode(intent.body),
+                store.TOUCHED if intent.touches_rule else store.ADDING,
+            ),
         ).fetchone()
         if is_new:
             self._trail.record(db, record)
+        elif intent.touches_rule:
+            db.execute(
+                f"UPDATE effect SET intended = {store.TOUCHED} WHERE job = ? AND {_GROUP} AND key = ?", row
+            )
 
     async def settle(self, claim: Claim, settled: Sequence[Settled]) -> None:
         """Write down, durably, how it ended; with the audit records, all or nothing.
@@ -346,21 +400,17 @@ class Journal(Reader):
             if (earlier.outcome, earlier.reason) == (outcome.outcome, outcome.reason):
                 return
         db.execute(
-            "INSERT INTO effect VALUES (?, ?, ?, ?, ?, ?, ?, ?, 0) "
-            "ON CONFLICT DO UPDATE SET outcome = excluded.outcome",
-            (*row, outcome.rule_id, settled.body and encode(settled.body), encode(outcome)),
+            "INSERT INTO effect VALUES (?, ?, ?, ?, ?, ?, ?, ?, 0) ON CONFLICT DO UPDATE SET "
+            f"outcome = excluded.outcome, intended = CASE intended WHEN {store.TOUCHED} THEN ? ELSE intended END",
+            (
+                *row,
+                outcome.rule_id,
+                settled.body and encode(settled.body),
+                encode(outcome),
+                store.TOUCHED if settled.touches_rule else store.ADDING,
+            ),
         )
         self._trail.record(db, settled.record)
-
-    async def note(self, records: Iterable[AuditRecord]) -> None:
-        """Write audit records of what is no change of a rule: an approval, a refusal, a stop."""
-        kept = list(records)
-
-        def write(db: sqlite3.Connection) -> None:
-            for record in kept:
-                self._trail.record(db, record)
-
-        await self._writer.run(write)
 
 
 def _check(db: sqlite3.Connection, claim: Claim) -> None:

@@ -13,14 +13,17 @@ from orchestrator.plan.codec import (
     digest,
     encode,
     sealed,
-    signatures,
-    signing_input,
+    signed_of_old,
+    subject,
     with_signature,
 )
-from orchestrator.plan.describe import describe, describe_rule
+from orchestrator.plan.describe import Known, Line, describe, describe_identity, describe_rule, summarize
 from orchestrator.plan.make import Decision, Judged, Unseen, decide, make_plan
+from orchestrator.plan.pieces import is_old_default
+from orchestrator.plan.proof import Proved, Refusal, opens_too_much, prove
 from orchestrator.plan.rails import (
-    DEFAULT_CODE_MARKS,
+    CODE_MARKS,
+    LIMITS,
     CodeMark,
     Settings,
     Totals,
@@ -30,11 +33,13 @@ from orchestrator.plan.rails import (
 )
 from orchestrator.plan.simulation import Judge
 from orchestrator.plan.values import (
+    BALANCERS_UNKNOWN,
     Action,
     DigestMismatch,
     Fields,
     Inverse,
     Kind,
+    Origin,
     Place,
     Plan,
     PlanError,
@@ -44,7 +49,9 @@ from orchestrator.plan.values import (
 )
 
 __all__ = [
-    "DEFAULT_CODE_MARKS",
+    "BALANCERS_UNKNOWN",
+    "CODE_MARKS",
+    "LIMITS",
     "Action",
     "CodeMark",
     "Decision",
@@ -54,9 +61,14 @@ __all__ = [
     "Judge",
     "Judged",
     "Kind",
+    "Known",
+    "Line",
+    "Origin",
     "Place",
     "Plan",
     "PlanError",
+    "Proved",
+    "Refusal",
     "Settings",
     "Skipped",
     "Totals",
@@ -69,15 +81,20 @@ __all__ = [
     "decide",
     "decode",
     "describe",
+    "describe_identity",
     "describe_rule",
     "digest",
     "encode",
+    "is_old_default",
     "make_plan",
     "managed_as_code",
+    "opens_too_much",
     "protection",
+    "prove",
     "return_key",
     "sealed",
-    "signatures",
-    "signing_input",
+    "signed_of_old",
+    "subject",
+    "summarize",
     "with_signature",
 ]

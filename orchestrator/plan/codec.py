@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import binascii
 import hashlib
 import hmac
 import re
-from base64 import b64decode, b64encode
-from collections.abc import Sequence
+from collections import Counter
 from datetime import datetime, timedelta
 
 import msgspec
 from msgspec.structs import replace
 
-from orchestrator.plan.values import DigestMismatch, Plan, PlanError, instant
+from orchestrator.approval import Signature, Subject, added, instant
+from orchestrator.plan.values import DigestMismatch, Plan, PlanError
 
 VERSION = 1
 _HEX = re.compile(r"[0-9a-f]{64}")
@@ -25,6 +24,8 @@ def digest(plan: Plan) -> str:
     """SHA-256, hex, over the canonical JSON (sorted keys, no spaces, UTF-8) of all but digest and signatures."""
     body = msgspec.structs.asdict(plan)
     del body["digest"], body["signatures"]
+    if plan.origin is msgspec.UNSET:
+        del body["origin"]
     return hashlib.sha256(_encode(body)).hexdigest()
 
 
@@ -54,6 +55,11 @@ def decode(data: bytes) -> Plan:
         raise PlanError(f"the plan has format {plan.version}, this sgsweep knows format {VERSION}. {_AGAIN}")
     if not hmac.compare_digest(digest(plan).encode(), plan.digest.encode()):
         raise DigestMismatch(f"the plan was changed: its digest does not fit what it says. {_AGAIN}")
+    twice = [one for one, count in Counter((a.place, a.rule_id) for a in plan.actions).items() if count > 1]
+    if twice:
+        raise PlanError(
+            f"the plan names rule {twice[0][1]} of group {twice[0][0].security_group_id} twice. {_AGAIN}"
+        )
     if spelled != data:
         raise DigestMismatch(f"the plan was changed: it is not spelled as it was written. {_AGAIN}")
     return plan
@@ -115,27 +121,21 @@ def check_identity(plan: Plan, hub_account_id: str, endpoint: str) -> None:
         )
 
 
-def signing_input(plan: Plan) -> bytes:
-    """What a signature of the plan signs; with the name of the thing, so that it is a signature of nothing else."""
+def subject(plan: Plan) -> Subject:
+    """What a signature of the plan is of (see `approval`)."""
+    return Subject(
+        purpose="plan", digest=plan.digest, organization=plan.hub_account_id, endpoint=plan.endpoint
+    )
+
+
+def signed_of_old(plan: Plan) -> bytes:
+    """What an sgsweep of old signed of a plan."""
     return b"sgsweep plan\n" + plan.digest.encode()
 
 
-def with_signature(plan: Plan, signature: bytes) -> Plan:
-    """The plan with one more signature (see `audit.sign`); its digest stays."""
-    text = b64encode(signature).decode()
-    return plan if text in plan.signatures else replace(plan, signatures=(*plan.signatures, text))
-
-
-def signatures(plan: Plan) -> Sequence[bytes]:
-    """The signatures as bytes, for `audit.unsigned_by`.
-
-    Raises:
-        PlanError: one of them is no base64.
-    """
-    try:
-        return [b64decode(text, validate=True) for text in plan.signatures]
-    except (binascii.Error, ValueError):
-        raise PlanError("one of the plan's signatures is no base64. Sign the plan again") from None
+def with_signature(plan: Plan, signature: Signature) -> Plan:
+    """The plan with one more signature; its digest stays."""
+    return replace(plan, signatures=added(plan.signatures, signature))
 
 
 _AGAIN = "Make it again with `sgsweep plan`"

@@ -7,12 +7,24 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timezone
 from typing import NamedTuple, Protocol
 
-from orchestrator.plan.changes import ACTING, Change, Group, action_of, change_of, known
+import msgspec
+
+from orchestrator.exposure import balancer_of, listener_rules
+from orchestrator.plan.changes import ACTING, BLOCK, Change, Group, action_of, change_of, known
 from orchestrator.plan.codec import sealed
-from orchestrator.plan.rails import Settings, Totals, check_limits, managed_as_code, protection
+from orchestrator.plan.rails import Settings, Totals, check_limits, managed_as_code, overridden, protection
 from orchestrator.plan.simulation import Judge, Simulation, Verdicts
-from orchestrator.plan.values import Action, Place, Plan, Skipped, return_key
-from orchestrator.policy import WIDE, Finding, Status, Verdict
+from orchestrator.plan.values import (
+    BALANCERS_UNKNOWN,
+    RETURNED,
+    Action,
+    Origin,
+    Place,
+    Plan,
+    Skipped,
+    return_key,
+)
+from orchestrator.policy import Finding, Status
 from orchestrator.securitygroup import Rule, SecurityGroup, content_digest
 
 Judged = tuple[SecurityGroup, tuple[Finding, ...]]
@@ -53,6 +65,7 @@ def make_plan(  # noqa: PLR0913  (a plan says all of this)
     unreachable: Iterable[Unseen] = (),
     returned: Mapping[str, int] = {},
     incident: str = "",
+    origin: Origin | msgspec.UnsetType = msgspec.UNSET,
 ) -> Plan:
     """Decide what is to be done about the findings; what is not, is skipped with the reason.
 
@@ -65,16 +78,26 @@ def make_plan(  # noqa: PLR0913  (a plan says all of this)
         endpoint: the identity of the cloud it is for.
         settings: what may be changed.
         totals: how much was read; needed for relative limits, which refuse every change without it.
-        unreachable: what could not be read, to be told in the plan.
+        unreachable: what could not be read, to be told in the plan; a group among them that has findings was read in
+            part, and a drop may be what is missing, so nothing is done there.
         returned: how often a rule was removed before and came back, by `return_key`.
         incident: the incident's name, if any.
+        origin: who read the groups, and by which way.
 
     Raises:
         UnsafePlan: it would change more than the settings allow.
     """
     actions: list[Action] = []
-    skipped = [_unseen(one) for one in unreachable]
+    skipped: list[Skipped] = []
+    in_part: dict[tuple[str, str | None, str], str] = {}
+    for one in unreachable:
+        skipped.append(_unseen(one))
+        if one.security_group_id is not None:
+            in_part[one.account_id, one.region_id, one.security_group_id] = skipped[-1].reason
     for group, findings in groups:
+        if reason := in_part.get(_place(group)):
+            skipped += [_skip(group, rule_id, mine, reason) for rule_id, mine in _by_rule(findings).items()]
+            continue
         decision = decide(group, findings, judge=judge, settings=settings, returned=returned)
         actions += decision.actions
         skipped += decision.skipped
@@ -82,12 +105,14 @@ def make_plan(  # noqa: PLR0913  (a plan says all of this)
     return sealed(
         Plan(
             run_id=run_id,
-            created_at=now.astimezone(timezone.utc).isoformat(timespec="seconds").replace("+00:00", "Z"),
+            # to the microsecond: the digest names the job, and `close` may plan the same again within a second
+            created_at=now.astimezone(timezone.utc).isoformat().replace("+00:00", "Z"),
             hub_account_id=hub_account_id,
             endpoint=endpoint,
             actions=tuple(sorted(actions, key=lambda action: action.place)),
             skipped=tuple(sorted(skipped, key=_where)),
             incident=incident,
+            origin=origin,
         )
     )
 
@@ -101,11 +126,9 @@ def decide(
     returned: Mapping[str, int] = {},
 ) -> Decision:
     """Decide for one group, without the limits of the run."""
-    by_rule: dict[str, list[Finding]] = {}
-    for finding in findings:
-        by_rule.setdefault(finding.rule_id, []).append(finding)
-    group_reason = _untouchable(group, settings)
-    rules = {rule.rule_id: rule for rule in group.rules}
+    by_rule = _by_rule(findings)
+    group_reason = untouchable(group, settings)
+    rules = {rule.rule_id: rule for rule in (*group.rules, *listener_rules(group))}
     skipped: list[Skipped] = []
     wanted: list[tuple[Rule, list[Finding]]] = []
     for rule_id, mine in by_rule.items():
@@ -117,9 +140,18 @@ def decide(
             wanted.append((rule, mine))
     if not wanted:
         return Decision((), tuple(skipped))
+    # What a balancer lets in is blocked first: until then, taking an Accept away closes nothing there.
+    wanted.sort(key=lambda pair: not balancer_of(pair[0].raw))
     refused, actions = _weigh(known(group), wanted, findings, judge, settings, returned)
     skipped += [_skip(group, rule_id, by_rule[rule_id], reason) for rule_id, reason in refused.items()]
     return Decision(tuple(actions), tuple(skipped))
+
+
+def _by_rule(findings: Iterable[Finding]) -> dict[str, list[Finding]]:
+    by_rule: dict[str, list[Finding]] = {}
+    for finding in findings:
+        by_rule.setdefault(finding.rule_id, []).append(finding)
+    return by_rule
 
 
 def _weigh(
@@ -140,45 +172,53 @@ def _weigh(
         [change_of(group, rule, mine, settings, contested) for rule, mine in acting] if contested else draft
     )
     simulation = Simulation(group, findings, judge)
-    chosen, refused, left = _possible(simulation, changes, settings)
+    chosen, refused, left = possible(simulation, changes, settings)
     code = managed_as_code(group.group, settings)
     actions = []
     mine_of = {rule.rule_id: mine for rule, mine in wanted}
     for change in chosen:
         solved = [one.check_id for one in mine_of[change.rule.rule_id] if _solved(one, left)]
-        notes = (*_returned_note(group.group, change.rule, returned), *code)
+        notes = (
+            *_returned_note(group.group, change.rule, returned),
+            *_unbalanced_note(group.group),
+            *code,
+            *overridden(group.group, settings),
+        )
         actions.append(action_of(group, change, dict.fromkeys([*change.check_ids, *solved]), notes))
     return refused, actions
 
 
-def _possible(
+def possible(
     simulation: Simulation, changes: Sequence[Change], settings: Settings
 ) -> tuple[list[Change], dict[str, str], frozenset[tuple[str, str]]]:
     """All changes if they can be made together; else, one after the other, those that can be.
 
     With them why the others cannot, and the rule and check of what still fails then.
     """
-    together = _try(simulation, changes, settings)
-    if not together.problem:
-        return list(changes), {}, together.left
     chosen: list[Change] = []
     refused: dict[str, str] = {}
     left: frozenset[tuple[str, str]] = frozenset()
-    for change in changes:
-        verdict = _try(simulation, [*chosen, change], settings)
-        if verdict.problem:
-            refused[change.rule.rule_id] = f"{change.kind} is not possible: {verdict.problem}"
-        else:
-            chosen.append(change)
+    rest = [list(changes)] if changes else []
+    while rest:  # by halves: a few that cannot be made among many cost a few tries each
+        some = rest.pop()
+        verdict = _try(simulation, [*chosen, *some], settings)
+        if not verdict.problem:
+            chosen += some
             left = verdict.left
+        elif len(some) == 1:
+            refused[some[0].rule.rule_id] = f"{some[0].kind} is not possible: {verdict.problem}"
+        else:
+            half = len(some) // 2
+            rest += [some[half:], some[:half]]
     return chosen, refused, left
 
 
 def _try(simulation: Simulation, changes: Sequence[Change], settings: Settings) -> Verdicts:
     added, held = simulation.growth(changes)
-    if added and held > settings.rules_per_group:
+    most = settings.rules_per_group
+    if most is not None and added and held > most:
         return Verdicts(
-            f"the group would hold {held} rules for a moment, and {settings.rules_per_group} is the most: "
+            f"the group would hold {held} rules for a moment, and {most} is the most: "
             "delete rules, or let the check narrow or block"
         )
     return simulation.run(changes)
@@ -186,27 +226,27 @@ def _try(simulation: Simulation, changes: Sequence[Change], settings: Settings) 
 
 def _acts(finding: Finding) -> bool:
     """Whether the finding is to be acted on."""
-    return _is_open(finding) and finding.action in ACTING
-
-
-def _is_open(finding: Finding) -> bool:
-    return finding.verdict is Verdict.fail and finding.status is Status.open
+    actions = BLOCK if finding.balancer_id else ACTING
+    return finding.is_open and finding.action in actions
 
 
 def _solved(finding: Finding, left: Collection[tuple[str, str]]) -> bool:
     """Whether a finding that nothing was to be done about is gone with the rule."""
-    return _is_open(finding) and finding.check_id != WIDE and (finding.rule_id, finding.check_id) not in left
+    return finding.is_open and not finding.is_wide and (finding.rule_id, finding.check_id) not in left
 
 
-def _untouchable(group: SecurityGroup, settings: Settings) -> str:
+def untouchable(group: SecurityGroup, settings: Settings) -> str:
+    """Why nothing in the group may be changed; "" if it may."""
     if group.service_managed:
         return "the group is managed by a cloud service, and nobody else can change it"
+    if group.balancing.is_missing:
+        return f"its load balancers must be known, and could not be read: {group.balancing.unread}"
     return protection(group, settings)
 
 
 def _reason(findings: Sequence[Finding]) -> str:
     """Why nothing is done about a rule by its findings alone; "" if one of them is to be acted on."""
-    unknown = [finding.reason for finding in findings if finding.verdict is Verdict.undetermined]
+    unknown = [finding.reason for finding in findings if finding.is_undetermined]
     if unknown:
         return unknown[0]
     if any(_acts(finding) for finding in findings):
@@ -219,14 +259,17 @@ def _why_not(finding: Finding) -> str:
         return "the group is managed by a cloud service, and nobody else can change it"
     if finding.status is Status.exempt:
         return f"exempt: {finding.exemption}"
-    if finding.status is Status.shadowed:
-        return f"shadowed, so nothing is open: {finding.reason}"
-    if finding.check_id == WIDE:
-        return f"wide, not failing: {finding.reason}"
-    if finding.together:
+    if finding.status is Status.shadowed or finding.is_wide:
+        what = "wide, not failing" if finding.is_wide else "shadowed, so nothing is open"
+        return f"{what}: {finding.reason}"
+    if finding.action in ACTING:
         return (
-            f"{finding.check_id} fails only together with other rules, which may name partners: reported only"
+            f"{finding.action} closes nothing: load balancer {finding.balancer_id} lets that in with or without a "
+            f"rule; only a drop closes it: let check {finding.check_id} block"
         )
+    if finding.together:
+        why = "fails only together with other rules, which may name partners"
+        return f"{finding.check_id} {why}: reported only"
     return f"check {finding.check_id} is reported only"
 
 
@@ -244,14 +287,22 @@ def _rule_reason(
     count = returned.get(return_key(_place(group), rule.raw), 0)
     if count >= settings.returned_limit and not settings.remove_returned:
         why = managed_as_code(group, settings) or ("somebody or something needs it",)
-        return f"returned: it came back {count} times after being removed; {'; '.join(why)}"
+        return f"{RETURNED}it came back {count} times after being removed; {'; '.join(why)}"
     return ""
 
 
 def _returned_note(group: SecurityGroup, rule: Rule, returned: Mapping[str, int]) -> Iterator[str]:
     count = returned.get(return_key(_place(group), rule.raw), 0)
     if count:
-        yield f"returned: it came back {count} {'time' if count == 1 else 'times'} after being removed"
+        yield f"{RETURNED}it came back {count} {'time' if count == 1 else 'times'} after being removed"
+
+
+def _unbalanced_note(group: SecurityGroup) -> Iterator[str]:
+    if group.balancing.unread:
+        yield (
+            f"{BALANCERS_UNKNOWN}whether a load balancer joined the group, and lets in what this closes, could not be "
+            f"read ({group.balancing.unread})"
+        )
 
 
 def _place(group: SecurityGroup) -> Place:
@@ -275,7 +326,7 @@ def _unseen(one: Unseen) -> Skipped:
         region_id=one.region_id,
         security_group_id=one.security_group_id,
         rule_id=None,
-        reason=f"could not be read: {one.code}: {one.message}",
+        reason=f"not read: {one.code}: {one.message}",
     )
 
 

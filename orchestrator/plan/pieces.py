@@ -1,16 +1,16 @@
 """What a rule opens in pieces that the API can be given as rules, and how such a rule is written.
 
-A piece is a range of ports of TCP or UDP, or the whole of another protocol.
+A piece is a range of ports of TCP or UDP, or all of another protocol.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import NamedTuple, Union
+from collections.abc import Mapping
+from typing import Union
 
-from orchestrator.exposure import PacketSet, packets_of, packets_to, ports_without
+from orchestrator.exposure import NO_PACKETS, PacketSet, PortSet, packets_of, packets_to
 from orchestrator.plan.values import Fields
-from orchestrator.securitygroup import ALL_PORTS, Cidr, PortRange, PrefixList, Rule
+from orchestrator.securitygroup import WITH_PORTS, Cidr, PortRange, PrefixList, Rule, every_port
 
 _KEPT = (
     "Direction", "IpProtocol", "PortRange", "PortRangeListId", "SourcePortRange", "Policy", "Priority", "NicType",
@@ -21,74 +21,21 @@ _PEER = ("{}CidrIp", "Ipv6{}CidrIp", "{}GroupId", "{}GroupOwnerAccount", "{}Pref
 _SPELLED = {"tcp": "TCP", "udp": "UDP", "icmp": "ICMP", "icmpv6": "ICMPv6", "gre": "GRE"}
 
 
-class Piece(NamedTuple):
-    """`ports` is None for a protocol without ports."""
-
-    protocol: str
-    ports: PortRange | None
-
-    def __str__(self) -> str:
-        return self.protocol if self.ports is None else f"{self.protocol}/{self.ports}"
-
-
-Pieces = tuple[Piece, ...]
 Block = Union[Cidr, PrefixList]  # noqa: UP007  (an alias evaluated at run time, on 3.10 too)
 """What a rule can be narrowed to."""
 
 
-def parse_pieces(texts: Iterable[str]) -> Pieces:
-    """The pieces that a finding's `risky_ports` name: "tcp/22", "tcp/6000-6010", "icmp"."""
-    found = []
-    for text in texts:
-        protocol, slash, ports = text.partition("/")
-        first, _, last = ports.partition("-")
-        found.append(Piece(protocol, PortRange(int(first), int(last or first)) if slash else None))
-    return tuple(found)
-
-
-def pieces_of(rule: Rule) -> Pieces:
+def pieces_of(rule: Rule) -> PortSet:
     """What the rule opens. Of protocol ALL only what can be written again: see `lost_with`."""
     if rule.protocol == "all":
-        icmp = Piece("icmpv6" if _family(rule) == 6 else "icmp", None)
-        return Piece("tcp", ALL_PORTS), Piece("udp", ALL_PORTS), icmp, Piece("gre", None)
-    if rule.protocol in {"tcp", "udp"}:
-        return tuple([Piece(rule.protocol, ports) for ports in ports_without(rule.ports, ())])
-    return (Piece(rule.protocol, None),)
+        icmp = "icmpv6" if _family(rule) == 6 else "icmp"
+        return PortSet([every_port(protocol) for protocol in ("tcp", "udp", icmp, "gre")])
+    return PortSet(rule.ports if rule.protocol in WITH_PORTS else [every_port(rule.protocol)])
 
 
 def lost_with(rule: Rule) -> PacketSet:
     """What no rules can open again once this one is gone: the other IP protocols, where it is for ALL."""
-    left = packets_of(rule)
-    for piece in pieces_of(rule) if rule.protocol == "all" else ():
-        left -= packets_to(piece.protocol)
-    return left if rule.protocol == "all" else PacketSet()
-
-
-def without(pieces: Pieces, taken: Pieces) -> Pieces:
-    """What is left of the first when the second is taken away, as few pieces as possible."""
-    left: list[Piece] = []
-    for protocol in dict.fromkeys(piece.protocol for piece in pieces):
-        gone = [piece for piece in taken if piece.protocol == protocol]
-        mine = [piece for piece in pieces if piece.protocol == protocol]
-        if mine[0].ports is None:
-            left += [] if gone else mine
-        else:
-            left += [Piece(protocol, ports) for ports in ports_without(_ranges(mine), _ranges(gone))]
-    return tuple(left)
-
-
-def shared(pieces: Pieces, wanted: Pieces) -> Pieces:
-    """What is in both."""
-    return without(pieces, without(pieces, wanted))
-
-
-def packets(rule: Rule, pieces: Pieces) -> PacketSet:
-    """The rule's own packets that are in the pieces."""
-    wanted = PacketSet()
-    for protocol in dict.fromkeys(piece.protocol for piece in pieces):
-        ranges = _ranges([piece for piece in pieces if piece.protocol == protocol])
-        wanted |= packets_to(protocol, ranges)
-    return packets_of(rule) & wanted
+    return packets_of(rule) - packets_to(pieces_of(rule)) if rule.protocol == "all" else NO_PACKETS
 
 
 def writable(raw: Mapping[str, object]) -> Fields:
@@ -111,14 +58,14 @@ def is_old_default(raw: Mapping[str, object]) -> bool:
     return str(raw.get("Priority")) == "110"
 
 
-def written(rule: Rule, piece: Piece) -> Fields:
+def written(rule: Rule, piece: PortRange) -> Fields:
     """A rule like this one that opens only the piece."""
     fields = writable(rule.raw)
     fields.pop("PortRangeListId", None)
     if piece.protocol != rule.protocol:
         fields["IpProtocol"] = _SPELLED[piece.protocol]
         fields.pop("SourcePortRange", None)
-    fields["PortRange"] = "-1/-1" if piece.ports is None else f"{piece.ports.first}/{piece.ports.last}"
+    fields["PortRange"] = f"{piece.first}/{piece.last}" if piece.first else "-1/-1"
     return fields
 
 
@@ -136,10 +83,6 @@ def peer_fields(side: str, peer: Block) -> Fields:
             return {f"{'Ipv6' if peer.family == 6 else ''}{side}CidrIp": peer.text}
         case PrefixList():
             return {f"{side}PrefixListId": peer.prefix_list_id}
-
-
-def _ranges(pieces: Sequence[Piece]) -> list[PortRange]:
-    return [piece.ports for piece in pieces if piece.ports is not None]
 
 
 def _family(rule: Rule) -> int:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from fnmatch import fnmatchcase
 
 import msgspec
 
-from orchestrator.plan.values import Action, UnsafePlan
-from orchestrator.policy import PolicyError
+from matching import named, tagged
+from orchestrator.exposure import PUBLIC, blocks, both
+from orchestrator.exposure import count as count_of
+from orchestrator.plan.values import Action, PlanError, UnsafePlan
+from orchestrator.policy import Thresholds
 from orchestrator.securitygroup import SecurityGroup, parse_cidr
 
 
@@ -21,7 +23,7 @@ class CodeMark(msgspec.Struct, frozen=True, kw_only=True):
     name: str = ""
 
 
-DEFAULT_CODE_MARKS = (
+CODE_MARKS = (
     CodeMark(tool="ROS", tag="acs:ros:*"),  # the system tag acs:ros:stackId (ROS GetFeatureDetails)
     CodeMark(tool="ACK", tag="ack.aliyun.com"),  # its value is the cluster's id
     CodeMark(tool="ACK", name="alicloud-cs-auto-created-security-group-*"),
@@ -33,18 +35,35 @@ DEFAULT_CODE_MARKS = (
 """ROS and ACK mark what they make; Terraform does not, so its marks are what people use for it."""
 
 
-class Settings(msgspec.Struct, frozen=True, kw_only=True):
-    """What a plan may hold. Limits are unset where None.
+LIMITS = (
+    "max_rules",
+    "max_groups",
+    "max_accounts",
+    "max_rules_per_account",
+    "max_share_of_rules",
+    "max_share_of_groups",
+    "max_share_of_accounts",
+    "max_share_of_rules_per_account",
+)
+"""The settings that say how much a plan may change."""
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a plan may hold. Limits are unset where None; how values match is `matching`'s to say.
 
     Attributes:
-        protected_accounts: ids or name patterns of accounts that are never changed.
-        protected_groups: ids or name patterns of groups that are never changed.
+        protected_accounts: ids or names of accounts that are never changed.
+        protected_groups: ids or names of groups that are never changed.
         protected_tags: "key" or "key=value"; a group with such a tag is never changed.
+        change_protected: ids of groups that this one command changes though they are protected. No key of a file: a
+            standing exception from a protection would be none.
         narrow_to: what `narrow` leaves open: CIDRs, or ids of prefix lists (`pl-...`).
-        rules_per_group: how many rules, of both directions, the cloud lets a group have.
+        rules_per_group: how many rules, of both directions, a group may have; None: the cloud says when it is full (the
+            quota, 200 by default, is one that is raised on request).
         returned_limit: a rule that came back this many times after being removed is left alone.
         remove_returned: remove it all the same.
-        code_marks: how groups show that a tool makes them.
+        code_tags: tags by which groups that a pipeline makes are known, besides `CODE_MARKS`.
+        code_names: the same by name.
         max_rules: of the run.
         max_groups: of the run.
         max_accounts: of the run.
@@ -58,11 +77,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     protected_accounts: tuple[str, ...] = ()
     protected_groups: tuple[str, ...] = ()
     protected_tags: tuple[str, ...] = ("sgsweep=protected",)
+    change_protected: tuple[str, ...] = ()
     narrow_to: tuple[str, ...] = ()
-    rules_per_group: int = 200
+    rules_per_group: int | None = None
     returned_limit: int = 2
     remove_returned: bool = False
-    code_marks: tuple[CodeMark, ...] = DEFAULT_CODE_MARKS
+    code_tags: tuple[str, ...] = ()
+    code_names: tuple[str, ...] = ()
     max_rules: int | None = None
     max_groups: int | None = None
     max_accounts: int | None = None
@@ -73,14 +94,51 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     max_share_of_rules_per_account: float | None = None
 
     def __post_init__(self) -> None:
-        """Refuse an allow-list entry that is neither a CIDR nor the id of a prefix list."""
+        """Refuse what cannot be meant; the message names it and what to do.
+
+        Raises:
+            PlanError: the same.
+        """
         for entry in self.narrow_to:
-            if not entry.startswith("pl-"):
-                try:
-                    parse_cidr(entry)
-                except ValueError:
-                    advice = "write a CIDR or the id of a prefix list"
-                    raise PolicyError(f"narrow_to: {entry} is no block: {advice}") from None
+            if not entry.startswith("pl-") and not _is_block(entry):
+                advice = "write a CIDR or the id of a prefix list, pl-..."
+                raise PlanError(f"[remediation] narrow_to: {entry} is no block: {advice}")
+        if _holds_the_internet(self.narrow_to):
+            raise PlanError(
+                f"[remediation] narrow_to: {', '.join(self.narrow_to)} reach as much of the Internet as fails a check: "
+                "what is narrowed to them stays open; name the networks that need the port"
+            )
+        for name in LIMITS:
+            limit = getattr(self, name)
+            if limit is not None and limit < 0:
+                raise PlanError(f"[remediation] {name} is {limit}; limits must not be negative")
+        for name in ("rules_per_group", "returned_limit"):
+            if (given := getattr(self, name)) is not None and given < 1:
+                raise PlanError(f"[remediation] {name} is {getattr(self, name)}; give 1 or more")
+
+    @property
+    def code_marks(self) -> tuple[CodeMark, ...]:
+        """How groups show that a tool makes them."""
+        return (
+            *CODE_MARKS,
+            *[CodeMark(tool="a pipeline", tag=tag) for tag in self.code_tags],
+            *[CodeMark(tool="a pipeline", name=name) for name in self.code_names],
+        )
+
+
+def _is_block(entry: str) -> bool:
+    try:
+        parse_cidr(entry)
+    except ValueError:
+        return False
+    return True
+
+
+def _holds_the_internet(entries: Iterable[str]) -> bool:
+    """Tell whether the blocks hold as many public addresses as fail a check; what lists hold is not known here."""
+    reached = count_of(both(blocks(entry for entry in entries if not entry.startswith("pl-")), PUBLIC))
+    limits = Thresholds()
+    return reached.ipv4 >= 1 << 32 - limits.ipv4_prefix or reached.ipv6 >= 1 << 128 - limits.ipv6_prefix
 
 
 class Totals(msgspec.Struct, frozen=True, kw_only=True):
@@ -93,15 +151,24 @@ class Totals(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def protection(group: SecurityGroup, settings: Settings) -> str:
-    """Why the group must not be changed; "" if it may."""
+    """Why the group must not be changed; "" if it may. What is protected stays open and counted: it is no waiver."""
+    return "" if group.security_group_id in settings.change_protected else _protection(group, settings)
+
+
+def overridden(group: SecurityGroup, settings: Settings) -> Iterator[str]:
+    """The note that a protection was overridden, where the group has one."""
+    why = _protection(group, settings)
+    if why and group.security_group_id in settings.change_protected:
+        yield f"{why}, and changed all the same: --change-protected names it"
+
+
+def _protection(group: SecurityGroup, settings: Settings) -> str:
     account = group.placement
-    if pattern := _match(settings.protected_accounts, (account.account_id, account.account_name)):
+    if pattern := named(settings.protected_accounts, account.account_id, account.account_name):
         return f"the account is protected ({pattern})"
-    if pattern := _match(settings.protected_groups, (group.security_group_id, group.name)):
+    if pattern := named(settings.protected_groups, group.security_group_id, group.name):
         return f"the group is protected ({pattern})"
-    if pattern := next(
-        (tag for tag in settings.protected_tags if any(_is_tag(*pair, tag) for pair in group.tags)), ""
-    ):
+    if pattern := tagged(settings.protected_tags, group.tags):
         return f"the group is protected by its tag ({pattern})"
     return ""
 
@@ -111,7 +178,7 @@ def managed_as_code(group: SecurityGroup, settings: Settings) -> tuple[str, ...]
     found = [mark.tool for mark in settings.code_marks if _shows(group, mark)]
     return tuple(
         [
-            f"managed as code by {tool}: change it there too, or it will be put back"
+            f"managed as code by {tool}: change it there too (`sgsweep patch` writes how), or it will be put back"
             for tool in dict.fromkeys(found)
         ]
     )
@@ -157,18 +224,6 @@ def _passed(actions: list[Action], settings: Settings, totals: Totals) -> Iterat
             yield f"{count} of {total} {things}, {name} is {share:g}"
 
 
-def _match(patterns: Iterable[str], texts: Iterable[str]) -> str:
-    """The first pattern that fits one of the texts."""
-    known = [text for text in texts if text]
-    return next((p for p in patterns if any(fnmatchcase(text, p) for text in known)), "")
-
-
 def _shows(group: SecurityGroup, mark: CodeMark) -> bool:
-    if mark.name and fnmatchcase(group.name.lower(), mark.name.lower()):
-        return True
-    return bool(mark.tag) and any(_is_tag(k.lower(), v.lower(), mark.tag.lower()) for k, v in group.tags)
-
-
-def _is_tag(key: str, value: str, wanted: str) -> bool:
-    wanted_key, has_value, wanted_value = wanted.partition("=")
-    return fnmatchcase(key, wanted_key) and (not has_value or fnmatchcase(value, wanted_value))
+    tags = [(key.lower(), value.lower()) for key, value in group.tags]
+    return bool(named([mark.name.lower()], "", group.name.lower()) or tagged([mark.tag.lower()], tags))

@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from typing import NamedTuple
 
 from msgspec.structs import replace
 
-from orchestrator.exposure import NO_PACKETS, PacketSet, effective, implied_rules
+from orchestrator.exposure import (
+    NO_PACKETS,
+    PacketSet,
+    balancer_of,
+    effective,
+    implied_rules,
+    listener_rules,
+    packets_of,
+)
 from orchestrator.plan.changes import Change, Group
 from orchestrator.plan.pieces import is_old_default
-from orchestrator.policy import WIDE, Finding, Status, Verdict
+from orchestrator.policy import Finding, Status
 from orchestrator.securitygroup import Direction, PrefixList, Rule, SecurityGroup, content_digest
 
 Judge = Callable[[SecurityGroup], tuple[Finding, ...]]
@@ -32,11 +41,28 @@ class Verdicts(NamedTuple):
 class Simulation:
     """Tries sets of changes of one group."""
 
-    def __init__(self, known: Group, findings: Sequence[Finding], judge: Judge) -> None:
+    def __init__(
+        self,
+        known: Group,
+        findings: Sequence[Finding],
+        judge: Judge,
+        beside: Sequence[tuple[Rule, ...]] = (),
+    ) -> None:
+        """Remember the group.
+
+        Args:
+            known: as it is.
+            findings: what fails there.
+            judge: what found it.
+            beside: for each network interface the group is on, the rules of its other groups: the cloud applies all of
+                an interface's as one list.
+        """
         self._known = known
         self._judge = judge
         self._before = {(one.rule_id, one.check_id): one for one in findings}
-        self._implied = implied_rules(known.group)
+        implied = implied_rules(known.group)
+        # what passes, or is dropped, beside the group's own rules: in the group alone, and on each interface
+        self._around = [implied, *((*implied, *rules) for rules in beside)]
 
     def run(self, changes: Sequence[Change]) -> Verdicts:
         """What comes of making all these changes together."""
@@ -48,9 +74,14 @@ class Simulation:
         if reason := self._blind(changes) or self._in_vain(changes):
             return Verdicts(reason)
         after = [*remaining, *added]
-        packets = next(self._packets(changes, added, after), "")
-        if packets:
-            return Verdicts(packets)
+        acted = {change.rule.rule_id for change in changes}
+        new = [*added, *[rule for rule in remaining if rule.rule_id in acted]]
+        scope = _scope([change.rule for change in changes], new)
+        now, then = _within(scope, self._known.group.rules), _within(scope, after)
+        for around in self._around:
+            beside = _within(scope, around)
+            if packets := next(_packets(changes, added, now, then, beside), ""):
+                return Verdicts(packets)
         left = self._judge(replace(self._known.group, rules=tuple(after)))
         failing = frozenset([(_origin(one), one.check_id) for one in left])
         return Verdicts(self._still_open(changes, left), failing)
@@ -80,11 +111,29 @@ class Simulation:
         return ""
 
     def _in_vain(self, changes: Sequence[Change]) -> str:
-        """Why a change closes nothing: a normal group lets everything out by itself, so that only a drop helps."""
+        """Why a change closes nothing: only a drop helps where a group or a load balancer lets it through by itself.
+
+        A normal group lets everything out; a load balancer lets in whatever no drop takes.
+        """
+        if reason := self._in_vain_at_listeners(changes):
+            return reason
         outward = [one for one in changes if one.rule.direction == "egress" and one.kind != "block"]
-        implied = effective(self._implied, "egress") if outward else NO_PACKETS
+        implied = effective(self._around[0], "egress") if outward else NO_PACKETS
         if any(one.targets <= implied for one in outward):
             return "the group lets that out by itself, with or without the rule: only a drop (action block) closes it"
+        return ""
+
+    def _in_vain_at_listeners(self, changes: Sequence[Change]) -> str:
+        balanced = listener_rules(self._known.group)
+        inward = [one for one in changes if one.rule.direction == "ingress" and one.kind != "block"]
+        if not balanced or not inward:
+            return ""
+        drops = [one for one in (*self._known.group.rules, *self._added(changes)) if one.policy == "drop"]
+        let_in = effective([*drops, *balanced])
+        for one in inward:
+            if one.targets <= let_in:
+                names = ", ".join(dict.fromkeys(balancer_of(rule.raw) for rule in balanced))
+                return f"load balancer {names} lets that in with or without the rule: only a drop (block) closes it"
         return ""
 
     def _remaining(self, changes: Sequence[Change]) -> Iterator[Rule]:
@@ -97,62 +146,13 @@ class Simulation:
             elif change.modify:
                 yield self._known.rule({**rule.raw, **change.modify}, rule.rule_id)
 
-    def _packets(self, changes: Sequence[Change], added: list[Rule], after: list[Rule]) -> Iterator[str]:
-        """What is wrong with the packets that pass then, or between the additions and the rest."""
-        acted = {change.rule.rule_id for change in changes}
-        rules = self._known.group.rules
-        targets = [box for change in changes for box in change.targets.boxes]
-        for direction in _DIRECTIONS:
-            if not any(change.rule.direction == direction for change in changes):
-                continue
-            before, then = self._passing(rules, direction), self._passing(after, direction)
-            others = self._others([rule for rule in rules if rule.rule_id not in acted], direction)
-            between = self._passing([*rules, *added], direction)
-            yield from _told("it would open", (then | between) - before)
-            yield from _told("it would also close", (before - PacketSet(targets)) - then)
-            yield from _told("it would also close, though another rule opens it,", others - then)
-            yield from _told(
-                "a rollback could not give back exactly", self._not_restored(changes, before, direction)
-            )
-            yield from _told("it would win over a drop for", then - self._ideal(changes, after, direction))
-
-    def _others(self, rules: Iterable[Rule], direction: Direction) -> PacketSet:
-        """What others than the changed rules answer for; that everything goes out of a group, nobody wrote."""
-        if direction == "egress":
-            return effective(_merged(rules), direction)
-        return self._passing(rules, direction)
-
-    def _not_restored(self, changes: Sequence[Change], before: PacketSet, direction: Direction) -> PacketSet:
-        """What a rollback would open or leave closed: a rule of priority 110 comes back with 100."""
-        old = {one.rule.rule_id for one in changes if one.revokes and is_old_default(one.rule.raw)}
-        if not old:
-            return NO_PACKETS
-        rules = [replace(one, priority=100) if one.rule_id in old else one for one in self._known.group.rules]
-        restored = self._passing(rules, direction)
-        return (restored - before) | (before - restored)
-
-    def _ideal(self, changes: Sequence[Change], after: list[Rule], direction: Direction) -> PacketSet:
-        """What would pass if a part of a rule of priority 110 could be written with 110: it gets 100, and may win."""
-        old = {_new_id(one.rule) for one in changes if is_old_default(one.rule.raw)}
-        return self._passing(
-            [replace(one, priority=110) if one.rule_id in old else one for one in after], direction
-        )
-
-    def _passing(self, rules: Iterable[Rule], direction: Direction) -> PacketSet:
-        """What passes with these rules and what the group does by itself."""
-        return effective(_merged([*rules, *self._implied]), direction)
-
     def _still_open(self, changes: Sequence[Change], left: Sequence[Finding]) -> str:
         """What would be open after all, or newly."""
         acted = {(change.rule.rule_id, check_id) for change in changes for check_id in change.check_ids}
         for finding in left:
             origin = _origin(finding)
             known = self._before.get((origin, finding.check_id))
-            if (
-                finding.status is not Status.open
-                or finding.verdict is not Verdict.fail
-                or finding.check_id == WIDE
-            ):
+            if not finding.is_open or finding.is_wide:
                 continue
             if (origin, finding.check_id) in acted:
                 return f"check {finding.check_id} would still fail: {finding.reason}"
@@ -171,6 +171,75 @@ def _new_id(rule: Rule) -> str:
 def _origin(finding: Finding) -> str:
     """The rule that a finding goes back to."""
     return finding.rule_id.removeprefix(_NEW)
+
+
+def _packets(
+    changes: Sequence[Change],
+    added: Sequence[Rule],
+    rules: Sequence[Rule],
+    after: Sequence[Rule],
+    around: Sequence[Rule],
+) -> Iterator[str]:
+    """What is wrong with the packets that pass then, or between the additions and the rest."""
+    acted = {change.rule.rule_id for change in changes}
+    targets = [box for change in changes for box in change.targets.boxes]
+    for direction in _DIRECTIONS:
+        if not any(change.rule.direction == direction for change in changes):
+            continue
+        before = _passing([*rules, *around], direction)
+        then = _passing([*after, *around], direction)
+        others = _others([*rules, *around], acted, direction)
+        between = _passing([*rules, *added, *around], direction)
+        yield from _told("it would open", (then | between) - before)
+        yield from _told("it would also close", (before - PacketSet(targets)) - then)
+        yield from _told("it would also close, though another rule opens it,", others - then)
+        yield from _told(
+            "a rollback could not give back exactly",
+            _not_restored(changes, [*rules, *around], before, direction),
+        )
+        ideal = _passing([*_with_old_priority(changes, after), *around], direction)
+        yield from _told("it would win over a drop for", then - ideal)
+
+
+def _scope(changed: Iterable[Rule], new: Iterable[Rule]) -> PacketSet:
+    """The packets about which anything changes: those of the changed rules, and of what stands then."""
+    old = PacketSet([box for rule in changed for box in packets_of(rule).boxes])
+    return old | PacketSet([box for rule in new for box in (packets_of(rule) - old).boxes])
+
+
+def _within(scope: PacketSet, rules: Iterable[Rule]) -> list[Rule]:
+    """The rules that have a packet of these; the others decide about none of them."""
+    return [rule for rule in rules if not (packets_of(rule) & scope).is_empty]
+
+
+def _others(rules: Iterable[Rule], acted: AbstractSet[str], direction: Direction) -> PacketSet:
+    """What others than the changed rules answer for; that everything goes out of a group, nobody wrote."""
+    written = [rule for rule in rules if rule.rule_id or direction == "ingress"]
+    return _passing([rule for rule in written if rule.rule_id not in acted], direction)
+
+
+def _not_restored(
+    changes: Sequence[Change], rules: Iterable[Rule], before: PacketSet, direction: Direction
+) -> PacketSet:
+    """What a rollback would open or leave closed: a rule of priority 110 comes back with 100."""
+    old = {one.rule.rule_id for one in changes if one.revokes and is_old_default(one.rule.raw)}
+    if not old:
+        return NO_PACKETS
+    restored = _passing(
+        [replace(one, priority=100) if one.rule_id in old else one for one in rules], direction
+    )
+    return (restored - before) | (before - restored)
+
+
+def _passing(rules: Iterable[Rule], direction: Direction) -> PacketSet:
+    """What passes with these rules."""
+    return effective(_merged(rules), direction)
+
+
+def _with_old_priority(changes: Sequence[Change], after: Iterable[Rule]) -> list[Rule]:
+    """The rules as if a part of a rule of priority 110 could be written with 110: it gets 100, and may win."""
+    old = {_new_id(one.rule) for one in changes if is_old_default(one.rule.raw)}
+    return [replace(one, priority=110) if one.rule_id in old else one for one in after]
 
 
 def _told(what: str, packets: PacketSet) -> Iterator[str]:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
 from typing import Any, Literal, NamedTuple
 
 import msgspec
 
+from orchestrator.approval import Signature
+from orchestrator.exposure import balancer_of
 from orchestrator.securitygroup import content_digest
 
 Kind = Literal["revoke", "split", "narrow", "block"]
@@ -16,7 +17,7 @@ Fields = dict[str, Any]
 
 
 class PlanError(ValueError):
-    """A plan that cannot be used; the text says what is wrong with it and what to do."""
+    """A plan, or a setting for one, that cannot be used; the text says what is wrong with it and what to do."""
 
 
 class DigestMismatch(PlanError):  # noqa: N818  (named by what is the case, as the API's errors are)
@@ -61,7 +62,7 @@ class Action(_Value, frozen=True, kw_only=True):
         account_id: where.
         region_id: where.
         security_group_id: where.
-        rule_id: the rule, `sgr-...`.
+        rule_id: the rule, `sgr-...`; the load balancer, `nlb-...` or `alb-...`, for what no rule but it lets in.
         action: `revoke`: it goes. `split`: `adds` stand in its place, then it goes. `narrow`: the same, or it
             keeps its id and gets the fields of `modify`. `block`: it stays, and `adds` are drops that win over it.
         check_ids: why.
@@ -70,6 +71,8 @@ class Action(_Value, frozen=True, kw_only=True):
             is nothing to add. Two actions of a group may need the same one.
         modify: what ModifySecurityGroupRule sets; None where the rule goes or stays as it is.
         inverse: what undoes it.
+        lists: the entries of the prefix and port lists that the rule and what stands in its place name, as they were
+            judged: a list that holds others by now is another rule. Absent where none is named.
         closes: for people: the ports and sources that close, and the protocols that cannot be added again.
         notes: for people: that the rule came back before, that a pipeline owns the group, and so on.
     """
@@ -84,6 +87,7 @@ class Action(_Value, frozen=True, kw_only=True):
     adds: tuple[Fields, ...] = ()
     modify: Fields | None = None
     inverse: Inverse
+    lists: dict[str, tuple[str, ...]] | msgspec.UnsetType = msgspec.UNSET
     closes: str
     notes: tuple[str, ...] = ()
 
@@ -98,9 +102,21 @@ class Action(_Value, frozen=True, kw_only=True):
         return self.action != "block" and self.modify is None
 
     @property
+    def is_balancers(self) -> bool:
+        """Whether it is about what a load balancer lets in: no rule of the group stands for that, so none can drift."""
+        return bool(balancer_of(self.before))
+
+    @property
     def direction(self) -> Literal["ingress", "egress"]:
         """Which pair of the API's actions is meant: those that end in Egress or those that do not."""
         return "egress" if str(self.before.get("Direction", "")).lower() == "egress" else "ingress"
+
+
+BALANCERS_UNKNOWN = "balancers_unknown: "
+"""How a note begins that tells that a load balancer may let in what the change closes."""
+
+RETURNED = "returned: "
+"""How a reason or a note begins that tells of a rule which came back after it was removed."""
 
 
 class Skipped(_Value, frozen=True, kw_only=True):
@@ -113,6 +129,25 @@ class Skipped(_Value, frozen=True, kw_only=True):
     reason: str
     check_ids: tuple[str, ...] = ()
 
+    @property
+    def has_returned(self) -> bool:
+        """Whether it is left alone because it came back too often."""
+        return self.reason.startswith(RETURNED)
+
+
+class Origin(_Value, frozen=True, kw_only=True):
+    """Who read what a plan was made from, and by which way.
+
+    Attributes:
+        hub_arn: ARN of the caller (STS GetCallerIdentity).
+        proxy: the proxy that calls went by, without user and password; empty for none.
+        ca_sha256: SHA-256 of each certificate that was trusted beside the system's own; empty for none.
+    """
+
+    hub_arn: str
+    proxy: str = ""
+    ca_sha256: str = ""
+
 
 class Plan(_Value, frozen=True, kw_only=True):
     """What is to be done, exactly; nothing else is.
@@ -123,11 +158,12 @@ class Plan(_Value, frozen=True, kw_only=True):
         created_at: ISO 8601, UTC.
         hub_account_id: the organization it was made for.
         endpoint: the identity of the cloud it was made for.
+        origin: who read what it was made from; plans of old do not say, and are spelled without it.
         actions: by account, region and group.
         skipped: what is left alone, and why.
         incident: the incident's name, if any.
         version: of this format.
-        signatures: Ed25519, base64, of `signing_input`; whoever approves may add one.
+        signatures: of whoever approves it; each may add one. A text is a signature of an sgsweep of old.
     """
 
     digest: str = ""
@@ -135,20 +171,12 @@ class Plan(_Value, frozen=True, kw_only=True):
     created_at: str
     hub_account_id: str
     endpoint: str
+    origin: Origin | msgspec.UnsetType = msgspec.UNSET
     actions: tuple[Action, ...] = ()
     skipped: tuple[Skipped, ...] = ()
     incident: str = ""
     version: int = 1
-    signatures: tuple[str, ...] = ()
-
-
-def instant(text: str) -> datetime | None:
-    """The moment that an ISO 8601 text with an offset names; None for any other text."""
-    try:
-        moment = datetime.fromisoformat(text.replace("Z", "+00:00"))
-    except ValueError:
-        return None
-    return moment if moment.tzinfo else None
+    signatures: tuple[Signature | str, ...] = ()
 
 
 def return_key(place: Place, rule: Mapping[str, object]) -> str:

@@ -4,11 +4,9 @@ Pure: no I/O, no clock, no log; `now` is an argument. It says what is risky and 
 """
 
 from orchestrator.policy.checks import (
-    DEFAULT,
     Action,
     Check,
     PolicyError,
-    PortSpec,
     Severity,
     Status,
     Thresholds,
@@ -18,22 +16,30 @@ from orchestrator.policy.checks import (
     parse_check,
     parse_checks,
     parse_packs,
+    parse_port,
 )
 from orchestrator.policy.defaults import default_checks
-from orchestrator.policy.evaluate import UNDETERMINED, WIDE, evaluate, evaluate_together, severity_of
+from orchestrator.policy.evaluate import evaluate, evaluate_together, may_matter
 from orchestrator.policy.exemptions import (
+    RESOURCE,
+    SOON,
     Exemption,
     ExemptionNote,
     parse_exemption,
     parse_exemptions,
+    refuse_unknown_checks,
     review,
 )
 from orchestrator.policy.explain import Explanation, Step, explain
-from orchestrator.policy.findings import Attachment, Exposure, Finding, Sight, Witness
+from orchestrator.policy.findings import UNDETERMINED, WIDE, Attachment, Exposure, Finding, Sight, Witness
 from orchestrator.policy.interfaces import attach, gets_through, still_reachable_via
+from orchestrator.policy.owners import BY_ID, BY_NAME, Owner, OwnerEntry, Owners, owner_of, parse_owners
 
 __all__ = [
-    "DEFAULT",
+    "BY_ID",
+    "BY_NAME",
+    "RESOURCE",
+    "SOON",
     "UNDETERMINED",
     "WIDE",
     "Action",
@@ -44,8 +50,10 @@ __all__ = [
     "Explanation",
     "Exposure",
     "Finding",
+    "Owner",
+    "OwnerEntry",
+    "Owners",
     "PolicyError",
-    "PortSpec",
     "Severity",
     "Sight",
     "Status",
@@ -61,12 +69,16 @@ __all__ = [
     "evaluate_together",
     "explain",
     "gets_through",
+    "may_matter",
+    "owner_of",
     "parse_check",
     "parse_checks",
     "parse_exemption",
     "parse_exemptions",
+    "parse_owners",
     "parse_packs",
+    "parse_port",
+    "refuse_unknown_checks",
     "review",
-    "severity_of",
     "still_reachable_via",
 ]

@@ -1,24 +1,14 @@
 """Checks made ready to be used many times: numbers instead of names, thresholds instead of prefixes."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import NamedTuple
 
-from orchestrator.exposure import Count, Zone, minus, normal, ports_of
-from orchestrator.policy.checks import Check, PortSpec, Thresholds
-from orchestrator.securitygroup import MAX_PORT, PROTOCOL_NUMBERS, Direction, PortRange, Rule
+from orchestrator.exposure import Count, PortSet, Zone, ports_of
+from orchestrator.policy.checks import Check, Thresholds
+from orchestrator.securitygroup import Direction, PortRange, Rule, every_port
 
 NEVER = Count(1 << 200, 1 << 200)
 """More addresses than there are."""
-
-
-class Target(NamedTuple):
-    """Ports of a protocol by its number; a protocol without ports has the port 0."""
-
-    protocol: int
-    first: int
-    last: int
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -29,7 +19,7 @@ class Aim:
     """
 
     check: Check
-    targets: tuple[Target, ...]
+    targets: tuple[PortRange, ...]
     floor: Count
     wide: Count
     """From here on a source is worth a word though it does not fail."""
@@ -77,7 +67,7 @@ def _view(direction: Direction, zone: Zone, aims: tuple[Aim, ...]) -> View:
     )
 
 
-def covered(aim: Aim, rule: Rule) -> tuple[Target, ...]:
+def covered(aim: Aim, rule: Rule) -> tuple[PortRange, ...]:
     """What of the aim's targets a rule is about."""
     return tuple([part for _, parts in within(aim, rule.protocol, rule.ports) for part in parts])
 
@@ -88,34 +78,33 @@ def only_covers(aim: Aim, rule: Rule) -> bool:
 
 
 @lru_cache(maxsize=4096)
-def target_texts(targets: tuple[Target, ...]) -> tuple[str, ...]:
-    """Targets in words, touching ones as one: "tcp/22", "tcp/6000-6010", "icmp"."""
-    return tuple(_texts(targets))
+def joined(ranges: tuple[PortRange, ...]) -> PortSet:
+    """The ports as one set. The same few come back in every group of every account, so each is made once."""
+    return PortSet(ranges)
 
 
 @lru_cache(maxsize=16384)
 def is_whole(part: Aim, protocol: str, ports: tuple[PortRange, ...]) -> bool:
     """Whether a rule of this protocol and these ports is about all that a part of an aim watches."""
-    open_ports = [
-        normal([(one.first, one.last) for one in parts]) for _, parts in within(part, protocol, ports)
-    ]
-    return open_ports == [((target.first, target.last),) for target in part.targets]
+    return PortSet([one for _, parts in within(part, protocol, ports) for one in parts]) == PortSet(
+        part.targets
+    )
 
 
 @lru_cache(maxsize=65536)
 def within(
     aim: Aim, protocol: str, ports: tuple[PortRange, ...]
-) -> tuple[tuple[Target, tuple[Target, ...]], ...]:
+) -> tuple[tuple[PortRange, tuple[PortRange, ...]], ...]:
     """The aim's targets that a rule of this protocol and these ports is about, each with what of it."""
     found = [(target, _common(target, ports_of(protocol, ports, target.protocol))) for target in aim.targets]
     return tuple([pair for pair in found if pair[1]])
 
 
-def _common(target: Target, ports: tuple[PortRange, ...]) -> tuple[Target, ...]:
-    number, first, last = target
+def _common(target: PortRange, ports: tuple[PortRange, ...]) -> tuple[PortRange, ...]:
+    protocol, first, last = target.protocol, target.first, target.last
     return tuple(
         [
-            Target(number, max(first, one.first), min(last, one.last))
+            PortRange(protocol, max(first, one.first), min(last, one.last))
             for one in ports
             if one.first <= last and one.last >= first
         ]
@@ -124,19 +113,7 @@ def _common(target: Target, ports: tuple[PortRange, ...]) -> tuple[Target, ...]:
 
 @lru_cache(maxsize=16384)
 def _only_covers(aim: Aim, protocol: str, ports: tuple[PortRange, ...]) -> bool:
-    number = PROTOCOL_NUMBERS.get(protocol)
-    if number is None:  # "all", or one that no check can name
-        return False
-    watched = normal([(first, last) for other, first, last in aim.targets if other == number])
-    wanted = normal([(one.first, one.last) for one in ports_of(protocol, ports, number)])
-    return bool(watched) and not minus(wanted, watched)
-
-
-def _texts(targets: tuple[Target, ...]) -> Iterator[str]:
-    for protocol in dict.fromkeys(target.protocol for target in targets):
-        name = next(name for name, number in PROTOCOL_NUMBERS.items() if number == protocol)
-        for first, last in normal([(one.first, one.last) for one in targets if one.protocol == protocol]):
-            yield name if first == 0 else f"{name}/{PortRange(first, last)}"
+    return PortSet(ports_of(protocol, ports, protocol)) <= PortSet(aim.targets)
 
 
 def _aim(check: Check, thresholds: Thresholds) -> Aim:
@@ -158,25 +135,14 @@ def _floor(check: Check, thresholds: Thresholds) -> Count:
     return Count(1 << 32 - ipv4_prefix, 1 << 128 - ipv6_prefix)
 
 
-def _targets(check: Check) -> tuple[Target, ...]:
-    every = [Target(6, 1, MAX_PORT), Target(17, 1, MAX_PORT)]
+def _targets(check: Check) -> tuple[PortRange, ...]:
     if check.protocol == "icmp":
-        return (Target(PROTOCOL_NUMBERS["icmp"], 0, 0), Target(PROTOCOL_NUMBERS["icmpv6"], 0, 0))
+        return every_port("icmp"), every_port("icmpv6")
     if check.protocol:
-        return (Target(PROTOCOL_NUMBERS[check.protocol], 0, 0),)
+        return (every_port(check.protocol),)
     if check.ports:
-        return tuple(dict.fromkeys(_of(spec) for spec in check.ports))
-    allowed = [_of(spec) for spec in check.except_ports]
-    return tuple([left for target in every for left in _left(target, allowed)])
-
-
-def _of(spec: PortSpec) -> Target:
-    return Target(PROTOCOL_NUMBERS[spec.protocol], spec.first, spec.last)
-
-
-def _left(target: Target, taken: list[Target]) -> list[Target]:
-    gone = normal([(one.first, one.last) for one in taken if one.protocol == target.protocol])
-    return [Target(target.protocol, *pair) for pair in minus(((target.first, target.last),), gone)]
+        return tuple(dict.fromkeys(check.ports))
+    return tuple(PortSet([every_port("tcp"), every_port("udp")]) - PortSet(check.except_ports))
 
 
 def _lowest(counts: list[Count]) -> Count:

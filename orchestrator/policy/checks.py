@@ -7,7 +7,7 @@ from typing import Literal, get_args
 import msgspec
 
 from orchestrator.exposure import Zone
-from orchestrator.securitygroup import MAX_PORT, Direction
+from orchestrator.securitygroup import WITH_PORTS, Direction, PortRange, parse_ports
 
 
 class PolicyError(ValueError):
@@ -48,39 +48,16 @@ class Status(str, Enum):
 Action = Literal["", "revoke", "split", "narrow", "block", "report"]
 
 
-class PortSpec(msgspec.Struct, frozen=True, cache_hash=True):
-    """Ports as a configuration names them: "tcp/22", "udp/11211", "tcp/6000-6010", or "22" for tcp."""
-
-    protocol: Literal["tcp", "udp"]
-    first: int
-    last: int
-
-    @staticmethod
-    def parse(text: object) -> "PortSpec":
-        """The ports a text names; raises PolicyError."""
-        name, slash, ports = str(text).strip().lower().partition("/")
-        if not slash:
-            name, ports = "tcp", name
-        first_text, dash, last_text = ports.partition("-")
-        first = _port(first_text)
-        last = _port(last_text) if dash else first
-        if name not in {"tcp", "udp"} or first == 0 or last < first:
-            raise PolicyError(f"port {text!r} is not understood: write tcp/22, udp/53, tcp/6000-6010 or 22")
-        return PortSpec("udp" if name == "udp" else "tcp", first, last)
-
-    def __str__(self) -> str:
-        return f"{self.protocol}/{self.first}" + (f"-{self.last}" if self.last > self.first else "")
-
-
 class Thresholds(msgspec.Struct, frozen=True, cache_hash=True):
     """How much of the Internet is too much, as prefix lengths: that many public addresses, or more.
 
-    Wide is what is worth a look though it does not fail: an IPv4 /16, or an IPv6 /40, which is what a large
-    organization holds as a /16 is in IPv4.
+    In IPv6 a /32 is one provider's or CDN's block, as many blocks of /9 to /16 are in IPv4; a /20 is what the largest
+    carriers hold. Wide is what is worth a look though it does not fail: an IPv4 /16, or an IPv6 /40, which is what a
+    large organization holds as a /16 is in IPv4.
     """
 
     ipv4_prefix: int = 8
-    ipv6_prefix: int = 32
+    ipv6_prefix: int = 20
     wide_ipv4_prefix: int = 16
     wide_ipv6_prefix: int = 40
 
@@ -109,11 +86,11 @@ class Check(msgspec.Struct, frozen=True, cache_hash=True, forbid_unknown_fields=
     id: str
     title: str = ""
     reason: str = ""
-    ports: tuple[PortSpec, ...] = ()
+    ports: tuple[PortRange, ...] = ()
     severity: Severity = Severity.high
     action: Action = ""
     direction: Direction = "ingress"
-    except_ports: tuple[PortSpec, ...] = ()
+    except_ports: tuple[PortRange, ...] = ()
     all_ports: bool = False
     protocol: str = ""
     zone: Zone = "internet"
@@ -131,15 +108,24 @@ _WORDS: dict[str, tuple[str, ...]] = {
 }
 
 
+def parse_port(text: object) -> PortRange:
+    """Ports of TCP or UDP as a configuration names them: "tcp/22", "tcp/6000-6010", 22. Raises PolicyError."""
+    try:
+        ports = parse_ports(str(text))
+    except ValueError:
+        ports = None
+    if ports is None or ports.protocol not in WITH_PORTS:
+        raise PolicyError(f"port {text!r} is not understood: write tcp/22, udp/53, tcp/6000-6010 or 22")
+    return ports
+
+
 def parse_check(data: Mapping[str, object], name: str = "check") -> Check:
     """A check from a TOML table; raises PolicyError that begins with `name` or the check's id."""
     label = f"{name} {data['id']!r}" if data.get("id") else name
     fields = {**data}
     for key in ("ports", "except_ports"):
         if key in fields:
-            fields[key] = tuple(
-                [msgspec.structs.asdict(port) for port in _port_specs(label, key, fields[key])]
-            )
+            fields[key] = _listed_ports(label, key, fields[key])
     for key, words in _WORDS.items():
         if isinstance(given := fields.get(key, ""), str) and given and given not in words:
             raise PolicyError(f"{label}: {key} {given!r} is none of {', '.join(filter(None, words))}")
@@ -170,12 +156,12 @@ def parse_packs(files: Mapping[str, Mapping[str, object]]) -> dict[str, tuple[Ch
 
 def checks_for_ports(ports: Iterable[str]) -> tuple[Check, ...]:
     """One critical check for each port named, as `--port 6379` and SGSWEEP_PORTS ask for."""
-    specs = dict.fromkeys(PortSpec.parse(port) for port in ports)
-    if not specs:
+    named = dict.fromkeys(parse_port(port) for port in ports)
+    if not named:
         raise PolicyError("no port is given; an empty list would pass everything")
     return tuple(
-        [Check(id=str(spec).replace("/", "-"), title=f"{spec} open to the Internet", ports=(spec,),
-               severity=Severity.critical) for spec in specs]
+        [Check(id=str(port).replace("/", "-"), title=f"{port} open to the Internet", ports=(port,),
+               severity=Severity.critical) for port in named]
     )  # fmt: skip
 
 
@@ -206,17 +192,11 @@ def _pack(name: str, files: Mapping[str, Mapping[str, object]], way: tuple[str, 
     return distinct(checks, f"pack {name!r}")
 
 
-def _port(text: str) -> int:
-    """A port number, or 0 for what is none."""
-    number = int(text) if text.isascii() and text.isdigit() and len(text) <= 5 else 0
-    return number if number <= MAX_PORT else 0
-
-
-def _port_specs(label: str, key: str, value: object) -> list[PortSpec]:
+def _listed_ports(label: str, key: str, value: object) -> tuple[PortRange, ...]:
     if not isinstance(value, list | tuple) or not value:
         raise PolicyError(f'{label}: {key} must be a list with at least one port, like {key} = ["tcp/22"]')
     try:
-        return [PortSpec.parse(item) for item in value]
+        return tuple([parse_port(item) for item in value])
     except PolicyError as error:
         raise PolicyError(f"{label}: {error}") from None
 

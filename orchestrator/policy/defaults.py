@@ -1,6 +1,8 @@
 """The checks where a configuration names none; the packs say the same in TOML, and a test holds them so."""
 
-from orchestrator.policy.checks import Check, PortSpec, Severity
+from orchestrator.exposure import PortSet
+from orchestrator.policy.checks import Check, Severity, parse_port
+from orchestrator.securitygroup import PortRange
 
 
 def default_checks() -> tuple[Check, ...]:
@@ -8,8 +10,16 @@ def default_checks() -> tuple[Check, ...]:
     return _DEFAULT
 
 
-def _ports(*texts: str) -> tuple[PortSpec, ...]:
-    return tuple([PortSpec.parse(text) for text in texts])
+def gravest_ports() -> PortSet:
+    """SSH, RDP and databases: where a source that is merely wide leaves a finding open, by whatever check."""
+    return PortSet([port for check in _DEFAULT if check.id in _GRAVEST for port in check.ports])
+
+
+_GRAVEST = ("ssh", "rdp", "databases")
+
+
+def _ports(*texts: str) -> tuple[PortRange, ...]:
+    return tuple([parse_port(text) for text in texts])
 
 
 _DEFAULT = (

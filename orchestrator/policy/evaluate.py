@@ -4,21 +4,20 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from orchestrator.exposure import Count, example
+from orchestrator.exposure import Count, PortSet, balancer_of, example, listener_rules, reach_of
 from orchestrator.policy import wording
-from orchestrator.policy.aims import View, covered, only_covers, target_texts, views_of
+from orchestrator.policy.aims import Aim, View, covered, is_whole, joined, only_covers, views_of, within
 from orchestrator.policy.checks import DEFAULT, Action, Check, Severity, Status, Thresholds, Verdict
+from orchestrator.policy.defaults import gravest_ports
 from orchestrator.policy.exemptions import Exemption, Subject, match
-from orchestrator.policy.findings import Finding, Witness
+from orchestrator.policy.findings import UNDETERMINED, WIDE, Finding, Witness
 from orchestrator.policy.judge import Judgement, judge
-from orchestrator.securitygroup import PROTOCOL_NAMES, Rule, SecurityGroup
-
-UNDETERMINED = "undetermined"
-WIDE = "wide"
-"""The check ids of what no check of the configuration says."""
+from orchestrator.securitygroup import NOT_BALANCED, Rule, SecurityGroup
 
 _NARROW = Count(1 << 28, 1 << 112)
 """A source that reaches less than an IPv4 /4 and less than an IPv6 /16 is one step less severe."""
+
+_GRAVEST = gravest_ports()
 
 
 class _Case(NamedTuple):
@@ -50,15 +49,21 @@ def evaluate_together(
     exemptions: Sequence[Exemption] = (),
     thresholds: Thresholds = DEFAULT,
 ) -> tuple[Finding, ...]:
-    """The same for groups that stand on one network interface, whose rules the cloud applies as one list."""
+    """The same for groups that stand on one network interface, whose rules the cloud applies as one list.
+
+    A group by itself is judged with the load balancers that joined it, too: what they let in is no interface's.
+    """
     views = views_of(tuple(checks), thresholds)
     rules = groups[0].rules if len(groups) == 1 else tuple([rule for group in groups for rule in group.rules])
+    if len(groups) == 1 and groups[0].balancing is not NOT_BALANCED:
+        rules += _balanced(groups[0])
     classic = bool(groups) and groups[0].classic
     judged = [one for view in views for one in judge(view, rules, classic=classic)]
     unknown = [rule for rule in rules if rule.problems and _concerns(rule, views)]
     if not judged and not unknown:
         return ()
     owner = {id(rule): group for group in groups for rule in group.rules}
+    owner |= {id(rule): groups[0] for rule in rules if id(rule) not in owner}
     case = _Case(now, exemptions)
     found = [_failed(case, owner[id(one.rule)], one) for one in judged]
     found += [_undetermined(owner[id(rule)], rule) for rule in unknown]
@@ -72,10 +77,40 @@ def evaluate_together(
     return tuple([finding for _, finding in ranked])
 
 
-def severity_of(base: Severity, size: Count | None) -> Severity:
-    """A check's severity, or a step less for a source that is far from the whole Internet."""
-    narrow = size is not None and size.ipv4 < _NARROW.ipv4 and size.ipv6 < _NARROW.ipv6
-    return base.lowered(1 if narrow else 0)
+def may_matter(
+    rule: Rule, checks: Sequence[Check], thresholds: Thresholds = DEFAULT, *, classic: bool = False
+) -> bool:
+    """Whether a rule that lets something in could make a group fail a check, whatever the group's other rules are.
+
+    It is about what the check watches, and reaches any address of its zone; a check that judges each rule by itself
+    asks for no others.
+    """
+    if rule.policy == "drop" or rule.peer is None:
+        return False
+    return any(
+        view.direction == rule.direction
+        and rule.nic_type in view.cards(classic=classic)
+        and bool(reach_of(rule.peer, view.zone)[0])
+        and any(_is_about(aim, rule) for aim in view.aims if not aim.alone)
+        for view in views_of(tuple(checks), thresholds)
+    )
+
+
+def _is_about(aim: Aim, rule: Rule) -> bool:
+    if aim.parts:
+        return any(is_whole(part, rule.protocol, rule.ports) for part in aim.parts)
+    return bool(within(aim, rule.protocol, rule.ports))
+
+
+def _balanced(group: SecurityGroup) -> tuple[Rule, ...]:
+    """What its load balancers let in; where they must be known and are not, a rule that nobody can judge."""
+    if not group.balancing.is_missing:
+        return listener_rules(group)
+    return (*listener_rules(group), _unread(f"LoadBalancers: {group.balancing.unread}"))
+
+
+def _unread(problem: str) -> Rule:
+    return Rule("", "ingress", "accept", 1, "all", (), None, None, (), "", (problem,), {})
 
 
 def _concerns(rule: Rule, views: tuple[View, ...]) -> bool:
@@ -86,17 +121,20 @@ def _concerns(rule: Rule, views: tuple[View, ...]) -> bool:
 
 def _failed(case: _Case, group: SecurityGroup, one: Judgement) -> Finding:
     rule, check = one.rule, one.aim.check
-    ports = target_texts(one.opened)
+    ports = joined(one.opened)
     wide = one.kind == "wide"
-    check_id = WIDE if wide else check.id
-    matching = match(case.exemptions, Subject(group, rule, check_id, ports))
+    names = (WIDE, check.id) if wide else (check.id,)
+    matching = match(case.exemptions, Subject(group, rule, names, ports))
     live = next((exemption for exemption in matching if exemption.is_live(case.now)), None)
     only_risky = only_covers(one.aim, rule)
-    size = one.size if one.addresses and check.zone == "internet" else None
-    severity = severity_of(Severity.low if wide else check.severity, size)
+    is_apart = wide and not ports & _GRAVEST
+    severity = Severity.low if is_apart else _severity(check, one)
+    balancer_id = balancer_of(rule.raw)
     return Finding(
         **_identity(group, rule),
-        check_id=check_id,
+        check_id=names[0],
+        wide_for=check.id if wide else "",
+        is_apart=is_apart,
         severity=severity,
         base_severity=severity,
         verdict=Verdict.fail,
@@ -104,12 +142,21 @@ def _failed(case: _Case, group: SecurityGroup, one: Judgement) -> Finding:
         ports=ports,
         reason=wording.reason(one, ports, matching, case.now),
         witness=_witness(one),
-        risky_ports=target_texts(covered(one.aim, rule)),
+        risky_ports=joined(covered(one.aim, rule)),
         only_risky=only_risky,
         action="report" if wide or one.kind == "shadowed" else _action(check, one, only_risky=only_risky),
         together=one.together,
         exemption=live.id if live else "",
+        balancer_id=balancer_id,
+        exposure="exposed" if balancer_id and check.zone == "internet" else "unknown",
     )
+
+
+def _severity(check: Check, one: Judgement) -> Severity:
+    """The check's; a step less where the source is merely wide, or is far from the whole Internet."""
+    measured = one.addresses and check.zone == "internet"
+    narrow = measured and one.size.ipv4 < _NARROW.ipv4 and one.size.ipv6 < _NARROW.ipv6
+    return check.severity.lowered(1 if narrow or one.kind == "wide" else 0)
 
 
 def _undetermined(group: SecurityGroup, rule: Rule) -> Finding:
@@ -120,7 +167,7 @@ def _undetermined(group: SecurityGroup, rule: Rule) -> Finding:
         base_severity=Severity.medium,
         verdict=Verdict.undetermined,
         status=Status.open,
-        ports=tuple([f"{rule.protocol}/{ports}" for ports in rule.ports]),
+        ports=PortSet(rule.ports),
         reason=f"This rule could not be judged: {'; '.join(rule.problems)}.",
         witness=None,
     )
@@ -152,16 +199,21 @@ def _status(group: SecurityGroup, one: Judgement, *, exempt: bool) -> Status:
 
 
 def _action(check: Check, one: Judgement, *, only_risky: bool) -> Action:
-    """The check's own action; by default revoke or split, but report where partners may be blamed."""
+    """The check's own action; by default revoke or split, but report where partners may be blamed.
+
+    What a load balancer lets in is no rule's to take away: there it is block.
+    """
     if check.action:
         return check.action
     if one.together or check.zone != "internet" or check.direction == "egress":
         return "report"
+    if balancer_of(one.rule.raw):
+        return "block"
     return "revoke" if only_risky else "split"
 
 
 def _witness(one: Judgement) -> Witness | None:
     if not one.addresses:
         return None
-    protocol, port, _ = one.opened[0]
-    return Witness(PROTOCOL_NAMES[protocol], port or None, example(one.addresses))
+    at = one.opened[0]
+    return Witness(at.protocol, at.first or None, example(one.addresses))

@@ -5,7 +5,7 @@ from datetime import datetime
 
 import msgspec
 
-from orchestrator.exposure import PacketSet, in_order, packets_of
+from orchestrator.exposure import PacketSet, balancer_of, in_order, listener_rules, packets_of
 from orchestrator.policy.aims import Aim, covered, views_of
 from orchestrator.policy.checks import DEFAULT, Check, Thresholds
 from orchestrator.policy.evaluate import evaluate_together
@@ -16,14 +16,13 @@ from orchestrator.securitygroup import Rule, SecurityGroup
 
 
 class Step(msgspec.Struct, frozen=True):
-    """One rule that is about the same packets. `effect` is a sentence; `helps` whether it takes any of them away."""
+    """One rule that is about the same packets. `effect` is a sentence: what it does to them."""
 
     security_group_id: str
     rule_id: str
     policy: str
     priority: int
     matches: str
-    helps: bool
     effect: str
 
 
@@ -45,8 +44,11 @@ def explain(
     exemptions: Sequence[Exemption] = (),
     thresholds: Thresholds = DEFAULT,
 ) -> Explanation | None:
-    """Why a rule of these groups (one, or those of one network interface) was judged so; None if no group has it."""
-    owned = [(group, rule) for group in groups for rule in group.rules]
+    """Why a rule of these groups (one, or those of one network interface) was judged so; None if no group has it.
+
+    What a load balancer lets in counts as a rule with the balancer's id.
+    """
+    owned = [(group, rule) for group in groups for rule in (*group.rules, *listener_rules(group))]
     rule = next((rule for _, rule in owned if rule.rule_id == rule_id), None)
     if rule is None:
         return None
@@ -90,7 +92,6 @@ def _steps(
                 policy=rule.policy,
                 priority=rule.priority,
                 matches="not understood" if rule.problems else packets_of(rule).describe(),
-                helps=helps,
                 effect=_effect(rule, subject, left, helps=helps, wins=wins),
             )
         )
@@ -101,7 +102,13 @@ def _effect(rule: Rule, subject: Rule, left: PacketSet, *, helps: bool, wins: bo
     if rule.problems:
         return f"could not be understood, so it decides nothing: {'; '.join(rule.problems)}"
     if rule is subject:
-        return "is the rule in question" + ("; nothing of it gets through" if left.is_empty else "")
+        what, left_open = "the rule in question", ""
+        if balancer_of(rule.raw):
+            what, left_open = (
+                "what the load balancer's listeners take by themselves",
+                ", whatever Accept rules say",
+            )
+        return f"is {what}{'; nothing of it gets through' if left.is_empty else left_open}"
     if rule.policy == "accept":
         return "lets some of the same packets in too"
     if not wins:

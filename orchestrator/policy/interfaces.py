@@ -5,16 +5,21 @@ from datetime import datetime
 
 from msgspec import structs
 
-from orchestrator.exposure import PacketSet, packets_to
-from orchestrator.policy.checks import DEFAULT, Check, PortSpec, Status, Thresholds, Verdict
+from orchestrator.exposure import packets_to
+from orchestrator.policy.checks import DEFAULT, Check, Thresholds
 from orchestrator.policy.evaluate import evaluate_together
 from orchestrator.policy.findings import Attachment, Finding
 from orchestrator.policy.judge import past_drops
-from orchestrator.securitygroup import PortRange, SecurityGroup
+from orchestrator.securitygroup import SecurityGroup
 
 
 def attach(finding: Finding, attachment: Attachment) -> Finding:
-    """The finding with what is known of the interfaces: one step less severe where no public address is attached."""
+    """The finding with what is known of the interfaces: one step less severe where no public address is attached.
+
+    What a load balancer lets in comes by its addresses, not by those of the interfaces.
+    """
+    if finding.balancer_id:
+        return structs.replace(finding, attachment=attachment)
     exposure = attachment.exposure
     severity = finding.base_severity.lowered(1 if exposure == "latent" else 0)
     return structs.replace(finding, exposure=exposure, severity=severity, attachment=attachment)
@@ -35,10 +40,7 @@ def still_reachable_via(
     left = [
         other
         for other in evaluate_together(without, checks, now, (), thresholds)
-        if other.check_id == finding.check_id
-        and other.verdict is Verdict.fail
-        and other.status is not Status.shadowed
-        and _overlap(other.ports, finding.ports)
+        if other.check_id == finding.check_id and other.lets_in and other.ports & finding.ports
     ]
     ids = dict.fromkeys(other.security_group_id for other in left)
     return tuple([group_id for group_id in ids if group_id != finding.security_group_id])
@@ -50,16 +52,8 @@ def gets_through(finding: Finding, groups: Sequence[SecurityGroup]) -> bool:
     mine = next((rule for rule in rules if rule.rule_id == finding.rule_id), None)
     if mine is None:
         return False
-    opened = PacketSet([box for text in finding.ports for box in _packets_to(text).boxes])
-    return not past_drops(mine, opened, [rule for rule in rules if rule.policy == "drop"]).is_empty
-
-
-def _packets_to(text: str) -> PacketSet:
-    """Every packet to one of a finding's `ports`."""
-    if "/" not in text:
-        return packets_to(text)
-    port = PortSpec.parse(text)
-    return packets_to(port.protocol, (PortRange(port.first, port.last),))
+    drops = [rule for rule in rules if rule.policy == "drop"]
+    return not past_drops(mine, packets_to(finding.ports), drops).is_empty
 
 
 def _without(group: SecurityGroup, finding: Finding) -> SecurityGroup:
@@ -67,16 +61,4 @@ def _without(group: SecurityGroup, finding: Finding) -> SecurityGroup:
         return group
     return structs.replace(
         group, rules=tuple([rule for rule in group.rules if rule.rule_id != finding.rule_id])
-    )
-
-
-def _overlap(some: Sequence[str], others: Sequence[str]) -> bool:
-    """Whether any port is in both lists of a finding's `ports`."""
-    if set(some) & set(others):
-        return True
-    left, right = ([PortSpec.parse(text) for text in texts if "/" in text] for texts in (some, others))
-    return any(
-        one.protocol == other.protocol and one.first <= other.last and other.first <= one.last
-        for one in left
-        for other in right
     )

@@ -5,11 +5,12 @@ from functools import lru_cache
 from typing import Literal, NamedTuple
 
 from orchestrator.exposure import (
-    NO_PACKETS,
     Count,
     Intervals,
     PacketSet,
+    PortSet,
     Share,
+    balancer_of,
     count,
     in_order,
     normal,
@@ -21,8 +22,8 @@ from orchestrator.exposure import (
     size,
     union,
 )
-from orchestrator.policy.aims import Aim, Target, View, covered, is_whole, within
-from orchestrator.securitygroup import PROTOCOL_NAMES, PortRange, Rule
+from orchestrator.policy.aims import Aim, View, covered, is_whole, within
+from orchestrator.securitygroup import PortRange, Rule
 
 _Kind = Literal["own", "together", "wide"]
 _Candidate = tuple[Rule, Count]
@@ -54,7 +55,7 @@ class Judgement(NamedTuple):
     aim: Aim
     kind: Literal["fail", "shadowed", "wide"]
     together: bool
-    opened: tuple[Target, ...]
+    opened: tuple[PortRange, ...]
     addresses: Intervals
     size: Count
 
@@ -133,9 +134,9 @@ class _Entry:
     def __init__(self, kind: _Kind, share: Share) -> None:
         self.kind = kind
         self.share = share
-        self.targets: list[Target] = []
+        self.targets: list[PortRange] = []
 
-    def add(self, kind: _Kind, share: Share, target: Target) -> None:
+    def add(self, kind: _Kind, share: Share, target: PortRange) -> None:
         """One more port. Where a rule fails somewhere, its merely wide ports are not told."""
         if kind == "wide" and self.kind != "wide":
             return
@@ -171,26 +172,25 @@ def _blame_all(
     for target, rules in _pieces(aim, in_order([*[rule for rule, _ in candidates], *drops])):
         key = tuple([id(rule) for rule in rules])
         if key not in known:
-            known[key] = _blame(shares(rules, target.protocol, target.first, view.zone), aim)
+            known[key] = _blame(shares(rules, target, view.zone), aim)
         for kind, share in known[key][0]:
             found.setdefault(id(share.rule), _Entry(kind, share)).add(kind, share, target)
     return list(found.values()), _most([rest for _, rest in known.values()])
 
 
-def _pieces(aim: Aim, ordered: list[Rule]) -> Iterator[tuple[Target, list[Rule]]]:
+def _pieces(aim: Aim, ordered: list[Rule]) -> Iterator[tuple[PortRange, list[Rule]]]:
     """The aim's targets in pieces that each rule covers whole or not at all, with the rules that do."""
-    about: dict[Target, list[tuple[Rule, tuple[Target, ...]]]] = {}
+    about: dict[PortRange, list[tuple[Rule, tuple[PortRange, ...]]]] = {}
     for rule in ordered:
         for target, parts in within(aim, rule.protocol, rule.ports):
             about.setdefault(target, []).append((rule, parts))
     for target, pairs in about.items():
-        number, first, last = target
-        if first == last:
+        if target.first == target.last:
             yield target, [rule for rule, _ in pairs]
             continue
-        for low, high in segments([part for _, parts in pairs for part in parts], first, last):
-            at = [rule for rule, parts in pairs if any(part.first <= low <= part.last for part in parts)]
-            yield Target(number, low, high), at
+        for piece in segments(target, [part for _, parts in pairs for part in parts]):
+            low = piece.first
+            yield piece, [rule for rule, parts in pairs if any(one.first <= low <= one.last for one in parts)]
 
 
 def _everything(
@@ -203,16 +203,23 @@ def _everything(
     """
     found: dict[int, _Entry] = {}
     for one in aim.parts:
-        whole = [pair for pair in candidates if is_whole(one, pair[0].protocol, pair[0].ports)]
-        blamed: list[_Entry] = []
+        about = [pair for pair in candidates if is_whole(one, pair[0].protocol, pair[0].ports)]
+        whole = [pair for pair in about if not balancer_of(pair[0].raw)]
+        blamed = _listening(view, one, [pair for pair in about if balancer_of(pair[0].raw)], drops)
         if whole:
             others = [pair for pair in aside.candidates if is_whole(one, pair[0].protocol, pair[0].ports)]
-            blamed = _by_port(view, one, whole, aside._replace(candidates=others), drops)
+            blamed += _by_port(view, one, whole, aside._replace(candidates=others), drops)
         for entry in blamed or _widest(view, one, candidates, aside, drops):
             known = found.setdefault(id(entry.share.rule), entry)
             if known is not entry:
                 known.targets += entry.targets
     return list(found.values())
+
+
+def _listening(view: View, aim: Aim, balanced: list[_Candidate], drops: list[Rule]) -> list[_Entry]:
+    """The load balancers that take every port: no rule of theirs can be split, so a port that drops close counts."""
+    found = [entry for one in balanced for entry in _by_port(view, aim, [one], _NOBODY, drops)]
+    return [entry for entry in found if _open_ports(entry.targets) == _only(aim.targets[0])]
 
 
 def _widest(
@@ -232,11 +239,11 @@ def _widest(
     return found
 
 
-def _open_ports(ranges: Iterable[PortRange | Target]) -> Intervals:
+def _open_ports(ranges: Iterable[PortRange]) -> Intervals:
     return normal([(one.first, one.last) for one in ranges])
 
 
-def _only(target: Target) -> Intervals:
+def _only(target: PortRange) -> Intervals:
     return ((target.first, target.last),)
 
 
@@ -305,12 +312,9 @@ def past_drops(rule: Rule, packets: PacketSet, drops: Iterable[Rule]) -> PacketS
 
 
 @lru_cache(maxsize=256)
-def watched(targets: tuple[Target, ...]) -> PacketSet:
-    """Every packet to the targets."""
-    packets = NO_PACKETS
-    for protocol, first, last in targets:
-        packets |= packets_to(PROTOCOL_NAMES[protocol], (PortRange(first, last),) if first else ())
-    return packets
+def watched(targets: tuple[PortRange, ...]) -> PacketSet:
+    """Every packet to the targets, each of them apart, so that people are told one after the other."""
+    return PacketSet([box for target in targets for box in packets_to(PortSet([target])).boxes])
 
 
 def _total(sizes: list[Count]) -> Count:

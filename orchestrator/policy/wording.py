@@ -3,16 +3,16 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from orchestrator.exposure import PUBLIC, Count, count
+from orchestrator.exposure import PUBLIC, Count, PortSet, balancer_of, count
 from orchestrator.policy.exemptions import Exemption
 from orchestrator.policy.judge import Judgement
 
 _INTERNET = count(PUBLIC)
 
 
-def reason(one: Judgement, ports: Sequence[str], matching: Sequence[Exemption], now: datetime) -> str:
+def reason(one: Judgement, ports: PortSet, matching: Sequence[Exemption], now: datetime) -> str:
     """Why this finding, in one sentence."""
-    return f"{_what(one, few(ports))}{_waiver(matching, now)}."
+    return f"{_what(one, few(ports.texts))}{_waiver(matching, now)}."
 
 
 def few(texts: Sequence[str], most: int = 6) -> str:
@@ -38,9 +38,18 @@ def reach_text(size: Count, zone: str) -> str:
 
 def _what(one: Judgement, ports: str) -> str:
     source = one.rule.peer
+    balancer_id = balancer_of(one.rule.raw)
+    if one.kind == "shadowed" and balancer_id:
+        return f"Load balancer {balancer_id} would open {ports} to {source}, but rules that win drop every packet to it"
     if one.kind == "shadowed":
         return f"Would open {ports} to {source}, but rules that win drop every packet to it"
     reach = reach_text(one.size, one.aim.check.zone)
+    if balancer_id:
+        name = str(one.rule.raw.get("LoadBalancerName") or "")
+        return (
+            f"Load balancer {balancer_id}{f' ({name})' if name else ''} listens on {ports} and lets in {reach}: "
+            "no Drop rule wins there, and what Accept rules say does not matter"
+        )
     opens = f"Lets {ports} out to" if one.rule.direction == "egress" else f"Opens {ports} to"
     if one.kind == "wide":
         return f"{opens} {reach} ({source}): wide, though below the threshold"

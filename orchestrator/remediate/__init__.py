@@ -11,28 +11,32 @@ It refuses to judge (the plan has), to fan out over accounts (`run` does), and t
 from orchestrator.remediate.account import remediate_account, roll_back_account
 from orchestrator.remediate.bounds import SessionPart, session_parts, session_policies, waves
 from orchestrator.remediate.brake import Brake, Stopped
-from orchestrator.remediate.calls import Session
+from orchestrator.remediate.calls import Session, Turn
 from orchestrator.remediate.check import Difference, differences, expectations
-from orchestrator.remediate.group import Settings
+from orchestrator.remediate.guard import Guard
 from orchestrator.remediate.returned import removed_before
-from orchestrator.remediate.rollback import Undo, encode_undos, rollback_job, undos
-from orchestrator.remediate.targets import Removal, Restoral, Target
-from orchestrator.remediate.telling import CLOSING, Order
+from orchestrator.remediate.rollback import Undo, disagreement, encode_undos, rollback_job, undos
+from orchestrator.remediate.settings import Settings
+from orchestrator.remediate.targets import Removal, Restoral, Rules, Target
+from orchestrator.remediate.telling import Order
 
 __all__ = [
-    "CLOSING",
     "Brake",
     "Difference",
+    "Guard",
     "Order",
     "Removal",
     "Restoral",
+    "Rules",
     "Session",
     "SessionPart",
     "Settings",
     "Stopped",
     "Target",
+    "Turn",
     "Undo",
     "differences",
+    "disagreement",
     "encode_undos",
     "expectations",
     "remediate_account",

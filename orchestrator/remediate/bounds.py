@@ -8,18 +8,17 @@ from math import ceil
 
 import msgspec
 
+from accounts.ram import Allow, PolicyTooLongError, session_policy
+from orchestrator.inventory import GROUP_ACTIONS
 from orchestrator.plan import Action, Place
 from orchestrator.remediate.targets import Removal, Target
-
-_POLICY_LIMIT = 2048  # characters (STS AssumeRole)
-_READS = ("ecs:DescribeSecurityGroupAttribute", "ecs:DescribeSecurityGroups")
 
 
 class SessionPart(msgspec.Struct, frozen=True):
     """Part of an account's work, and the session policy it needs.
 
     Attributes:
-        policy: a RAM policy, at most 2,048 characters: revoking on these groups only; adding and modifying, for
+        policy: a RAM policy as long as AssumeRole takes: revoking on these groups only; adding and modifying, for
             which RAM knows no resource, only if this part does so; and reading rules.
         groups: the targets by group.
     """
@@ -34,14 +33,14 @@ def session_parts(targets: Iterable[Target]) -> list[SessionPart]:
     for target in targets:
         by_place.setdefault(target.action.place, []).append(target)
     parts: list[SessionPart] = []
-    taken: list[tuple[Place, tuple[Target, ...]]] = []
     for place in sorted(by_place):
         group = (place, tuple(by_place[place]))
-        if taken and len(_policy([*taken, group])) > _POLICY_LIMIT:
-            parts.append(SessionPart(_policy(taken), tuple(taken)))
-            taken = []
-        taken.append(group)
-    return [*parts, SessionPart(_policy(taken), tuple(taken))] if taken else parts
+        last = parts.pop() if parts else SessionPart("", ())
+        try:
+            parts.append(_part(*last.groups, group))
+        except PolicyTooLongError:
+            parts += [last, _part(group)]
+    return parts
 
 
 def session_policies(actions: Iterable[Action]) -> list[str]:
@@ -49,8 +48,8 @@ def session_policies(actions: Iterable[Action]) -> list[str]:
     return [part.policy for part in session_parts(map(Removal, actions))]
 
 
-def _policy(groups: Sequence[tuple[Place, tuple[Target, ...]]]) -> str:
-    anywhere = set(_READS)
+def _part(*groups: tuple[Place, tuple[Target, ...]]) -> SessionPart:
+    anywhere = set(GROUP_ACTIONS)
     revoke: set[str] = set()
     resources: list[str] = []
     for place, targets in groups:
@@ -60,15 +59,15 @@ def _policy(groups: Sequence[tuple[Place, tuple[Target, ...]]]) -> str:
                 anywhere.add(f"ecs:AuthorizeSecurityGroup{suffix}")
             if target.modifies:
                 anywhere.add(f"ecs:ModifySecurityGroup{suffix}Rule")
-            if target.removes:
+            if target.removes or target.adds:  # additions of a change that fails are taken back
                 revoke.add(f"ecs:RevokeSecurityGroup{suffix}")
-        if any(target.removes for target in targets):
+        if any(target.removes or target.adds for target in targets):
             # The account is the session's own; leaving it out makes room for more groups.
             resources.append(f"acs:ecs:{place.region_id}:*:securitygroup/{place.security_group_id}")
-    statements = [{"Effect": "Allow", "Action": sorted(anywhere), "Resource": "*"}]
+    statements = [Allow(sorted(anywhere))]
     if revoke:
-        statements.append({"Effect": "Allow", "Action": sorted(revoke), "Resource": resources})
-    return msgspec.json.encode({"Version": "1", "Statement": statements}).decode()
+        statements.append(Allow(sorted(revoke), resources))
+    return SessionPart(session_policy(statements), groups)
 
 
 def waves(account_ids: Sequence[str], sizes: Sequence[str]) -> list[list[str]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from orchestrator.journal import Outcome
+from orchestrator.journal import Outcome, OutcomeKind
 
 
 class Stopped(Exception):  # noqa: N818 - named by what is the case
@@ -19,7 +19,7 @@ class Brake:
     """
 
     def __init__(
-        self, stop_file: Path | None = None, *, max_failed_share: float = 0.2, min_changes: int = 20
+        self, stop_file: Path | None = None, *, max_failed_share: float = 0.2, min_changes: int = 5
     ) -> None:
         """Make a brake that is off.
 
@@ -43,7 +43,7 @@ class Brake:
         """Take note of how changes ended."""
         for outcome in outcomes:
             self._total += 1
-            self._failed += outcome.outcome == "failed"
+            self._failed += outcome.outcome is OutcomeKind.failed
         if self._total >= self._min_changes and self._failed > self._max_failed_share * self._total:
             self.press(f"{self._failed} of {self._total} changes failed")
 

@@ -1,23 +1,23 @@
-"""The four calls on a group: read, authorize, modify, revoke."""
+"""The calls that change a group: authorize, modify, revoke. What it looks like is `inventory`'s to say."""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, Protocol
+from contextlib import AbstractAsyncContextManager
+from typing import Any, Literal, Protocol
 from urllib.parse import quote
 
 from orchestrator.cloud.errors import CloudError, Unavailable
-from orchestrator.plan import Fields, Place
-from orchestrator.remediate.targets import Rules
-from orchestrator.securitygroup import authorize_parameters, content_digest
+from orchestrator.inventory import Session as Reading
+from orchestrator.plan import Fields, Place, is_old_default
+from orchestrator.securitygroup import authorize_parameters, content_digest, modify_parameters
 
+RevokeBy = Literal["id", "content"]
 _BATCH = 100  # rules in one call (ECS RevokeSecurityGroup, AuthorizeSecurityGroup)
 # Of these in a call: parameters travel in the request line, of which web servers take 8,192 bytes by default; the
 # token, the region and the group take less than 170, the rest of the line 16.
 _QUERY_BYTES = 8_000
-_RULES_PER_PAGE = 1000  # ECS DescribeSecurityGroupAttribute
-_MOST_PAGES = 1_000
 # ECS RevokeSecurityGroup, RevokeSecurityGroupEgress and ModifySecurityGroupRule, for a rule that is not there
 _GONE = (
     "InvalidParam.SecurityGroupRuleId",
@@ -45,27 +45,38 @@ def bytes_to_add(fields: Fields) -> int:
     return _query_bytes(authorize_parameters(fields, _BATCH - 1))
 
 
-def bytes_to_remove(rule_id: str) -> int:
-    """Return how much of a query the rule takes in RevokeSecurityGroup."""
-    return _query_bytes({f"SecurityGroupRuleId.{_BATCH - 1}": rule_id})
-
-
 def _query_bytes(parameters: Mapping[str, str]) -> int:
     return sum(len(name) + len(quote(value, safe="")) + len("=&") for name, value in parameters.items())
 
 
-class Session(Protocol):
-    """One account by one identity; `orchestrator.cloud.client.AccountSession` is one."""
+class Turn(Protocol):
+    """The turn of one call that changes something; `orchestrator.cloud.client.Turn` is one."""
 
-    @property
-    def account_id(self) -> str:
-        """The account."""
+    async def call(self, parameters: Mapping[str, object], *, not_after: float) -> dict[str, Any]:
+        """Make the call and return its decoded answer.
+
+        Args:
+            parameters: of the action.
+            not_after: the last moment, by the loop's clock, at which it may be sent.
+
+        Raises:
+            TooLate: that moment had passed; nothing was sent.
+            CloudError: the subclass says what to do next; a Throttled one was not carried out.
+        """
         ...
+
+
+class Session(Reading, Protocol):
+    """One account by one identity, to read and to change; `orchestrator.cloud.client.AccountSession` is one."""
 
     async def call(
         self, action: str, region_id: str | None, parameters: Mapping[str, object], *, mutating: bool = False
     ) -> dict[str, Any]:
         """Return the decoded answer of an ECS action, or raise CloudError."""
+        ...
+
+    def turn(self, action: str, region_id: str | None) -> AbstractAsyncContextManager[Turn]:
+        """Take the turn of a call that changes something, to read within it and then to call at once."""
         ...
 
 
@@ -79,136 +90,81 @@ def is_rule_gone(error: CloudError) -> bool:
     return error.code in _GONE
 
 
-def is_group_gone(error: CloudError) -> bool:
-    """Tell whether the cloud says that there is no such group. Another 404, a gateway's or a region's, does not."""
-    return error.code.startswith("InvalidSecurityGroupId.NotFound")
-
-
 class GroupCalls:
-    """Calls on one group. `check` is asked before each change and may raise to stop."""
+    """Calls on one group, each in its turn. `check` is asked before each change and may raise to stop."""
 
-    def __init__(self, session: Session, place: Place, job: str, check: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        session: Session,
+        place: Place,
+        job: str,
+        check: Callable[[], None],
+        *,
+        revoke_by: RevokeBy = "id",
+    ) -> None:
+        self.place = place
         self._session = session
-        self._place = place
         self._job = job
         self._check = check
+        self._revoke_by = revoke_by
 
-    async def read(self) -> Rules:
-        """Return the group's rules, of all pages and both directions.
+    def turn(self, kind: str, direction: str) -> AbstractAsyncContextManager[Turn]:
+        """Take the turn of a call: "Authorize", "Modify" or "Revoke"."""
+        suffix = "Egress" if direction == "egress" else ""
+        action = f"{kind}SecurityGroup{suffix}{'Rule' if kind == 'Modify' else ''}"
+        return self._session.turn(action, self.place.region_id)
 
-        Raises:
-            CloudError: they could not be read in full.
-        """
-        permissions: list[dict[str, Any]] = []
-        seen: set[str] = set()
-        token = ""
-        while True:
-            asked = {"Direction": "all", "MaxResults": _RULES_PER_PAGE, "NextToken": token or None}
-            answer = await self._call("DescribeSecurityGroupAttribute", asked, mutating=False)
-            permissions += self._items(answer, "Permissions", "Permission")
-            token = str(answer.get("NextToken") or "")
-            if token in seen:
-                raise self._malformed("the page token repeats", answer)
-            seen.add(token)
-            if len(seen) == _MOST_PAGES:
-                raise self._malformed(f"the list has no end after {_MOST_PAGES:,} pages", answer)
-            if not token:
-                break
-        if not permissions:
-            await self._check_empty()
-        return Rules(permissions)
-
-    async def _check_empty(self) -> None:
-        """Make sure that the group has no rule: some answers are empty where they should be refused.
-
-        Raises:
-            CloudError: the group's listing counts rules, or cannot be read.
-        """
-        answer = await self._call("DescribeSecurityGroups", {"MaxResults": 10}, mutating=False)
-        mine = self._place.security_group_id
-        for listing in self._items(answer, "SecurityGroups", "SecurityGroup"):
-            if listing.get("SecurityGroupId") == mine and await self._accounts_for(listing):
-                return
-        raise self._malformed("the group's rules came back empty, but it is not known to be empty", answer)
-
-    async def _accounts_for(self, listing: Mapping[str, Any]) -> bool:
-        """Tell whether no rule is missing: none is counted, or all that are counted are of the other card.
-
-        A classic group counts the rules of both its cards, and reads as those of the Internet one.
-        """
-        count = listing.get("RuleCount")
-        if count in {0, "0", None} or listing.get("VpcId"):
-            return count in {0, "0", None}
-        asked = {"Direction": "all", "MaxResults": _RULES_PER_PAGE, "NicType": "intranet"}
-        answer = await self._call("DescribeSecurityGroupAttribute", asked, mutating=False)
-        return len(self._items(answer, "Permissions", "Permission")) >= int(str(count))
-
-    def _items(self, answer: Mapping[str, Any], outer: str, inner: str) -> list[dict[str, Any]]:
-        """Return the page's items; a page without a list is an error, never an empty one."""
-        found = answer.get(outer)
-        items = found.get(inner) if isinstance(found, dict) else None
-        if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
-            raise self._malformed(f"the answer has no list {outer}.{inner}", answer)
-        return items
-
-    def _malformed(self, message: str, answer: Mapping[str, Any]) -> Unavailable:
-        return Unavailable(
-            code="MalformedAnswer",
-            message=message,
-            request_id=str(answer.get("RequestId") or ""),
-            status=200,
-            action="DescribeSecurityGroupAttribute",
-            account_id=self._place.account_id,
-            region_id=self._place.region_id,
-        )
-
-    async def authorize(self, rules: Sequence[Fields], direction: str, attempt: int) -> str:
+    async def authorize(self, turn: Turn, rules: Sequence[Fields], attempt: int, not_after: float) -> str:
         """Add rules, at most 100; one that stands already is no error. Return the RequestId.
 
         Raises:
             CloudError: it is not known that all of them stand.
         """
-        wire: dict[str, object] = {}
-        for index, fields in enumerate(rules, 1):
-            wire |= authorize_parameters(fields, index)
-        wire["ClientToken"] = self._token("authorize", sorted(map(content_digest, rules)), attempt)
-        return await self._change(f"AuthorizeSecurityGroup{_suffix(direction)}", wire)
+        token = self._token("authorize", sorted(map(content_digest, rules)), attempt)
+        return await self._change(turn, {**_permissions(rules), "ClientToken": token}, not_after)
 
-    async def revoke(self, rule_ids: Sequence[str], direction: str, attempt: int) -> str:
-        """Remove rules by id, at most 100. Return the RequestId.
+    def bytes_to_revoke(self, rule_id: str, fields: Fields) -> int:
+        """Return how much of a query the rule takes in RevokeSecurityGroup."""
+        if self._revoke_by == "content":
+            return bytes_to_add(fields)
+        return _query_bytes({f"SecurityGroupRuleId.{_BATCH - 1}": rule_id})
+
+    async def revoke(self, turn: Turn, rules: Mapping[str, Fields], attempt: int, not_after: float) -> str:
+        """Remove rules, at most 100, given by id as they were just read. Return the RequestId.
+
+        By content, a rule that was changed since cannot match; that it does not is answered with success, and the next
+        reading shows that it stands (ECS RevokeSecurityGroup). Priority 110 cannot be sent: there ids name the rules.
 
         Raises:
             CloudError: it is not known that all of them are gone.
         """
-        wire = {
-            "SecurityGroupRuleId": list(rule_ids),
-            "ClientToken": self._token("revoke", sorted(rule_ids), attempt),
-        }
-        return await self._change(f"RevokeSecurityGroup{_suffix(direction)}", wire)
+        wire: dict[str, object] = {"SecurityGroupRuleId": list(rules)}
+        items = sorted(rules)
+        if self._revoke_by == "content" and not any(map(is_old_default, rules.values())):
+            wire = dict(_permissions(rules.values()))
+            items = sorted(map(content_digest, rules.values()))
+        return await self._change(
+            turn, {**wire, "ClientToken": self._token("revoke", items, attempt)}, not_after
+        )
 
-    async def modify(self, rule_id: str, fields: Fields, direction: str, attempt: int) -> str:
-        """Give a rule other fields; it keeps its id. Return the RequestId.
+    async def modify(self, turn: Turn, rule_id: str, fields: Fields, attempt: int, not_after: float) -> str:
+        """Give a rule these fields, all of them; it keeps its id. Return the RequestId.
 
         Raises:
             CloudError: it is not known that the rule has them.
         """
-        words = [rule_id, *(f"{key}={value}" for key, value in sorted(fields.items()))]
-        wire = {
-            **fields,
-            "SecurityGroupRuleId": rule_id,
-            "ClientToken": self._token("modify", words, attempt),
-        }
-        return await self._change(f"ModifySecurityGroup{_suffix(direction)}Rule", wire)
+        all_fields = modify_parameters(fields)
+        words = [rule_id, *(f"{key}={value}" for key, value in sorted(all_fields.items()))]
+        token = self._token("modify", words, attempt)
+        return await self._change(
+            turn, {**all_fields, "SecurityGroupRuleId": rule_id, "ClientToken": token}, not_after
+        )
 
-    async def _change(self, action: str, parameters: Mapping[str, object]) -> str:
+    async def _change(self, turn: Turn, parameters: Mapping[str, object], not_after: float) -> str:
         self._check()
-        answer = await self._call(action, parameters, mutating=True)
+        where = {"RegionId": self.place.region_id, "SecurityGroupId": self.place.security_group_id}
+        answer = await turn.call({**where, **parameters}, not_after=not_after)
         return str(answer.get("RequestId") or "")
-
-    async def _call(self, action: str, parameters: Mapping[str, object], *, mutating: bool) -> dict[str, Any]:
-        region_id = self._place.region_id
-        where = {"RegionId": region_id, "SecurityGroupId": self._place.security_group_id}
-        return await self._session.call(action, region_id, {**where, **parameters}, mutating=mutating)
 
     def _token(self, what: str, items: Iterable[str], attempt: int) -> str:
         """Return the ClientToken (ASCII, at most 64 characters; ECS).
@@ -216,9 +172,12 @@ class GroupCalls:
         The same intent sent again has the same token, after a crash too, so the provider does it once. `attempt`
         tells a repetition of a call that was answered, and yet did not take, from one that got no answer.
         """
-        text = "\n".join((self._job, *self._place, what, str(attempt), *items))
+        text = "\n".join((self._job, *self.place, what, str(attempt), *items))
         return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _suffix(direction: str) -> str:
-    return "Egress" if direction == "egress" else ""
+def _permissions(rules: Iterable[Fields]) -> dict[str, str]:
+    wire: dict[str, str] = {}
+    for index, fields in enumerate(rules, 1):
+        wire |= authorize_parameters(fields, index)
+    return wire

@@ -1,20 +1,16 @@
-"""Verification: does the cloud still look as the run left it? It reads, and repairs nothing."""
+"""Verification: does a group still look as the run left it? Pure: it is given what was read."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 
 import msgspec
 
-from orchestrator.cloud.errors import CloudError
-from orchestrator.journal import Effect
-from orchestrator.plan import Action, Place
-from orchestrator.remediate.calls import GroupCalls, Session, is_group_gone
+from orchestrator.journal import Effect, OutcomeKind
+from orchestrator.plan import Place
 from orchestrator.remediate.targets import Need, Removal, Restoral, Rules, Target
 from orchestrator.securitygroup import content_digest
-
-_MADE = frozenset({"revoked", "split", "narrowed", "blocked"})
 
 
 class Difference(msgspec.Struct, frozen=True):
@@ -33,7 +29,7 @@ def expectations(effects: Iterable[Effect]) -> Iterator[tuple[Place, list[Target
     Args:
         effects: in the order of `Reader.all_effects`: those of a group stand together.
     """
-    for place, group in groupby(effects, lambda e: Place(e.account_id, e.region_id, e.security_group_id)):
+    for place, group in groupby(effects, lambda effect: effect.place):
         if targets := _expected(group):
             yield place, targets
 
@@ -42,33 +38,34 @@ def _expected(effects: Iterable[Effect]) -> list[Target]:
     made: dict[tuple[str, str], Target] = {}
     undone: dict[tuple[str, str], Target] = {}
     for effect in effects:
-        if effect.outcome is None or effect.body is None:
+        if effect.outcome is None or (action := effect.action) is None:
             continue
-        action = msgspec.convert(effect.body["action"], Action)
-        if effect.outcome.outcome in _MADE:
+        if effect.has_undone:
+            undone[effect.undoes, effect.rule_id] = Restoral(action)
+        elif effect.outcome.outcome.is_change:
             made[effect.job, effect.rule_id] = Removal(action)
-        elif effect.outcome.outcome == "rolled_back":
-            undone[str(effect.body["undoes"]), effect.rule_id] = Restoral(action)
     left = [target for key, target in made.items() if key not in undone]
     # What was put back and then removed by a later plan is expected to be gone.
-    gone = {content_digest(target.action.before) for target in left}
-    return left + [t for t in undone.values() if content_digest(t.action.before) not in gone]
+    gone = {_name(target) for target in left}
+    left = [_without(target, gone) for target in left]
+    return left + [target for target in undone.values() if _name(target) not in gone]
 
 
-async def differences(
-    session: Session, place: Place, targets: Sequence[Target], check: Callable[[], None] = lambda: None
-) -> list[Difference]:
-    """Read the group, and return what in it is not as the targets have it.
+def _name(target: Target) -> str:
+    """Return what a rule is known by when it comes back under another id."""
+    action = target.action
+    return action.rule_id if action.is_balancers else content_digest(action.before)
 
-    Raises:
-        CloudError: the group could not be read.
-    """
-    try:
-        rules = await GroupCalls(session, place, "verify", check).read()
-    except CloudError as error:
-        if not is_group_gone(error):
-            raise
-        rules = Rules(())
+
+def _without(target: Target, gone: set[str]) -> Target:
+    """Return the target without what it added and a later pass closed."""
+    action = target.action
+    adds = tuple(fields for fields in action.adds if content_digest(fields) not in gone)
+    return target if adds == action.adds else Removal(msgspec.structs.replace(action, adds=adds))
+
+
+def differences(place: Place, rules: Rules, targets: Sequence[Target]) -> list[Difference]:
+    """Return what in the group, as it was just read, is not as the targets have it; one that is gone has no rules."""
     found = [(target, _difference(target, rules)) for target in targets]
     return [Difference(*place, target.action.rule_id, reason) for target, reason in found if reason]
 
@@ -77,11 +74,11 @@ def _difference(target: Target, rules: Rules) -> str:
     back = rules.like(target.action.before)
     if isinstance(target, Removal) and target.action.revokes and back:
         return f"the rule is back as {back[0]}"
-    verdict = target.judge(rules, begun=True)
+    verdict = target.judge(rules, begun=True, touched=True)
+    if isinstance(target, Removal) and rules.missing(target.adds):
+        return "what was added is gone"
     if isinstance(verdict, Need):
-        return (
-            "what was added is gone"
-            if isinstance(target, Removal) and verdict.add
-            else "the rule is not as left"
-        )
-    return verdict.reason or verdict.outcome if verdict.outcome not in {*_MADE, "rolled_back"} else ""
+        return "the rule is not as left"
+    if verdict.outcome.is_change or verdict.outcome is OutcomeKind.rolled_back:
+        return ""
+    return verdict.reason or verdict.outcome.value

@@ -4,82 +4,89 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Container, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from functools import partial
 from typing import NamedTuple
 
-import msgspec
-
-from orchestrator.cloud.errors import CloudError, Unavailable
-from orchestrator.journal import Claim, Effect, Ledger, Outcome
+from accounts import is_group_gone
+from orchestrator.cloud.errors import CloudError, Denied, Throttled, TooLate, Unavailable
+from orchestrator.journal import Claim, Ledger, Outcome, OutcomeKind
 from orchestrator.plan import Fields, Place
+from orchestrator.remediate.attempts import Attempts, Call
 from orchestrator.remediate.calls import (
     GroupCalls,
+    Turn,
     batches,
     bytes_to_add,
-    bytes_to_remove,
-    is_group_gone,
     is_open,
     is_rule_gone,
 )
-from orchestrator.remediate.targets import End, Need, Removal, Rules, Target
+from orchestrator.remediate.settings import Settings
+from orchestrator.remediate.targets import End, Need, Removal, Target
 from orchestrator.remediate.telling import Order, intent_of, key_of, settled_of
+from orchestrator.remediate.view import MAX_AGE_SECONDS, Shut, Todo, View
 from orchestrator.securitygroup import content_digest
 
 _DIRECTIONS = ("ingress", "egress")
+NO_ANSWER = "it is so, but no answer of the cloud says that this run did it"
+_USUAL_QUOTA = 200  # rules in a group, unless the quota was raised (security group limits)
+_TOO_OFTEN = 3  # turns in which a reading grew too old
+
+_Owners = Mapping[str, Sequence[str]]
+"""Items of a call, such as rule ids, each with the keys of the targets that it is for."""
 
 
-class Settings(msgspec.Struct, frozen=True):
-    """How patient it is.
+class _Picked(NamedTuple):
+    """What a reading shows of the items of a call.
 
-    Attributes:
-        wait_seconds: how long a change may take to show when the group is read again.
-        first_wait_seconds: before reading once more; doubled each time.
-        rounds: how often what did not take is tried, before it is `failed`.
-        confirm_adds: read the group between adding and revoking too, at the price of a fifth call. Without it an
-            answer that says the rules were added is believed until the re-read at the end.
+    ready: those that the call is to be made for. waiting: targets that what was answered before does not show of yet.
     """
 
-    wait_seconds: float = 15.0
-    first_wait_seconds: float = 0.5
-    rounds: int = 4
-    confirm_adds: bool = False
+    ready: tuple[str, ...] = ()
+    waiting: tuple[Todo, ...] = ()
 
 
-class _Todo(NamedTuple):
-    """A target, and what is left to do for it."""
+class _Patience:
+    """Waits for what was answered to show: ever longer, and no longer than the settings say in all."""
 
-    target: Target
-    need: Need
-
-    @property
-    def key(self) -> str:
-        return key_of(self.target)
+    def __init__(self, settings: Settings) -> None:
+        self._left_seconds = settings.wait_seconds
+        self._pause_seconds = settings.first_wait_seconds
 
     @property
-    def direction(self) -> str:
-        return self.target.action.direction
+    def is_over(self) -> bool:
+        return self._left_seconds <= 0
+
+    async def pause(self) -> None:
+        seconds = min(self._pause_seconds, self._left_seconds)
+        await asyncio.sleep(seconds)
+        self._left_seconds -= seconds
+        self._pause_seconds *= 2
 
 
 class GroupWork:
-    """Brings one group to its targets."""
+    """Brings one group to its targets.
+
+    A call that changes something relies on a reading at most two seconds old when it is sent, and one that takes
+    something away on a reading that was made after the last addition: its turn is taken first, the group is read and
+    held against the plan within the turn, and the call follows at once. What differs by then is left alone, and what
+    was added for it is taken back.
+    """
 
     def __init__(
-        self, calls: GroupCalls, ledger: Ledger, claim: Claim, place: Place, order: Order, settings: Settings
+        self, view: View, calls: GroupCalls, ledger: Ledger, claim: Claim, order: Order, settings: Settings
     ) -> None:
+        self._view = view
         self._calls = calls
         self._ledger = ledger
         self._claim = claim
-        self._place = place
+        self._place: Place = calls.place
         self._order = order
         self._settings = settings
-        self._rules = Rules(())
-        self._begun: set[str] = set()  # an intent was written, now or in an earlier delivery
-        self._intended: set[str] = set()  # an intent stands without an outcome
-        self._errors: dict[str, CloudError] = {}
-        self._request_ids: dict[str, str] = {}
-        self._attempts: dict[str, int] = {}
-        self._unread: CloudError | None = None
+        self._attempts = Attempts()
+        self._tried: dict[str, Todo] = {}  # in the round under way
+        self._said_so: set[str] = set()  # of which the cloud answered that the rule was touched
 
     async def run(self, targets: Sequence[Target]) -> list[Outcome]:
         """Return how those ended that had not ended before.
@@ -89,78 +96,130 @@ class GroupWork:
             CloudError: the account cannot be entered; nothing was called, nothing written down about this group.
             JournalError: the ledger cannot be written; nothing more was called.
         """
-        left = await self._left(targets)
+        await self._remember(targets)
+        left = self._view.targets
         if not left:
             return []
         try:
-            self._rules = await self._calls.read()
-        except CloudError as error:
-            if error.action == "AssumeRole":
-                raise
-            return await self._settle(left, partial(self._without_reading, error=error))
-        await self._converge(left)
+            await self._converge(left)
+        except Shut as shut:
+            raise shut.error from None
+        if not self._view.was_seen and (unread := self._view.unread) is not None:
+            return await self._settle(left, partial(self._without_reading, error=unread))
+        if self._view.unread is None:
+            await self._take_back(left)
+        await self._confirm_ends(left)
         return await self._settle(left, self._end)
 
     async def fail(self, targets: Sequence[Target], error: CloudError) -> list[Outcome]:
         """Write down, without a call, that nothing could be done."""
-        self._errors = {key_of(target): error for target in targets}
-        return await self._settle(await self._left(targets), lambda _: End("failed", str(error)))
+        self._errors.update({key_of(target): error for target in targets})
+        await self._remember(targets)
+        return await self._settle(self._view.targets, lambda _: End(OutcomeKind.failed, str(error)))
 
-    async def _left(self, targets: Sequence[Target]) -> list[Target]:
-        known = {e.key: e for e in await self._ledger.effects(self._claim, *self._place[1:])}
-        self._begun = {key for key, effect in known.items() if effect.intended}
-        self._intended = {key for key in self._begun if known[key].outcome is None}
-        return [target for target in targets if not _has_ended(known.get(key_of(target)))]
+    async def _remember(self, targets: Sequence[Target]) -> None:
+        self._view.remember(targets, await self._ledger.effects(self._claim, *self._place[1:]))
+
+    @property
+    def _errors(self) -> dict[str, CloudError]:
+        return self._attempts.errors
 
     async def _converge(self, targets: Sequence[Target]) -> None:
         """Do what is missing and look, until nothing is missing or trying again makes no sense."""
         for _ in range(self._settings.rounds):
-            todos = [todo for todo in self._todos(targets, self._rules) if self._may_try(todo.key)]
-            if not todos:
+            left = [todo.target for todo in self._view.todos(targets)] if self._view.was_seen else targets
+            left = [target for target in left if self._may_try(key_of(target))]
+            if not left:
                 return
-            await self._intend(todos)
-            await self._act(todos)
+            await self._view.look_around()  # before any turn is taken: an account that is shut is asked once
+            self._tried = {}
             try:
-                await self._reread(todos)
-            except CloudError as error:
-                self._unread = error
-                self._errors.update((todo.key, error) for todo in todos)
+                await self._round(left)
+            except CloudError as error:  # of the look that this round begins with
+                if self._view.was_seen:
+                    self._errors.update((key_of(target), error) for target in left)
                 return
-
-    def _todos(self, targets: Iterable[Target], rules: Rules) -> list[_Todo]:
-        verdicts = [(target, target.judge(rules, begun=key_of(target) in self._begun)) for target in targets]
-        return [_Todo(target, verdict) for target, verdict in verdicts if isinstance(verdict, Need)]
+            if not self._tried:
+                return
+            try:
+                await self._reread(list(self._tried.values()))
+            except CloudError as error:
+                self._errors.update((key, error) for key in self._tried)
+                return
 
     def _may_try(self, key: str) -> bool:
         error = self._errors.get(key)
         return error is None or is_open(error)
 
-    async def _intend(self, todos: Sequence[_Todo]) -> None:
+    async def _round(self, targets: Sequence[Target]) -> None:
+        """Make the calls that are missing."""
+        if all(isinstance(target, Removal) and target.only_removes for target in targets):
+            # Nothing has to stand in their place: the reading that the revoke relies on is the first one.
+            for target in targets:
+                self._errors.pop(key_of(target), None)
+            for direction in _DIRECTIONS:
+                some = [one for one in targets if one.action.direction == direction]
+                ids = {one.action.rule_id: [key_of(one)] for one in some}
+                await self._remove(ids, partial(self._to_remove, some), direction)
+            return
+        await self._view.look()
+        if todos := self._view.todos(targets):
+            await self._intend(todos, touches_rule=False)
+            await self._act(todos)
+
+    async def _intend(self, todos: Iterable[Todo], *, touches_rule: bool) -> None:
         """Write down what is about to happen, before the first call that makes it happen."""
-        new = [todo for todo in todos if todo.key not in self._intended]
+        some = list(todos)
+        self._tried.update((todo.key, todo) for todo in some)
+        known = self._view.intended & self._view.touched if touches_rule else self._view.intended
+        new = [todo for todo in some if todo.key not in known]
         if new:
-            intents = [intent_of(todo.target, self._rules, self._order) for todo in new]
+            intents = [
+                intent_of(todo.target, self._view.rules, self._order, touches_rule=touches_rule)
+                for todo in new
+            ]
             await self._ledger.intend(self._claim, intents)
-            self._intended.update(todo.key for todo in new)
-            self._begun.update(todo.key for todo in new)
+            self._view.intend(intents)
+
+    @asynccontextmanager
+    async def _touching(self, todos: Sequence[Todo]) -> AsyncIterator[None]:
+        """Write down that the rules themselves are about to be touched; unless the call within is refused, they were.
+
+        Several may be refused for one of them, and whether the others were done is not documented.
+        """
+        before = frozenset(self._view.touched)
+        await self._intend(todos, touches_rule=True)
+        try:
+            yield
+            self._said_so |= {todo.key for todo in todos}
+        except CloudError as error:
+            is_refused = isinstance(error, (Denied, Throttled, TooLate)) or len(todos) == 1
+            if is_refused and not isinstance(error, Unavailable):
+                self._view.touched -= {todo.key for todo in todos} - before
+            raise
 
     # Calls, in the order that loses no legitimate packet --------------------------------------------------
 
-    async def _act(self, todos: Sequence[_Todo]) -> None:
+    async def _act(self, todos: Sequence[Todo]) -> None:
         for todo in todos:
             self._errors.pop(todo.key, None)
+        plain = [todo for todo in todos if not todo.need.add and todo.need.modify is None]
+        if self._may_be_full(todos):
+            await self._remove_of(plain)
         for direction in _DIRECTIONS:
             await self._add([todo for todo in todos if todo.direction == direction], direction)
-        if self._settings.confirm_adds:
-            await self._confirm([todo for todo in todos if todo.need.add])
+        # What stands in for the rest must stand first: who lacks it waits for the next round.
         for todo in todos:
-            if todo.key not in self._errors:  # what stands in for the rest must stand first
+            if todo.need.modify is not None and todo.key not in self._errors:
                 await self._modify(todo)
-        standing = [todo for todo in todos if todo.key not in self._errors]
-        for direction in _DIRECTIONS:
-            await self._remove([todo for todo in standing if todo.direction == direction], direction)
+        await self._remove_of([todo for todo in todos if todo.key not in self._errors])
 
-    async def _add(self, todos: Sequence[_Todo], direction: str) -> None:
+    def _may_be_full(self, todos: Iterable[Todo]) -> bool:
+        """Tell whether the additions may not fit: then what goes without replacement goes first, and makes room."""
+        adding = sum(len(todo.need.add) for todo in todos)
+        return bool(adding) and len(self._view.rules.by_id) + adding > _USUAL_QUOTA
+
+    async def _add(self, todos: Sequence[Todo], direction: str) -> None:
         """Add the rules, each once though several may need it."""
         wanted: dict[str, Fields] = {}
         owners: dict[str, list[str]] = {}
@@ -169,23 +228,117 @@ class GroupWork:
                 digest = content_digest(fields)
                 wanted[digest] = fields
                 owners.setdefault(digest, []).append(todo.key)
-        for batch in batches({digest: bytes_to_add(fields) for digest, fields in wanted.items()}):
-            call = partial(self._calls.authorize, [wanted[digest] for digest in batch], direction)
-            await self._try(_keys(owners, batch), ("add", *batch), call)
 
-    async def _confirm(self, todos: Sequence[_Todo]) -> None:
-        """Look before anything is revoked; who lacks its additions waits for the next round."""
-        added = [todo for todo in todos if todo.key not in self._errors]
-        if not added:
-            return
-        try:
-            rules = await self._read_until(lambda now: not any(now.missing(todo.need.add) for todo in added))
-        except CloudError as error:
-            self._errors.update((todo.key, error) for todo in added)
-            return
-        for todo in added:
-            if rules.missing(todo.need.add):
-                self._errors[todo.key] = self._not_shown()
+        def pick(some: Sequence[str]) -> _Picked:
+            left = self._view.todos(todo.target for todo in todos)
+            missing = {content_digest(fields) for todo in left for fields in todo.need.add}
+            return _Picked(tuple([digest for digest in some if digest in missing]))
+
+        async def send(turn: Turn, some: Sequence[str], attempt: int) -> str:
+            rules = [wanted[digest] for digest in some]
+            self._view.sent(some)
+            return await self._calls.authorize(turn, rules, attempt, self._view.not_after)
+
+        def adding(some: Sequence[str]) -> Call:
+            return partial(self._in_turn, "Authorize", direction, partial(pick, some), send, is_addition=True)
+
+        for batch in batches({digest: bytes_to_add(fields) for digest, fields in wanted.items()}):
+            await self._attempts.make_all("add", batch, owners, adding)
+
+    async def _modify(self, todo: Todo) -> None:
+        rule_id = todo.target.action.rule_id
+
+        def pick() -> _Picked:
+            left = self._view.todos([todo.target])
+            waiting = tuple([one for one in left if one.need.add])
+            ready = () if waiting or not left or left[0].need.modify is None else (rule_id,)
+            return _Picked(ready, waiting)
+
+        async def send(turn: Turn, some: Sequence[str], attempt: int) -> str:  # noqa: ARG001 - there is one
+            fields = {**self._view.rules.by_id[rule_id], **(todo.need.modify or {})}
+            async with self._touching([todo]):
+                return await self._calls.modify(turn, rule_id, fields, attempt, self._view.not_after)
+
+        call = partial(self._in_turn, "Modify", todo.direction, pick, send)
+        error = await self._attempts.make([todo.key], ("modify", rule_id), call)
+        if error is not None:
+            self._errors[todo.key] = error
+
+    async def _remove_of(self, todos: Sequence[Todo]) -> None:
+        for direction in _DIRECTIONS:
+            some = [todo for todo in todos if todo.direction == direction]
+            owners: dict[str, list[str]] = {}
+            for todo in some:
+                for rule_id in todo.need.remove:
+                    owners.setdefault(rule_id, []).append(todo.key)
+            await self._remove(owners, partial(self._to_remove, [todo.target for todo in some]), direction)
+
+    def _to_remove(self, targets: Sequence[Target], some: Sequence[str]) -> _Picked:
+        """Return which of the rules are to be revoked by the last look, and who waits for what was added to show."""
+        todos = [todo for todo in self._view.todos(targets) if todo.key not in self._errors]
+        mine = [todo for todo in todos if set(todo.need.remove) & set(some)]
+        waiting = [todo for todo in mine if todo.need.add or todo.need.modify is not None]
+        self._tried.update((todo.key, todo) for todo in mine)
+        ready = {rule_id for todo in mine if todo not in waiting for rule_id in todo.need.remove}
+        return _Picked(tuple([rule_id for rule_id in some if rule_id in ready]), tuple(waiting))
+
+    async def _remove(
+        self, owners: _Owners, pick: Callable[[Sequence[str]], _Picked], direction: str, word: str = "remove"
+    ) -> None:
+        """Revoke rules, as many of them as each look picks."""
+
+        async def send(turn: Turn, some: Sequence[str], attempt: int) -> str:
+            rules = {rule_id: self._view.rules.by_id[rule_id] for rule_id in some}
+            keys = {key for rule_id in some for key in owners[rule_id]} if word == "remove" else ()
+            async with self._touching([todo for key, todo in self._tried.items() if key in keys]):
+                return await self._calls.revoke(turn, rules, attempt, self._view.not_after)
+
+        def removing(some: Sequence[str]) -> Call:
+            return partial(self._in_turn, "Revoke", direction, partial(pick, some), send)
+
+        known = {target.action.rule_id: target.action.before for target in self._view.targets}
+        known |= self._view.rules.by_id
+        sizes = {one: self._calls.bytes_to_revoke(one, known.get(one, {})) for one in owners}
+        for batch in batches(sizes):
+            await self._attempts.make_all(word, batch, owners, removing)
+
+    async def _in_turn(
+        self,
+        kind: str,
+        direction: str,
+        pick: Callable[[], _Picked],
+        send: Callable[[Turn, Sequence[str], int], Awaitable[str]],
+        attempt: int,
+        *,
+        is_addition: bool = False,
+    ) -> str:
+        """Take a call's turn, look, and make it for what the look picks; return its RequestId, "" for no call.
+
+        Raises:
+            TooLate: the reading grew too old before the call could be sent, three times.
+            CloudError: the group could not be read, or the call failed.
+        """
+        late, patience = 0, _Patience(self._settings)
+        while True:
+            async with self._calls.turn(kind, direction) as turn:
+                if not (is_addition and self._view.is_fresh) or late:
+                    await self._view.look()
+                picked = pick()
+                if picked.waiting and patience.is_over:
+                    self._errors.update((todo.key, self._not_shown()) for todo in picked.waiting)
+                    picked = _Picked(picked.ready)
+                if not picked.waiting:
+                    try:
+                        return await send(turn, picked.ready, attempt) if picked.ready else ""
+                    except TooLate as error:
+                        late += 1
+                        if late == _TOO_OFTEN:
+                            raise self._too_old(error) from None
+                    except Throttled as error:  # nothing was done; the next turn waits for the quota
+                        if error.hopeless:
+                            raise
+                    continue
+            await patience.pause()
 
     def _not_shown(self) -> Unavailable:
         return Unavailable(
@@ -196,112 +349,180 @@ class GroupWork:
             region_id=self._place.region_id,
         )
 
-    async def _modify(self, todo: _Todo) -> None:
-        if todo.need.modify is not None:
-            rule_id = todo.target.action.rule_id
-            call = partial(self._calls.modify, rule_id, todo.need.modify, todo.direction)
-            await self._try([todo.key], ("modify", rule_id), call)
+    def _too_old(self, error: TooLate) -> TooLate:
+        return TooLate(
+            code="ReadingTooOld",
+            message=f"{_TOO_OFTEN} times the call could not be sent within {MAX_AGE_SECONDS:g} s of reading the group: "
+            "the cloud, its quota or this machine is too slow. Nothing was changed on an old reading; the same command "
+            "tries again",
+            action=error.action,
+            account_id=self._place.account_id,
+            region_id=self._place.region_id,
+        )
 
-    async def _remove(self, todos: Sequence[_Todo], direction: str) -> None:
-        owners: dict[str, list[str]] = {}
-        for todo in todos:
-            for rule_id in todo.need.remove:
-                owners.setdefault(rule_id, []).append(todo.key)
-        for batch in batches({rule_id: bytes_to_remove(rule_id) for rule_id in owners}):
-            call = partial(self._calls.revoke, batch, direction)
-            await self._try(_keys(owners, batch), ("remove", *batch), call)
+    async def _take_back(self, targets: Iterable[Target]) -> None:
+        """Remove what was added for changes that failed for good, or whose rule drifted: nothing is left half done.
 
-    async def _try(
-        self, keys: Iterable[str], what: tuple[str, ...], call: Callable[[int], Awaitable[str]]
-    ) -> None:
-        """Make one call for the targets of these keys, and keep its RequestId or its error."""
-        name = " ".join(what)
-        attempt = self._attempts.get(name, 0)
-        try:
-            request_id = await call(attempt)
-        except CloudError as error:
-            self._errors.update(dict.fromkeys(keys, error))
-            if isinstance(error, Unavailable):
-                return  # no answer: the same ClientToken again, so that it is done once at most
-        else:
-            self._request_ids.update(dict.fromkeys(keys, request_id))
-        self._attempts[name] = attempt + 1
+        What stood before the change is not ours, and what another change needs stays.
+        """
+        failed = [target for target in targets if self._is_left_undone(target)]
+        kept = self._needed_elsewhere(failed)
 
-    async def _reread(self, todos: Sequence[_Todo]) -> None:
-        """Read until all shows that was answered, or the wait is over."""
+        def pick(some: Sequence[str]) -> _Picked:
+            mine = {rule_id for target in failed for rule_id in self._ours(target, kept)}
+            return _Picked(tuple([rule_id for rule_id in some if rule_id in mine]))
+
+        errors = dict(self._errors)  # why they failed: what taking back comes to does not hide it
+        for direction in _DIRECTIONS * self._settings.rounds:
+            owners: dict[str, list[str]] = {}
+            for target in failed:
+                if target.action.direction == direction:
+                    for rule_id in self._ours(target, kept):
+                        owners.setdefault(rule_id, []).append(key_of(target))
+            if not owners:
+                continue
+            await self._remove(owners, pick, direction, "take back")
+            self._attempts.errors = dict(errors)
+            try:
+                await self._view.read()
+            except CloudError:  # that is said of those that ended otherwise
+                return
+
+    def _needed_elsewhere(self, failed: Iterable[Target]) -> frozenset[str]:
+        """Return the contents that other changes need."""
+        keys = set(map(key_of, failed))
+        others = [target for target in self._view.targets if key_of(target) not in keys]
+        return frozenset([content_digest(fields) for target in others for fields in target.adds])
+
+    def _is_left_undone(self, target: Target) -> bool:
+        judged = self._view.judged(target)
+        if self._may_have_closed(target):
+            return False
+        if isinstance(judged, End):
+            return _is_not_made(judged.outcome)
+        error = self._errors.get(key_of(target))
+        return error is not None and not is_open(error)
+
+    def _may_have_closed(self, target: Target) -> bool:
+        """Tell whether the rule may have been taken away or modified by us: what was added stands in its place."""
+        now = self._view.rules.by_id.get(target.action.rule_id)
+        if key_of(target) not in self._view.touched:
+            return False
+        return now is None or (
+            target.modifies and content_digest(now) != content_digest(target.action.before)
+        )
+
+    def _ours(self, target: Target, kept: Container[str]) -> list[str]:
+        """Return the ids of the rules that stand because they were added for this change alone."""
+        if not isinstance(target, Removal):
+            return []
+        standing = self._view.rules.by_id
+        return [one for one in self._view.ours(target) if content_digest(standing[one]) not in kept]
+
+    # Reading again ----------------------------------------------------------------------------------------
+
+    async def _reread(self, todos: Sequence[Todo]) -> None:
+        """Read until all shows that was answered, or the wait is over.
+
+        Raises:
+            CloudError: the group could not be read.
+        """
         targets = [todo.target for todo in todos]
+        patience = _Patience(self._settings)
+        while True:
+            await self._view.read()
+            left = {todo.key: todo.need for todo in self._view.todos(targets)}
+            is_shown = left.keys() <= self._errors.keys() and not self._is_behind(todos, left)
+            if is_shown or patience.is_over:
+                return
+            await patience.pause()
 
-        def is_shown(rules: Rules) -> bool:
-            left = {todo.key: todo.need for todo in self._todos(targets, rules)}
-            return left.keys() <= self._errors.keys() and not self._is_behind(todos, left)
-
-        self._rules = await self._read_until(is_shown)
-
-    def _is_behind(self, todos: Sequence[_Todo], left: Mapping[str, Need]) -> bool:
+    def _is_behind(self, todos: Sequence[Todo], left: Mapping[str, Need]) -> bool:
         """Tell whether the reading shows every rule of a call that was refused since one of them is gone.
 
         One such rule refuses the whole batch: without waiting, every round would send the same batch again.
         """
-        refused: defaultdict[int, list[_Todo]] = defaultdict(list)
+        refused: defaultdict[int, list[Todo]] = defaultdict(list)
         for todo in todos:
             error = self._errors.get(todo.key)
             if error is not None and is_rule_gone(error):
                 refused[id(error)].append(todo)
         return any(all(left.get(todo.key) == todo.need for todo in batch) for batch in refused.values())
 
-    async def _read_until(self, is_shown: Callable[[Rules], bool]) -> Rules:
-        waited, pause = 0.0, self._settings.first_wait_seconds
-        while True:
-            rules = await self._calls.read()
-            left = self._settings.wait_seconds - waited
-            if is_shown(rules) or left <= 0:
-                return rules
-            pause = min(pause, left)
-            await asyncio.sleep(pause)
-            waited += pause
-            pause *= 2
+    async def _confirm_ends(self, targets: Iterable[Target]) -> None:
+        """Read the whole group where a change ended that no answer of the cloud says was made."""
+        unsaid = [one for one in self._view.ended(targets) if key_of(one) not in self._attempts.request_ids]
+        if self._view.is_whole or self._view.unread is not None or not unsaid:
+            return
+        try:
+            await self._view.read_whole()
+        except CloudError as error:
+            self._errors.update((key_of(target), error) for target in unsaid)
 
     # How it ended -----------------------------------------------------------------------------------------
 
     def _end(self, target: Target) -> End:
-        error = self._errors.get(key_of(target))
-        if self._unread is not None and error is self._unread:
+        error, unread = self._errors.get(key_of(target)), self._view.unread
+        if unread is not None and error is unread:
             return End(
-                "failed", f"it is not known whether it was done, for the group cannot be read: {error}"
+                OutcomeKind.failed,
+                f"it is not known whether it was done, for the group cannot be read: {error}",
             )
-        verdict = target.judge(self._rules, begun=key_of(target) in self._begun)
+        verdict = self._view.judged(target)
         if isinstance(verdict, End):
-            return verdict
+            return self._with_doubts(target, verdict)
         if error is not None:
-            return End("failed", str(error))
+            return self._with_doubts(target, End(OutcomeKind.failed, str(error)))
         return End(
-            "failed",
+            OutcomeKind.failed,
             f"it was answered with success, but does not show {self._settings.wait_seconds:g} s later",
         )
 
+    def _with_doubts(self, target: Target, end: End) -> End:
+        """The end, with what is not known of it, and what should not be there any more."""
+        key = key_of(target)
+        doubts = [end.reason]
+        is_closed = end.outcome.is_change and (target.removes or target.modifies)
+        if is_closed and key not in self._said_so:
+            doubts.append(NO_ANSWER)
+        # Most have nothing standing: what all the others need is asked for where there is something.
+        is_any = _is_not_made(end.outcome) and bool(self._view.ours(target))
+        if is_any and (left := self._ours(target, self._needed_elsewhere([target]))):
+            doubts.append(f"what was added for it may still stand: {', '.join(left)}")
+        return End(end.outcome, "; ".join(filter(None, doubts)))
+
     def _without_reading(self, target: Target, error: CloudError) -> End:
-        if is_group_gone(error):
-            word = "already_absent" if isinstance(target, Removal) else "failed"
-            return End(word, f"the security group is gone ({error.code})")
+        if is_group_gone(error.code):
+            kind = OutcomeKind.already_absent if isinstance(target, Removal) else OutcomeKind.failed
+            return End(kind, f"the security group is gone ({error.code})")
         self._errors[key_of(target)] = error
-        return End("failed", str(error))
+        return End(OutcomeKind.failed, str(error))
 
     async def _settle(self, targets: Sequence[Target], end: Callable[[Target], End]) -> list[Outcome]:
         settled = []
         for target in targets:
             how = end(target)
-            error = self._errors.get(key_of(target)) if how.outcome == "failed" else None
-            request_id = error.request_id if error else self._request_ids.get(key_of(target), "")
-            settled.append(settled_of(target, how, self._rules, self._order, request_id))
+            error = self._errors.get(key_of(target)) if how.outcome is OutcomeKind.failed else None
+            request_id = error.request_id if error else self._attempts.request_ids.get(key_of(target), "")
+            notes = tuple(self._view.notes(target)) if how.outcome.is_change else ()
+            is_left = isinstance(target, Removal) and _is_not_made(how.outcome)
+            settled.append(
+                settled_of(
+                    target,
+                    how,
+                    self._view.rules,
+                    self._order,
+                    request_id,
+                    notes,
+                    touches_rule=key_of(target) in self._view.touched,
+                    left=self._view.ours(target) if is_left else None,
+                )
+            )
         if settled:
             await self._ledger.settle(self._claim, settled)
         return [one.outcome for one in settled]
 
 
-def _has_ended(effect: Effect | None) -> bool:
-    """Tell whether nothing is left to try; what failed is tried again by the next delivery."""
-    return effect is not None and effect.outcome is not None and effect.outcome.outcome != "failed"
-
-
-def _keys(owners: dict[str, list[str]], batch: Iterable[str]) -> list[str]:
-    return list(dict.fromkeys(key for item in batch for key in owners[item]))
+def _is_not_made(kind: OutcomeKind) -> bool:
+    """Tell whether the change was not made, in this delivery at least: what was added for it is not needed."""
+    return kind.is_left_alone or kind is OutcomeKind.failed

@@ -6,34 +6,35 @@ from collections import Counter
 from contextlib import suppress
 from pathlib import Path
 
+import msgspec
+
 from orchestrator.journal import JournalError, Reader, runs_in
 from orchestrator.plan import Place, return_key
 
-_REMOVED = frozenset({"revoked", "split", "narrowed"})
-
 
 def removed_before(parent: Path) -> Counter[str]:
-    """Return how many runs of this folder removed a rule, by `plan.return_key`: its group and its content.
+    """Return how often runs of this folder removed a rule, by `plan.return_key`: its group and its content.
+
+    Each plan that removed it counts: an incident's run makes several, one in each pass.
 
     A rule that was put back by a rollback is not one that came back. A run that cannot be read, or that another
     user could have written, is passed over: the guard is a help, not a proof.
     """
     found: Counter[str] = Counter()
     for folder in runs_in(parent):
-        with suppress(JournalError, KeyError, TypeError), Reader(folder) as run:
+        with suppress(JournalError, msgspec.ValidationError), Reader(folder) as run:
             found.update(_removed(run))
     return found
 
 
-def _removed(run: Reader) -> set[str]:
+def _removed(run: Reader) -> list[str]:
     removed: dict[tuple[str, Place, str], str] = {}
     undone: set[tuple[str, Place, str]] = set()
     for effect in run.all_effects():
-        if effect.outcome is None or not effect.body:
+        if effect.outcome is None or (action := effect.action) is None:
             continue
-        place = Place(effect.account_id, effect.region_id, effect.security_group_id)
-        if effect.outcome.outcome == "rolled_back":
-            undone.add((str(effect.body.get("undoes")), place, effect.rule_id))
-        elif effect.outcome.outcome in _REMOVED:
-            removed[effect.job, place, effect.rule_id] = return_key(place, effect.body["action"]["before"])
-    return {name for key, name in removed.items() if key not in undone}
+        if effect.has_undone:
+            undone.add((effect.undoes, action.place, action.rule_id))
+        elif effect.outcome.outcome.removes:
+            removed[effect.job, action.place, action.rule_id] = return_key(action.place, action.before)
+    return [name for key, name in removed.items() if key not in undone]

@@ -9,10 +9,11 @@ from typing import Any, Protocol, Union
 import msgspec
 
 from orchestrator.exposure import packets_of
-from orchestrator.plan import Action, Fields, Place
+from orchestrator.journal import STANDS_AGAIN, OutcomeKind
+from orchestrator.plan import Action, Fields
 from orchestrator.securitygroup import content_digest, parse_rule
 
-_WORDS = {"revoke": "revoked", "split": "split", "narrow": "narrowed", "block": "blocked"}
+_CHANGED = "the rule changed since the plan was made: scan and plan anew"
 
 
 class Rules:
@@ -28,7 +29,11 @@ class Rules:
 
     def like(self, fields: Mapping[str, object]) -> list[str]:
         """Return the ids of the rules that mean the same as these fields."""
-        return self._by_content.get(content_digest(fields), [])
+        return self.of_content(content_digest(fields))
+
+    def of_content(self, digest: str) -> list[str]:
+        """Return the ids of the rules with this content digest."""
+        return self._by_content.get(digest, [])
 
     def missing(self, wanted: Iterable[Fields]) -> tuple[Fields, ...]:
         """Return those of the wanted rules that do not stand."""
@@ -50,9 +55,9 @@ class Need(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class End(msgspec.Struct, frozen=True):
-    """Nothing is left to do: the outcome's word, and why."""
+    """Nothing is left to do: how it ended, and why."""
 
-    outcome: str
+    outcome: OutcomeKind
     reason: str = ""
 
 
@@ -82,12 +87,14 @@ class Target(Protocol):
         """Whether rules are revoked."""
         ...
 
-    def judge(self, rules: Rules, *, begun: bool) -> Verdict:
+    def judge(self, rules: Rules, *, begun: bool, touched: bool) -> Verdict:
         """Return what is left to do, or how it ended.
 
         Args:
             rules: the group's rules now.
-            begun: an intent stands, so what is gone or there already may be our own doing.
+            begun: an intent stands, so what is there already may be our own doing.
+            touched: the rule itself may have been taken away or modified by us. All that was to be added stood then:
+                what of it is missing, somebody else took away, and it is not added again.
         """
         ...
 
@@ -120,41 +127,62 @@ class Removal(msgspec.Struct, frozen=True):
         """All but a block and a modification."""
         return self.action.revokes
 
-    def judge(self, rules: Rules, *, begun: bool) -> Verdict:
+    @property
+    def only_removes(self) -> bool:
+        """Whether nothing stands in the rule's place."""
+        return self.removes and not self.adds
+
+    def judge(self, rules: Rules, *, begun: bool, touched: bool) -> Verdict:
         """Return what is left to close, or how it ended."""
         action = self.action
         now = rules.by_id.get(action.rule_id)
+        if action.is_balancers:
+            missing = rules.missing(action.adds)
+            return Need(add=missing) if missing else self._reached(begun=begun)
         if now is None:
-            return self._gone(rules, begun=begun)
+            return self._gone(rules, touched=touched)
         if action.modify is not None:
-            return self._modified(rules, now, begun=begun)
+            return self._modified(rules, now, touched=touched)
         if content_digest(now) != content_digest(action.before):
-            return End("drifted", "the rule changed since the plan was made")
+            return End(OutcomeKind.drifted, _CHANGED)
         missing = rules.missing(action.adds)
         if action.revokes:
             return Need(add=missing, remove=(action.rule_id,))
         return Need(add=missing) if missing else self._reached(begun=begun)
 
-    def _gone(self, rules: Rules, *, begun: bool) -> Verdict:
-        if not begun or not self.removes:
-            return End("already_absent", "the rule was gone already")
-        missing = rules.missing(self.action.adds)  # of a split that a crash or a rival left half done
-        return Need(add=missing) if missing else self._reached(begun=True)
+    def _gone(self, rules: Rules, *, touched: bool) -> End:
+        if touched and self.removes:
+            return self._closed(rules)
+        if same := rules.like(self.action.before):
+            return End(OutcomeKind.already_absent, f"{STANDS_AGAIN}{same[0]}: scan and plan anew")
+        return End(OutcomeKind.already_absent, "the rule was gone already")
 
-    def _modified(self, rules: Rules, now: Fields, *, begun: bool) -> Verdict:
+    def _modified(self, rules: Rules, now: Fields, *, touched: bool) -> Verdict:
         """Return what is left of a narrowing: the further blocks of its allow-list, then the rule itself."""
         action = self.action
         found, missing = content_digest(now), rules.missing(action.adds)
         if found == content_digest(action.before):
             return Need(add=missing, modify=action.modify)
         if found == content_digest({**action.before, **(action.modify or {})}):
-            return Need(add=missing) if missing else self._reached(begun=begun)
-        return End("drifted", "the rule changed since the plan was made")
+            if touched:
+                return self._closed(rules)
+            if not missing:
+                return self._reached(begun=False)
+        return End(OutcomeKind.drifted, _CHANGED)
+
+    def _closed(self, rules: Rules) -> End:
+        """What was ours to close is closed."""
+        return End(
+            OutcomeKind.of(self.action.action),
+            "somebody else has taken away part of what stood in its place"
+            if rules.missing(self.action.adds)
+            else "",
+        )
 
     def _reached(self, *, begun: bool) -> End:
         if begun:
-            return End(_WORDS[self.action.action])
-        return End("already_absent", "the group was as planned already")
+            return End(OutcomeKind.of(self.action.action))
+        return End(OutcomeKind.already_absent, "the group was as planned already")
 
     def body(self, rules: Rules | None) -> dict[str, Any]:
         """Return the action, and which of its rules are not there yet: only those are ours to remove later."""
@@ -190,29 +218,31 @@ class Restoral(msgspec.Struct, frozen=True):
         """Something was added."""
         return bool(self.ours)
 
-    def judge(self, rules: Rules, *, begun: bool) -> Verdict:
+    def judge(self, rules: Rules, *, begun: bool, touched: bool) -> Verdict:  # noqa: ARG002 - a target's signature
         """Return what is left to undo, or how it ended. What somebody else changed is left alone."""
         if self.modifies:
             return self._modified(rules)
         missing = rules.missing(self.adds)
         standing = tuple(rule_id for fields in self.ours for rule_id in rules.like(fields))
         if not missing and not standing:
+            if not self.adds and not begun:
+                return End(OutcomeKind.already_absent, "nothing of the change is left to undo")
             return self._reached(rules)
         if missing and len(standing) < len(self.ours) and not begun:
-            return End("drifted", "what the change had added is no longer as it was left")
+            return End(OutcomeKind.drifted, "what the change had added is no longer as it was left")
         return Need(add=missing, remove=standing)
 
     def _modified(self, rules: Rules) -> Verdict:
         action = self.action
         now = rules.by_id.get(action.rule_id)
         if now is None:
-            return End("drifted", "the rule is gone")
+            return End(OutcomeKind.drifted, "the rule is gone")
         standing = tuple(rule_id for fields in self.ours for rule_id in rules.like(fields))
         if content_digest(now) == content_digest(action.before):
             return Need(remove=standing) if standing else self._reached(rules)
         if content_digest(now) == content_digest({**action.before, **(action.modify or {})}):
             return Need(modify=action.inverse.modify, remove=standing)
-        return End("drifted", "the rule changed since")
+        return End(OutcomeKind.drifted, "the rule changed since")
 
     def _reached(self, rules: Rules) -> End:
         """Prove by the packets, not by the spelling, that what was there is there again."""
@@ -220,16 +250,13 @@ class Restoral(msgspec.Struct, frozen=True):
         for fields in self.adds:
             for rule_id in rules.like(fields)[:1]:
                 if packets_of(parse_rule(rules.by_id[rule_id])) != before:
-                    return End("failed", f"{rule_id} does not let the same packets through as before")
+                    return End(
+                        OutcomeKind.failed, f"{rule_id} does not let the same packets through as before"
+                    )
         if self.adds and str(self.action.before.get("Priority")) == "110":
-            return End("rolled_back", "priority 110 can no longer be written; 100 was")
-        return End("rolled_back")
+            return End(OutcomeKind.rolled_back, "priority 110 can no longer be written; 100 was")
+        return End(OutcomeKind.rolled_back)
 
     def body(self, rules: Rules | None) -> dict[str, Any]:  # noqa: ARG002 - a target's signature
         """Return what is undone."""
         return {"action": msgspec.to_builtins(self.action), "undoes": self.of}
-
-
-def place_of(target: Target) -> Place:
-    """Return the group the target is about."""
-    return target.action.place

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
 
-from orchestrator.audit import AuditRecord, Phase, cut
+from orchestrator.audit import AuditRecord, Phase, cut, undo_digest
 from orchestrator.journal import Intent, Outcome, Settled
+from orchestrator.plan import BALANCERS_UNKNOWN
 from orchestrator.remediate.targets import End, Restoral, Rules, Target
 
 _SESSION_SECONDS = (
     910  # an established connection outlives its rule by so much (security group documentation)
 )
-CLOSING = frozenset({"revoked", "split", "narrowed", "blocked"})
 
 
 class Order(msgspec.Struct, frozen=True, kw_only=True):
@@ -41,19 +41,43 @@ def key_of(target: Target) -> str:
     return target.action.rule_id
 
 
-def intent_of(target: Target, rules: Rules, order: Order) -> Intent:
+def intent_of(target: Target, rules: Rules, order: Order, *, touches_rule: bool) -> Intent:
     """Return the intent; `rules` are as they were just read."""
     phase = Phase.rollback_intent if isinstance(target, Restoral) else Phase.intent
     before = rules.by_id.get(target.action.rule_id, target.action.before)
+    body = target.body(rules)
     record = _record(target, order, phase, before=before, after=target.adds)
-    return Intent(key=key_of(target), record=record, body=target.body(rules))
+    record = msgspec.structs.replace(record, undo_sha256=undo_digest(body))
+    return Intent(key=key_of(target), record=record, body=body, touches_rule=touches_rule)
 
 
-def settled_of(target: Target, end: End, rules: Rules, order: Order, request_id: str) -> Settled:
-    """Return how it ended; `rules` are as they were read after it."""
+def settled_of(
+    target: Target,
+    end: End,
+    rules: Rules,
+    order: Order,
+    request_id: str,
+    notes: Sequence[str] = (),
+    *,
+    touches_rule: bool,
+    left: Sequence[str] | None = None,
+) -> Settled:
+    """Return how it ended.
+
+    Args:
+        target: what was to be reached.
+        end: how it ended.
+        rules: as they were read after it.
+        order: what is common to the job's changes.
+        request_id: of the call that made it, or failed.
+        notes: what is to be said of it beside.
+        touches_rule: a call that takes the rule away or modifies it may have been carried out.
+        left: of a change that was not made, ids of what was added for it and stands; None where all that is like it
+            stands in the rule's place.
+    """
     action = target.action
     effective = ""
-    if end.outcome in CLOSING:
+    if end.outcome.is_change:
         effective = _text(order.now() + timedelta(seconds=_SESSION_SECONDS))
     outcome = Outcome(
         account_id=action.account_id,
@@ -62,25 +86,37 @@ def settled_of(target: Target, end: End, rules: Rules, order: Order, request_id:
         rule_id=action.rule_id,
         action=action.action,
         outcome=end.outcome,
-        reason=cut(end.reason),
+        reason=cut(_reason(target, end, notes)),
         request_id=request_id,
         effective_after=effective,
     )
     phase = Phase.rollback_outcome if isinstance(target, Restoral) else Phase.outcome
-    record = _record(target, order, phase, before=action.before, after=_standing(target, rules))
+    record = _record(target, order, phase, before=action.before, after=_standing(target, rules, left))
     record = msgspec.structs.replace(
         record,
-        outcome=outcome.outcome,
+        outcome=outcome.outcome.value,
         reason=outcome.reason,
         request_id=request_id,
         effective_after=effective,
     )
-    return Settled(key=key_of(target), outcome=outcome, record=record, body=target.body(None))
+    return Settled(
+        key=key_of(target),
+        outcome=outcome,
+        record=record,
+        body=target.body(None),
+        touches_rule=touches_rule,
+    )
 
 
-def _standing(target: Target, rules: Rules) -> tuple[dict[str, Any], ...]:
+def _reason(target: Target, end: End, notes: Sequence[str]) -> str:
+    """Return why it ended so; of a change also that it may not be all: what else may let the same in."""
+    unsure = [one for one in target.action.notes if one.startswith(BALANCERS_UNKNOWN)]
+    return "; ".join(filter(None, [end.reason, *(unsure if end.outcome.is_change else ()), *notes]))
+
+
+def _standing(target: Target, rules: Rules, left: Sequence[str] | None) -> tuple[dict[str, Any], ...]:
     """Return the rule and its additions as they were read, if they were."""
-    ids = [rule_id for fields in target.adds for rule_id in rules.like(fields)]
+    ids = [rule_id for fields in target.adds for rule_id in rules.like(fields)] if left is None else left
     return tuple(rules.by_id[i] for i in dict.fromkeys([target.action.rule_id, *ids]) if i in rules.by_id)
 
 

@@ -7,7 +7,43 @@ nothing.
 from typing import TextIO
 
 from orchestrator.report import as_csv, as_html, as_json, as_ocsf, as_sarif
-from orchestrator.report.view import Emit, ReportError, RunView
+from orchestrator.report.as_code import CODE_FORMATS, CodeView, code_lines, render_code
+from orchestrator.report.as_html import MOST_ROWS, PAGES, OwnerLine, render_owners, render_pages, render_since
+from orchestrator.report.diff import (
+    BECAME,
+    WORSE,
+    Became,
+    Diff,
+    Entry,
+    Gathered,
+    Run,
+    Sides,
+    entries,
+    render_json,
+)
+from orchestrator.report.headline import (
+    Coverage,
+    Headline,
+    Standings,
+    Tally,
+    count,
+    headline,
+    number,
+    of_part,
+    total,
+)
+from orchestrator.report.record import Record
+from orchestrator.report.trend import Point, open_of
+from orchestrator.report.view import (
+    COUNT_MISMATCH,
+    NOT_BEGUN,
+    NOT_FINISHED,
+    Emit,
+    ReportError,
+    RunView,
+    level,
+    owner_name,
+)
 
 _RENDERERS = {
     "html": as_html.render,
@@ -20,7 +56,49 @@ _RENDERERS = {
 FORMATS = tuple(_RENDERERS)
 """The formats, the default first."""
 
-__all__ = ["FORMATS", "ReportError", "RunView", "render"]
+__all__ = [
+    "BECAME",
+    "CODE_FORMATS",
+    "COUNT_MISMATCH",
+    "FORMATS",
+    "MOST_ROWS",
+    "NOT_BEGUN",
+    "NOT_FINISHED",
+    "PAGES",
+    "WORSE",
+    "Became",
+    "CodeView",
+    "Coverage",
+    "Diff",
+    "Entry",
+    "Gathered",
+    "Headline",
+    "OwnerLine",
+    "Point",
+    "Record",
+    "ReportError",
+    "Run",
+    "RunView",
+    "Sides",
+    "Standings",
+    "Tally",
+    "code_lines",
+    "count",
+    "entries",
+    "headline",
+    "level",
+    "number",
+    "of_part",
+    "open_of",
+    "owner_name",
+    "render",
+    "render_code",
+    "render_json",
+    "render_owners",
+    "render_pages",
+    "render_since",
+    "total",
+]
 
 
 def render(view: RunView, format: str, write: Emit | TextIO) -> None:  # noqa: A002  (the command's own word)

@@ -7,38 +7,49 @@ than none.
 
 import re
 from collections.abc import Iterator
+from itertools import chain
 from urllib.parse import quote
 
+import msgspec
+
+from accounts import Unreachable
+from orchestrator.journal import Changes
+from orchestrator.policy import Finding
 from orchestrator.report.as_json import encoded, write_array
 from orchestrator.report.version import version
 from orchestrator.report.view import (
     SEVERITIES,
-    Changes,
     Emit,
     Item,
     RunView,
-    changes_of,
+    Standing,
     fingerprint,
     listed,
+    path_of,
     resource_name,
+    standing,
+    unseen_text,
     witness_text,
 )
 
-_SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
-_LEVELS = {"critical": "error", "high": "error", "medium": "warning", "low": "note"}
+SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
+LEVELS = {"critical": "error", "high": "error", "medium": "warning", "low": "note"}
 # What GitHub sorts by: above 9 critical, above 7 high, above 4 medium.
 _SCORES = {"critical": "9.5", "high": "8.0", "medium": "5.5", "low": "3.0"}
-_KINDS = {
+KINDS: dict[Standing, str] = {
     "open": "fail",
     "exempt": "fail",  # and suppressed
     "managed": "fail",  # as a note: the exposure is real, but the service that owns the group has to end it
     "undetermined": "open",
     "closed": "pass",
     "shadowed": "informational",
+    "wide": "review",  # people are to say whether the source is meant
 }
 _UNREACHABLE: Item = {
     "id": "unreachable",
-    "shortDescription": {"text": "An account, a region or a security group that could not be read"},
+    "shortDescription": {
+        "text": "An account, a region or a security group that was not read, or not in full"
+    },
 }
 
 
@@ -52,12 +63,12 @@ def render(view: RunView, emit: Emit) -> None:
         "rules": rules,
         "notifications": [_UNREACHABLE],
     }
-    emit(f'{{"$schema":"{_SCHEMA}","version":"2.1.0","runs":[{{"tool":{encoded({"driver": driver})}')
+    emit(f'{{"$schema":"{SCHEMA}","version":"2.1.0","runs":[{{"tool":{encoded({"driver": driver})}')
     emit(f',\n"automationDetails":{encoded({"id": f"sgsweep/{view.run_id}"})}')
     emit(f',\n"invocations":[{{"executionSuccessful":{encoded(view.summary.get("complete") is True)}')
     emit(f',"startTimeUtc":"{view.began:%Y-%m-%dT%H:%M:%SZ}"')
     emit(',"toolExecutionNotifications":')
-    write_array(emit, (_notification(item) for item in view.unreachable()))
+    write_array(emit, chain(map(_notification, view.unreachable()), map(_gap, view.incomplete_because)))
     emit('}],\n"results":')
     write_array(emit, _results(view, places))
     emit("}]}\n")
@@ -65,18 +76,19 @@ def render(view: RunView, emit: Emit) -> None:
 
 def _rules(view: RunView) -> list[Item]:
     """Return a reporting descriptor for each check of the run, and for each that a finding names."""
-    worst = {str(check["id"]): str(check.get("severity", "low")) for check in view.checks}
+    worst = {check.id: check.severity.value for check in view.checks}
     for finding in view.findings():
-        seen = worst.setdefault(finding["check_id"], finding["severity"])
-        worst[finding["check_id"]] = min(seen, finding["severity"], key=SEVERITIES.index)
-    return [_rule(check_id, view.check_title(check_id), worst[check_id]) for check_id in sorted(worst)]
+        seen = worst.setdefault(finding.check_id, finding.severity.value)
+        worst[finding.check_id] = min(seen, finding.severity.value, key=SEVERITIES.index)
+    return [descriptor(check_id, view.check_title(check_id), worst[check_id]) for check_id in sorted(worst)]
 
 
-def _rule(check_id: str, title: str, severity: str) -> Item:
+def descriptor(check_id: str, title: str, severity: str) -> Item:
+    """Return what SARIF calls a rule: a check."""
     return {
         "id": check_id,
         "shortDescription": {"text": title},
-        "defaultConfiguration": {"level": _LEVELS[severity]},
+        "defaultConfiguration": {"level": LEVELS[severity]},
         "properties": {
             "security-severity": _SCORES[severity],
             "precision": "very-high",
@@ -86,68 +98,73 @@ def _rule(check_id: str, title: str, severity: str) -> Item:
 
 
 def _results(view: RunView, places: dict[str, int]) -> Iterator[Item]:
-    changes = changes_of(view)
+    changes = Changes(view.effects())
     for finding in view.findings():
-        yield _result(finding, places, changes)
+        yield _result(view, finding, places, changes)
 
 
-def _result(finding: Item, places: dict[str, int], changes: Changes) -> Item:
-    standing = changes.standing(finding)
-    kind = _KINDS[standing]
+def _result(view: RunView, finding: Finding, places: dict[str, int], changes: Changes) -> Item:
+    stands = standing(finding, changes)
+    kind = KINDS[stands]
     identity = fingerprint(finding)
     return {
-        "ruleId": finding["check_id"],
-        "ruleIndex": places[finding["check_id"]],
+        "ruleId": finding.check_id,
+        "ruleIndex": places[finding.check_id],
         "kind": kind,
-        "level": _level(finding, standing) if kind == "fail" else "none",
+        "level": level_of(finding, stands) if kind == "fail" else "none",
         "message": {"text": _message(finding)},
         "locations": [_location(finding)],
         "fingerprints": {"sgsweep/v1": identity},
         # The name under which GitHub tells a known result from a new one.
         "partialFingerprints": {"primaryLocationLineHash": identity},
         # On every result, empty where there is none: absent would mean "not known" (section 3.27.23).
-        "suppressions": _suppressions(finding) if standing == "exempt" else [],
-        "properties": _properties(finding, standing, changes),
+        "suppressions": _suppressions(finding) if stands == "exempt" else [],
+        "properties": {
+            **_properties(finding, stands, changes),
+            "severity_reason": "; ".join(view.lowered(finding)),
+        },
     }
 
 
-def _level(finding: Item, standing: str) -> str:
-    return "note" if standing == "managed" else _LEVELS[finding["severity"]]
+def level_of(finding: Finding, stands: Standing) -> str:
+    """Return the level of a result whose kind is `fail`."""
+    return "note" if stands == "managed" else LEVELS[finding.severity]
 
 
-def _suppressions(finding: Item) -> list[Item]:
-    return [{"kind": "external", "status": "accepted", "justification": finding["reason"]}]
+def _suppressions(finding: Finding) -> list[Item]:
+    return [{"kind": "external", "status": "accepted", "justification": finding.reason}]
 
 
-def _properties(finding: Item, standing: str, changes: Changes) -> Item:
-    keys = ("account_name", "severity", "verdict", "status", "protocol", "witness", "rule")
+def _properties(finding: Finding, stands: Standing, changes: Changes) -> Item:
+    keys = ("account_name", "severity", "verdict", "status", "protocol", "owner", "owner_from")
     return {
-        **{key: finding.get(key) for key in keys},
-        "ports": listed(finding.get("ports")),
-        "sources": listed(finding.get("sources")),
-        "standing": standing,
-        "outcome": changes.outcome(finding),
+        **{key: getattr(finding, key) for key in keys},
+        "witness": msgspec.to_builtins(finding.witness, order="sorted"),
+        "rule": finding.rule,
+        "ports": str(finding.ports),
+        "sources": listed(finding.sources),
+        "standing": stands,
+        "outcome": changes.outcome(finding) or "",
         "resource": resource_name(finding),
     }
 
 
-def _message(finding: Item) -> str:
+def _message(finding: Finding) -> str:
     witness = witness_text(finding)
     proof = f" A packet that gets through: {witness}." if witness else ""
-    group = f"{finding['security_group_name']} ({finding['security_group_id']})"
-    account = finding["account_name"] or finding["account_id"]
-    where = f"Group {group} in {finding['region_id']}, account {account}."
-    return _plain(f"{finding['reason'].rstrip('.')}. {where}{proof}")
+    group = f"{finding.security_group_name} ({finding.security_group_id})"
+    account = finding.account_name or finding.account_id
+    where = f"Group {group} in {finding.region_id}, account {account}."
+    return plain(f"{finding.reason.rstrip('.')}. {where}{proof}")
 
 
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
     """Take from brackets and braces the meaning they have in a SARIF message (sections 3.11.5 and 3.11.6)."""
     return re.sub(r"([{}])", r"\1\1", re.sub(r"([\\\[\]])", r"\\\1", text))
 
 
-def _location(item: Item) -> Item:
-    keys = ("account_id", "region_id", "security_group_id", "rule_id")
-    parts = [str(item[key]) for key in keys if item.get(key)]
+def _location(one: Finding | Unreachable) -> Item:
+    parts = path_of(one)
     kinds = ("account", "region", "security group", "rule")
     logical = {
         "name": parts[-1],
@@ -163,11 +180,19 @@ def _location(item: Item) -> Item:
     }
 
 
-def _notification(item: Item) -> Item:
-    request = f" (request {item['request_id']})" if item.get("request_id") else ""
+def _gap(reason: str) -> Item:
     return {
         "descriptor": {"id": _UNREACHABLE["id"]},
         "level": "error",
-        "message": {"text": _plain(f"Could not be read: {item['code']}: {item['message']}{request}")},
-        "locations": [_location(item)],
+        "message": {"text": plain(f"Incomplete: {reason}")},
+    }
+
+
+def _notification(unseen: Unreachable) -> Item:
+    request = f" (request {unseen.request_id})" if unseen.request_id else ""
+    return {
+        "descriptor": {"id": _UNREACHABLE["id"]},
+        "level": "error",
+        "message": {"text": plain(f"{unseen_text(unseen)}: {unseen.code}: {unseen.message}{request}")},
+        "locations": [_location(unseen)],
     }

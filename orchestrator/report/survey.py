@@ -1,96 +1,125 @@
-"""What the page shows of a run: counted in one pass, with a bounded number of rows kept of each kind.
-
-A run may have a hundred thousand findings and a page must stay a page. So the counts are of everything, the
-rows are the first in a fixed order, and each table says how many more there are and where.
-"""
+"""What the page says of a run in numbers, counted in one pass: what is kept grows with accounts, not with findings."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
-from itertools import groupby
+from collections.abc import Iterator
 
-from orchestrator.report.view import (
-    SEVERITIES,
-    STANDINGS,
-    Item,
-    RunView,
-    changes_of,
-    few,
-    toward,
-    witness_text,
-)
+import msgspec
 
-ROWS_PER_SEVERITY = 500
-ROWS_PER_TABLE = 250
+from accounts import Unreachable
+from orchestrator.journal import Changes, JobState, OutcomeKind
+from orchestrator.policy import Finding
+from orchestrator.report.headline import Tally
+from orchestrator.report.record import Waiver, waiver
+from orchestrator.report.view import SEVERITIES, STANDINGS, RunView, Standing, level, standing
+
 ACCOUNTS_SHOWN = 10
+"""Accounts that stand in the open; the others are a click away."""
 
 
-class Sample:
-    """The first `limit` of all items by `key`, and how many there were."""
+def section(finding: Finding, stands: Standing) -> str:
+    """Return where the page lists the finding: open ones by their severity, the others by how they stand."""
+    return finding.severity.value if stands == "open" else stands
 
-    def __init__(self, limit: int, key: Callable[[Item], tuple[object, ...]]) -> None:
-        self.total = 0
-        self._limit, self._key = limit, key
-        self._kept: list[Item] = []
 
-    def add(self, item: Item) -> None:
-        """Take an item, and forget the last ones when there are twice too many."""
-        self.total += 1
-        self._kept.append(item)
-        if len(self._kept) >= 2 * self._limit:
-            self._kept = self.rows
+_STATES = {
+    JobState.done: "",
+    JobState.unclaimed: "not begun",
+    JobState.claimed: "not finished",
+    JobState.unreachable: "not readable",
+}
+
+
+class AccountLine(msgspec.Struct):
+    """An account of the run: how far it was read, and its findings by section.
+
+    state: None where the run does not say.
+    failed: changes that failed.
+    """
+
+    account_id: str
+    name: str = ""
+    state: JobState | None = None
+    failed: int = 0
+    counts: Counter[str] = msgspec.field(default_factory=Counter)
 
     @property
-    def rows(self) -> list[Item]:
-        """The items that are kept, in order."""
-        return sorted(self._kept, key=self._key)[: self._limit]
+    def open(self) -> int:
+        """How many findings are open."""
+        return sum(self.counts[severity] for severity in SEVERITIES)
 
     @property
-    def more(self) -> int:
-        """How many there are beyond the rows."""
-        return max(0, self.total - self._limit)
+    def set_aside(self) -> int:
+        """How many findings are not open, whatever the cause."""
+        return sum(self.counts.values()) - self.open
 
-    def by_account(self) -> Iterator[tuple[Item, list[Item]]]:
-        """Return the rows account by account: the first row, which names it, and all of them."""
-        for _, group in groupby(self.rows, key=lambda row: row["account_id"]):
-            rows = list(group)
-            yield rows[0], rows
+    @property
+    def state_told(self) -> str:
+        """How far it was read, in words; "" where it was read in full."""
+        return "" if self.state is None else _STATES.get(self.state, "read in part")
+
+    @property
+    def anchor(self) -> str:
+        """The section that lists its worst open finding, "" for none."""
+        return next((severity for severity in SEVERITIES if self.counts[severity]), "")
+
+    @property
+    def rank(self) -> tuple[object, ...]:
+        """What it is sorted by: the worst first, and what was not read in full before what is clean."""
+        is_read = self.state is None or self.state is JobState.done
+        return (*(-self.counts[one] for one in SEVERITIES), is_read, -self.set_aside, self.account_id)
 
 
 class Survey:
-    """Everything the page says, counted and sampled."""
+    """Everything the page says in numbers."""
 
     def __init__(self, view: RunView) -> None:
-        self.changes = changes_of(view)
+        self._view = view
+        self.changes = Changes(view.effects())
+        self.tally = Tally(self.changes)
         self.matrix: Counter[tuple[str, str]] = Counter()
-        self.checks: Counter[tuple[str, str]] = Counter()
-        self._accounts: dict[str, Counter[str]] = {}
-        self._names: dict[str, str] = {}
-        self.open = {severity: Sample(ROWS_PER_SEVERITY, _by_place) for severity in SEVERITIES}
-        self.aside = {
-            s: Sample(ROWS_PER_TABLE, _by_severity) for s in STANDINGS if s not in {"open", "closed"}
-        }
+        self.checks: Counter[tuple[str, str, tuple[str, ...]]] = Counter()
+        self.exempted: Counter[str] = Counter()  # findings by exemption
+        self.places: dict[tuple[str, str], Counter[str]] = {}  # open ones, by account and region
+        self._accounts: dict[str, AccountLine] = {}
+        for known in view.accounts():
+            one = known.account
+            self._accounts[one.account_id] = AccountLine(one.account_id, one.name, known.state)
         for finding in view.findings():
             self._take(finding)
         self.unreachable = Unseen(view)
-        self.outcomes = Outcomes(view)
+        self.outcomes: Counter[str] = Counter()
+        for outcome in view.outcomes():
+            self.outcomes[outcome.outcome.value] += 1
+            self.account(outcome.account_id).failed += outcome.outcome is OutcomeKind.failed
 
-    def _take(self, finding: Item) -> None:
-        standing, severity = self.changes.standing(finding), finding["severity"]
-        self.matrix[severity, standing] += 1
-        if standing in self.aside:
-            self.aside[standing].add(_row(finding))
-        elif standing == "open":
-            self.open[severity].add(_row(finding))
-            account = finding["account_id"]
-            self.checks[finding["check_id"], severity] += 1
-            self._accounts.setdefault(account, Counter())[severity] += 1
-            self._names[account] = finding["account_name"]
+    def _take(self, finding: Finding) -> None:
+        self.tally.add(finding)
+        if finding.exemption:
+            self.exempted[finding.exemption] += 1
+        stands, severity = standing(finding, self.changes), finding.severity.value
+        self.matrix[severity, stands] += 1
+        line = self.account(finding.account_id)
+        line.name = line.name or finding.account_name
+        line.counts[section(finding, stands)] += 1
+        if stands == "open":
+            self.checks[self._view.title_of(finding), severity, self._view.lowered(finding)] += 1
+            place = (finding.account_id, finding.region_id)
+            self.places.setdefault(place, Counter())[severity] += 1
+
+    def account(self, account_id: str) -> AccountLine:
+        """Return the account's line, a new one where nothing was known of it."""
+        return self._accounts.setdefault(account_id, AccountLine(account_id))
 
     def standing(self, standing: str) -> int:
         """How many findings stand so."""
         return sum(self.matrix[severity, standing] for severity in SEVERITIES)
+
+    @property
+    def total(self) -> int:
+        """How many findings there are, however they stand."""
+        return sum(self.matrix.values())
 
     @property
     def columns(self) -> list[str]:
@@ -104,101 +133,43 @@ class Survey:
     @property
     def accounts_open(self) -> int:
         """How many accounts have an open finding."""
-        return len(self._accounts)
+        return sum(1 for line in self._accounts.values() if line.anchor)
 
-    def worst_accounts(self) -> list[tuple[str, str, Counter[str]]]:
-        """Return id, name and open findings by severity of the accounts that have the worst of them."""
+    def accounts(self) -> list[AccountLine]:
+        """Return every account, the worst first."""
+        return sorted(self._accounts.values(), key=lambda line: line.rank)
 
-        def rank(account: str) -> tuple[object, ...]:
-            counts = self._accounts[account]
-            return (*(-counts[severity] for severity in SEVERITIES), account)
+    @property
+    def waivers(self) -> list[Waiver]:
+        """The exemptions of the run, those that cover most first; of a part of a run those that cover something."""
+        view = self._view
+        told = [waiver(one, view.began, self.exempted[one.id]) for one in view.exemptions]
+        told = [one for one in told if one.covers or not view.summary.get("part")]
+        return sorted(told, key=lambda one: (-one.covers, one.exemption.expires, one.exemption.id))
 
-        first = sorted(self._accounts, key=rank)[:ACCOUNTS_SHOWN]
-        return [(account, self._names[account], self._accounts[account]) for account in first]
-
-    def worst_checks(self) -> list[tuple[str, str, int]]:
-        """Return id, severity and number of open findings, the worst first."""
-        ranked = sorted(self.checks.items(), key=lambda c: (SEVERITIES.index(c[0][1]), -c[1], c[0][0]))
-        return [(check_id, severity, count) for (check_id, severity), count in ranked]
+    def worst_checks(self) -> list[tuple[str, str, tuple[str, ...], int]]:
+        """Return title, severity, why it is below the check's own, and number of open findings, the worst first."""
+        ranked = sorted(
+            self.checks.items(), key=lambda c: (SEVERITIES.index(c[0][1]), -c[1], c[0][0], c[0][2])
+        )
+        return [(*key, count) for key, count in ranked]
 
 
 class Unseen:
-    """What could not be read: apart what an owner has accepted."""
+    """What was not read: apart what an owner has accepted."""
 
     def __init__(self, view: RunView) -> None:
-        self.accepted = {str(entry["account"]): entry for entry in view.accepted_unreachable}
-        self.rows = Sample(ROWS_PER_TABLE, _by_place)
-        self.accepted_rows = Sample(ROWS_PER_TABLE, _by_place)
+        self._view = view
+        self.accepted = view.accepted
+        self.total = self.accepted_total = 0
         self.levels: Counter[str] = Counter()
-        for item in view.unreachable():
-            self._take(item)
+        for unseen in view.unreachable():
+            if self.accepted(unseen):
+                self.accepted_total += 1
+            else:
+                self.total += 1
+                self.levels[level(unseen)] += 1
 
-    def _take(self, item: Item) -> None:
-        if item["account_id"] in self.accepted:
-            self.accepted_rows.add(item)
-            return
-        self.rows.add(item)
-        self.levels[_level(item)] += 1
-
-
-class Outcomes:
-    """What was changed, failures first."""
-
-    def __init__(self, view: RunView) -> None:
-        self.rows = Sample(ROWS_PER_TABLE, _by_outcome)
-        self.counts: Counter[str] = Counter()
-        for outcome in view.outcomes():
-            self.counts[outcome["outcome"]] += 1
-            self.rows.add(outcome)
-
-
-def _level(item: Item) -> str:
-    if item.get("security_group_id"):
-        return "security group"
-    return "region" if item.get("region_id") else "account"
-
-
-def _row(finding: Item) -> Item:
-    """Return what a table shows of a finding, so that a kept row does not hold the whole rule."""
-    rule = finding.get("rule") or {}
-    shown = (
-        "account_id",
-        "account_name",
-        "region_id",
-        "security_group_id",
-        "security_group_name",
-        "service_managed",
-        "rule_id",
-        "check_id",
-        "severity",
-        "reason",
-    )
-    return {
-        **{key: finding.get(key) for key in shown},
-        "ports": few(finding.get("ports")) or finding.get("protocol"),
-        "sources": few(finding.get("sources")),
-        "toward": toward(finding),
-        "witness": witness_text(finding),
-        "exposure": finding.get("exposure"),
-        "description": rule.get("Description") or "",
-        "itself": f"{rule.get('IpProtocol', '')} {rule.get('PortRange', '')}".strip(),
-        "priority": rule.get("Priority"),
-    }
-
-
-def _by_place(item: Item) -> tuple[object, ...]:
-    keys = ("account_name", "account_id", "region_id", "security_group_name", "security_group_id", "rule_id")
-    return tuple(str(item.get(key) or "") for key in keys)
-
-
-def _by_severity(item: Item) -> tuple[object, ...]:
-    return (SEVERITIES.index(item["severity"]), *_by_place(item))
-
-
-_WORST_FIRST = ("failed", "drifted", "skipped", "rolled_back")
-
-
-def _by_outcome(item: Item) -> tuple[object, ...]:
-    outcome = item["outcome"]
-    rank = _WORST_FIRST.index(outcome) if outcome in _WORST_FIRST else len(_WORST_FIRST)
-    return (rank, *_by_place(item))
+    def rows(self, *, accepted: bool) -> Iterator[Unreachable]:
+        """Go over those that are accepted, or over those that are not."""
+        return (one for one in self._view.unreachable() if bool(self.accepted(one)) == accepted)

@@ -1,34 +1,51 @@
 """What a report is made from, and how a finding stands now that changes may have been made.
 
-The run's files are never gathered: findings, unreachable things and outcomes are callables that iterate
-anew, so that a renderer may go over them more than once. The items are dicts with the keys of the run
-folder's files.
+The run is never gathered: findings, unreachable things and changes are callables that iterate anew, so that a
+renderer may go over them more than once.
 """
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timezone
-from typing import Any
+from typing import Any, Literal, get_args
 
 import msgspec
 
+from accounts import AcceptedUnreachable, Skipped, Unreachable
+from orchestrator.journal import AccountState, Changes, Effect, Outcome, rule_key
+from orchestrator.plan import Plan
+from orchestrator.policy import UNDETERMINED, Check, Exemption, Finding, Severity
+from orchestrator.report.record import Record
+from orchestrator.report.trend import Point, open_of
+
 Item = dict[str, Any]
-"""One line of a run's file, with that file's own keys."""
+"""A JSON object that is written out."""
 
 Emit = Callable[[str], object]
 """Where a renderer puts its text, piece by piece."""
 
-SEVERITIES = ("critical", "high", "medium", "low")
+SEVERITIES = tuple([severity.value for severity in Severity])
 """From the worst down: the order of every table."""
 
-STANDINGS = ("open", "undetermined", "closed", "exempt", "managed", "shadowed")
-"""How a finding stands: its status, or `undetermined` by its verdict, or `closed` by an outcome."""
+WIDER = "its source is wide, but less than what fails the check"
+NARROW = "its source is far from the whole Internet"
+LATENT = "no public address is attached"
+SHIELDED = "other groups of every public interface drop it"
+UNEXPLAINED = "the run does not say why"
+"""Why a severity is below the check's own."""
 
-_GONE = frozenset({"revoked", "already_absent"})
-_CHANGED = frozenset({"split", "narrowed", "blocked"})
+Standing = Literal["open", "undetermined", "wide", "closed", "exempt", "managed", "shadowed"]
+"""How a finding stands: its status, `undetermined` by its verdict, `closed` by a change, or `wide`: told apart."""
 
+STANDINGS: tuple[Standing, ...] = get_args(Standing)
 
-_TITLES = {"undetermined": "A rule that could not be judged"}
+COUNT_MISMATCH = "CountMismatch"
+"""Code of a place where the cloud counts more than it gave; what it gave is judged."""
+
+NOT_BEGUN, NOT_FINISHED = "NotBegun", "NotFinished"
+"""Codes of accounts that a run was stopped before, or in: nothing was tried there, or not all."""
+
+_TITLES = {UNDETERMINED: "A rule that could not be judged"}
 
 
 class ReportError(ValueError):
@@ -38,30 +55,48 @@ class ReportError(ValueError):
 class RunView(msgspec.Struct, frozen=True, kw_only=True):
     """A run, as far as a report needs it.
 
+    summary: as `summary.json` has it.
     created_at: when the run began, ISO 8601 with an offset.
-    checks: `id`, `title` and `severity` of the run's checks; titles fall back to ids where one is missing.
-    skipped_accounts: `account_id`, `name`, `reason` of the accounts that were left out on purpose.
+    findings: of one account after the other.
+    effects: its changes and rollbacks, as the journal has them: of one account after the other, in the findings' order.
+    accounts: every account of the run, and how far it was read.
+    plan: the latest one, carried out or not.
+    checks: those of the run; titles fall back to ids where one is missing.
+    skipped_accounts: those that were left out on purpose.
     exemption_notes: what there is to say of the exemptions, such as one that has expired or matches nothing.
-    accepted_unreachable: `account`, `owner`, `reason`, `expires` of those entries that still hold.
+    exemptions: the waivers it was judged with, those that have expired among them.
+    record: the audit record of its changes, None where nothing is known of one.
+    folder: the name of the run folder, for the commands that are to be typed; the words DIR where it is not known.
+    earlier: the runs of the same organization before it, the oldest first.
+    accepted: by which entry that still holds something unreachable is accepted, if by any.
     """
 
     summary: Item
     created_at: str
-    findings: Callable[[], Iterator[Item]]
-    unreachable: Callable[[], Iterator[Item]]
-    outcomes: Callable[[], Iterator[Item]]
-    plan: Item | None = None
-    checks: tuple[Item, ...] = ()
-    skipped_accounts: tuple[Item, ...] = ()
+    findings: Callable[[], Iterator[Finding]]
+    unreachable: Callable[[], Iterator[Unreachable]]
+    effects: Callable[[], Iterator[Effect]]
+    accounts: Callable[[], Iterator[AccountState]] = lambda: iter(())
+    plan: Plan | None = None
+    checks: tuple[Check, ...] = ()
+    skipped_accounts: tuple[Skipped, ...] = ()
     exemption_notes: tuple[str, ...] = ()
-    accepted_unreachable: tuple[Item, ...] = ()
+    exemptions: tuple[Exemption, ...] = ()
+    record: Record | None = None
+    folder: str = "DIR"
+    earlier: tuple[Point, ...] = ()
+    accepted: Callable[[Unreachable], AcceptedUnreachable | None] = lambda _: None
+
+    def outcomes(self) -> Iterator[Outcome]:
+        """Go over how the changes ended."""
+        return (effect.outcome for effect in self.effects() if effect.outcome is not None)
 
     @property
     def plan_notes(self) -> list[Item]:
         """What the plan notes of rules it changes: that they came back before, that a pipeline makes their group."""
-        actions = self.plan.get("actions", ()) if self.plan else ()
+        actions = self.plan.actions if self.plan else ()
         keys = ("account_id", "region_id", "security_group_id", "rule_id", "notes")
-        return [{key: action.get(key) for key in keys} for action in actions if action.get("notes")]
+        return [{key: getattr(action, key) for key in keys} for action in actions if action.notes]
 
     @property
     def began(self) -> datetime:
@@ -78,89 +113,127 @@ class RunView(msgspec.Struct, frozen=True, kw_only=True):
         """The run's id, as the summary has it."""
         return str(self.summary.get("run_id", ""))
 
+    @property
+    def trend(self) -> tuple[Point, ...]:
+        """The earlier runs, and this one at the end; nothing where there is no other to compare with."""
+        now = Point(
+            run_id=self.run_id,
+            created_at=self.created_at,
+            open=open_of(self.summary.get("findings") or {}),
+            complete=self.summary.get("complete") is True,
+        )
+        return (*self.earlier, now) if self.earlier else ()
+
+    @property
+    def incomplete_because(self) -> tuple[str, ...]:
+        """Why the run is incomplete, beside what was not read, as the summary has it."""
+        return tuple(self.summary.get("incomplete_because") or ())
+
+    @property
+    def hub_account_id(self) -> str:
+        """The account that acted, as the summary has it; empty if it does not say."""
+        return str((self.summary.get("cloud") or {}).get("hub_account_id", ""))
+
     def check_title(self, check_id: str) -> str:
         """Return the check's title, or its id where no title is known."""
-        titles = (check.get("title") for check in self.checks if check.get("id") == check_id)
-        return str(next(titles, "") or _TITLES.get(check_id, check_id))
+        titles = (check.title for check in self.checks if check.id == check_id)
+        return next(titles, "") or _TITLES.get(check_id, check_id)
+
+    def lowered(self, finding: Finding) -> tuple[str, ...]:
+        """Return why the finding's severity is below its check's, a few words each; nothing where it is not."""
+        check_id = finding.wide_for or finding.check_id
+        check = next((check for check in self.checks if check.id == check_id), None)
+        return () if check is None else _lowered(finding, check.severity)
+
+    def title_of(self, finding: Finding) -> str:
+        """Return the title of the finding's check; of a merely wide source, with that."""
+        title = self.check_title(finding.wide_for or finding.check_id)
+        return f"{title}, by a wide source" if finding.wide_for else title
 
 
-class Changes:
-    """What the outcomes did: the last one of each rule counts, so that a rollback opens a finding again."""
-
-    def __init__(self, outcomes: Iterable[Item], plan: Item | None) -> None:
-        self._last = {_place(outcome): str(outcome["outcome"]) for outcome in outcomes}
-        actions = plan.get("actions", ()) if plan else ()
-        self._checks = {_place(action): frozenset(action.get("check_ids", ())) for action in actions}
-
-    def __bool__(self) -> bool:
-        return bool(self._last)
-
-    def outcome(self, finding: Item) -> str:
-        """Return the last outcome of the finding's rule, or "" for none."""
-        return self._last.get(_place(finding), "")
-
-    def standing(self, finding: Item) -> str:
-        """Return how the finding stands, one of STANDINGS."""
-        if self._closed(finding):
-            return "closed"
-        if finding["verdict"] == "undetermined":
-            return "undetermined"
-        return str(finding["status"])
-
-    def _closed(self, finding: Item) -> bool:
-        """With the rule gone all its findings are closed; with the rule changed, those it was changed for."""
-        outcome, place = self.outcome(finding), _place(finding)
-        if outcome in _GONE:
-            return True
-        return outcome in _CHANGED and finding["check_id"] in self._checks.get(place, {finding["check_id"]})
+def owner_name(finding: Finding) -> str:
+    """Return who owns the finding's group; a run of old knows the account only."""
+    return finding.owner or finding.account_name or finding.account_id
 
 
-def changes_of(view: RunView) -> Changes:
-    """Go over the outcomes once and remember the last one of each rule."""
-    return Changes(view.outcomes(), view.plan)
+def _lowered(finding: Finding, of_check: Severity) -> tuple[str, ...]:
+    own, base, full = (SEVERITIES.index(one) for one in (finding.severity, finding.base_severity, of_check))
+    if own <= full:
+        return ()
+    reasons = []
+    if full < base <= own:
+        reasons.append(WIDER if finding.is_wide else NARROW)
+    if finding.exposure == "latent":
+        attached = finding.attachment
+        is_shielded = attached is not None and attached.exposure == "exposed"
+        reasons.append(SHIELDED if is_shielded else LATENT)
+    return tuple(reasons) or (UNEXPLAINED,)
 
 
-def _place(item: Item) -> tuple[str, ...]:
-    keys = ("account_id", "region_id", "security_group_id", "rule_id")
-    return tuple(str(item.get(key) or "") for key in keys)
+def standing(finding: Finding, changes: Changes) -> Standing:
+    """Return how the finding stands now that changes may have been made."""
+    if changes.has_closed(finding):
+        return "closed"
+    if finding.stands_apart:
+        return "wide"
+    return "undetermined" if finding.is_undetermined else finding.status.value
 
 
-def fingerprint(finding: Item) -> str:
+def level(unseen: Unreachable) -> str:
+    """Return at what level it was tried and not read; of an account that the run did not come to, the code."""
+    if unseen.code in {NOT_BEGUN, NOT_FINISHED}:
+        return unseen.code
+    if unseen.security_group_id:
+        return "security group"
+    return "region" if unseen.region_id else "account"
+
+
+def unseen_text(unseen: Unreachable) -> str:
+    """Return what became of it in a few words: only what was tried could not be read, and some was read in part."""
+    if unseen.code in {NOT_BEGUN, NOT_FINISHED}:
+        return "Not read"
+    return "Not read in full" if unseen.code == COUNT_MISMATCH else "Could not be read"
+
+
+def fingerprint(finding: Finding) -> str:
     """Return an id that is the same in every run, made of the finding's place and check only."""
-    parts = (*_place(finding), str(finding.get("check_id", "")))
+    parts = (*rule_key(finding), *filter(None, (finding.check_id, finding.wide_for)))
     return hashlib.sha256("\n".join(parts).encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def resource_name(item: Item) -> str:
+def resource_name(one: Finding | Unreachable) -> str:
     """Return the group's resource name as RAM spells it: acs:ecs:REGION:ACCOUNT:securitygroup/ID."""
-    region, account, group = (item.get(k) or "*" for k in ("region_id", "account_id", "security_group_id"))
-    return f"acs:ecs:{region}:{account}:securitygroup/{group}"
+    region, group = one.region_id or "*", one.security_group_id or "*"
+    return f"acs:ecs:{region}:{one.account_id or '*'}:securitygroup/{group}"
 
 
-def listed(value: object) -> str:
-    """Return a list as text, or a text as it is: `ports` and `sources` may come as either."""
-    if isinstance(value, (list, tuple)):
-        return ", ".join(str(part) for part in value)
-    return "" if value is None else str(value)
+def path_of(one: Finding | Unreachable) -> list[str]:
+    """Return the place from the account down, as far as it is known: region, group, rule."""
+    rule_id = one.rule_id if isinstance(one, Finding) else None
+    return [part for part in (one.account_id, one.region_id, one.security_group_id, rule_id) if part]
 
 
-def witness_text(finding: Item) -> str:
+def listed(values: Sequence[str]) -> str:
+    """Return a list as text."""
+    return ", ".join(values)
+
+
+def witness_text(finding: Finding) -> str:
     """Return the packet that gets through, "tcp/22 from 203.0.114.7", or "" where none does."""
-    witness = finding.get("witness")
-    if not witness or finding["verdict"] != "fail" or finding["status"] == "shadowed":
+    witness = finding.witness
+    if witness is None or not finding.lets_in:
         return ""
-    port = witness.get("port")
-    service = witness.get("protocol", "") if port is None else f"{witness.get('protocol', '')}/{port}"
-    return f"{service} {toward(finding)} {witness.get('source', '')}"
+    service = witness.protocol if witness.port is None else f"{witness.protocol}/{witness.port}"
+    return f"{service} {toward(finding)} {witness.source}"
 
 
-def toward(finding: Item) -> str:
+def toward(finding: Finding) -> str:
     """Return "from" for an ingress rule, whose far end is a source, and "to" for an egress rule."""
-    return "to" if finding.get("direction") == "egress" else "from"
+    return "to" if finding.direction == "egress" else "from"
 
 
-def few(values: object, most: int = 4) -> str:
-    """Return the first few of a list, "tcp/22, tcp/23 and 5 more"; a text as it is."""
-    if not isinstance(values, (list, tuple)) or len(values) <= most:
+def few(values: Sequence[str], most: int = 4) -> str:
+    """Return the first few of a list, "tcp/22, tcp/23 and 5 more"."""
+    if len(values) <= most:
         return listed(values)
     return f"{listed(values[:most])} and {len(values) - most} more"

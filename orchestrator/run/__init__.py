@@ -1,46 +1,114 @@
 """The composition root: one function for each command, made of the rooms below. The only place that fans out."""
 
 from orchestrator.plan import describe as describe_plan
+from orchestrator.plan import describe_identity as describe_plan_identity
+from orchestrator.plan import summarize as summarize_plan
 from orchestrator.remediate import Brake
+from orchestrator.run.agreement import Agreement
 from orchestrator.run.changing import Approval, Changed, apply, brake_of, rollback
+from orchestrator.run.checking import CodeChecked, check
 from orchestrator.run.closing import Closed, close
-from orchestrator.run.filters import Filters
+from orchestrator.run.connection import Connection
+from orchestrator.run.cross_check import SecondWitness
+from orchestrator.run.diffing import diff_html, diff_json, differing
+from orchestrator.run.eventpath import EventTried, try_events
+from orchestrator.run.filters import Filters, of_severities
 from orchestrator.run.folder import Summary
-from orchestrator.run.hub import key_and_value
-from orchestrator.run.planning import Planned, explain_rule, plan
+from orchestrator.run.narrowing import Part
+from orchestrator.run.notifying import (
+    apply_notice,
+    close_notice,
+    failed_notice,
+    is_notified,
+    scan_notice,
+    send_notices,
+    send_test,
+)
+from orchestrator.run.owning import CodePatched, patch
+from orchestrator.run.planning import Planned, changing_protected, explain_rule, plan
 from orchestrator.run.progress import Progress
 from orchestrator.run.refusals import RefusedError, UsageError, explain_error
-from orchestrator.run.scanning import AccountList, list_accounts, resume, scan
-from orchestrator.run.telling import report
-from orchestrator.run.verifying import Verified, sign_record, verify, verify_offline
+from orchestrator.run.reviewing import Reviewed, review, review_json
+from orchestrator.run.scanning import (
+    AccountList,
+    dated_folder,
+    holds_run,
+    list_accounts,
+    new_run_id,
+    resume,
+    scan,
+)
+from orchestrator.run.signing import Signed, read_private_key, sign_plan, sign_record
+from orchestrator.run.splitting import split_by_owner
+from orchestrator.run.telling import account_names, open_by_account, report, summary_of
+from orchestrator.run.trying import Tried, try_cloud
+from orchestrator.run.verifying import Verified, verify, verify_offline
 
 __all__ = [
     "AccountList",
+    "Agreement",
     "Approval",
     "Brake",
     "Changed",
     "Closed",
+    "CodeChecked",
+    "CodePatched",
+    "Connection",
+    "EventTried",
     "Filters",
+    "Part",
     "Planned",
     "Progress",
     "RefusedError",
+    "Reviewed",
+    "SecondWitness",
+    "Signed",
     "Summary",
+    "Tried",
     "UsageError",
     "Verified",
+    "account_names",
     "apply",
+    "apply_notice",
     "brake_of",
+    "changing_protected",
+    "check",
     "close",
+    "close_notice",
+    "dated_folder",
     "describe_plan",
+    "describe_plan_identity",
+    "diff_html",
+    "diff_json",
+    "differing",
     "explain_error",
     "explain_rule",
-    "key_and_value",
+    "failed_notice",
+    "holds_run",
+    "is_notified",
     "list_accounts",
+    "new_run_id",
+    "of_severities",
+    "open_by_account",
+    "patch",
     "plan",
+    "read_private_key",
     "report",
     "resume",
+    "review",
+    "review_json",
     "rollback",
     "scan",
+    "scan_notice",
+    "send_notices",
+    "send_test",
+    "sign_plan",
     "sign_record",
+    "split_by_owner",
+    "summarize_plan",
+    "summary_of",
+    "try_cloud",
+    "try_events",
     "verify",
     "verify_offline",
 ]

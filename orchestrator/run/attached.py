@@ -10,20 +10,20 @@ from msgspec import structs
 from orchestrator.inventory import Interfaces
 from orchestrator.journal import Claim, Journal
 from orchestrator.policy import (
-    WIDE,
     Check,
     Exemption,
     Finding,
-    Status,
-    Verdict,
+    Owners,
     attach,
     evaluate_together,
     gets_through,
+    owner_of,
     still_reachable_via,
 )
 from orchestrator.securitygroup import SecurityGroup
 
 _KEPT = 32  # groups
+_OF_GROUP = ("protection", "owner", "owner_from")
 
 
 class Attached:
@@ -42,6 +42,7 @@ class Attached:
         interfaces: Interfaces,
         guards: dict[str, SecurityGroup],
         judge: tuple[tuple[Check, ...], datetime, tuple[Exemption, ...]],
+        owners: Owners,
     ) -> None:
         self._journal = journal
         self._claim = claim
@@ -49,6 +50,7 @@ class Attached:
         self._interfaces = interfaces
         self._guards = guards
         self._judge = judge
+        self._owners = owners
         # Of the group that is being weighed: its neighbours are read once, and then let go.
         self._read: dict[str, SecurityGroup | None] = {}
 
@@ -61,9 +63,16 @@ class Attached:
             if observed is not None:
                 neighbours = self._neighbours(group_id)
                 every = self._with_merged(group_id, findings, neighbours)
-                weighed = [self._weighed(finding, neighbours) for finding in every]
+                own = self._owner(observed.group()) if self._owners.tags else {}
+                weighed = [structs.replace(self._weighed(one, neighbours), **own) for one in every]
                 await self._journal.record_group(self._claim, observed, weighed)
             self._read.clear()
+
+    def _owner(self, group: SecurityGroup) -> dict[str, str]:
+        """Return who owns the group, now that the tags of its instances are known."""
+        tags = [interface.tags for interface in self._interfaces.of(group.security_group_id)]
+        owner = owner_of(self._owners, group, tags)
+        return {"owner": owner.name, "owner_from": owner.taken_from}
 
     def _with_merged(
         self, group_id: str, findings: Sequence[Finding], neighbours: Iterable[tuple[str, ...]]
@@ -73,24 +82,28 @@ class Attached:
         Nothing is done about these: which of the groups should give way is for people to say.
         """
         added: dict[tuple[str, str], Finding] = {}
+        # of the group, so all have the same
+        own = next(({key: getattr(one, key) for key in _OF_GROUP} for one in findings), {})
         for ids in neighbours:
             for one in self._failing_among(self._groups(ids)):
-                if one.security_group_id == group_id and one.check_id != WIDE:
-                    added.setdefault((one.rule_id, one.check_id), structs.replace(one, action="report"))
+                if one.security_group_id == group_id and not one.is_wide:
+                    added.setdefault(
+                        (one.rule_id, one.check_id), structs.replace(one, action="report", **own)
+                    )
         for one in findings:
             added.pop((one.rule_id, one.check_id), None)
         failing = {rule_id for rule_id, _ in added}
-        kept = [one for one in findings if one.check_id != WIDE or one.rule_id not in failing]
+        kept = [one for one in findings if not one.is_wide or one.rule_id not in failing]
         return [*kept, *added.values()]
 
     def _failing_among(self, groups: Sequence[SecurityGroup]) -> list[Finding]:
         """Return what is open and fails among all the rules of an interface; nothing where one group alone matters."""
         found = evaluate_together(groups, *self._judge) if len(groups) > 1 else ()
-        return [one for one in found if one.verdict is Verdict.fail and one.status is Status.open]
+        return [one for one in found if one.is_open]
 
     def _weighed(self, finding: Finding, neighbours: Mapping[tuple[str, ...], bool]) -> Finding:
         attachment = self._interfaces.attachment(finding.security_group_id)
-        if finding.verdict is not Verdict.fail or finding.status is not Status.open:
+        if not finding.is_open or finding.balancer_id:
             return attach(finding, attachment)
         via: dict[str, None] = {}
         reached = False

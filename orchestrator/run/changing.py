@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+import hashlib
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from datetime import timedelta
-from fnmatch import fnmatchcase
 from pathlib import Path
 
 import msgspec
 
 from accounts import Account
-from orchestrator.audit import unsigned_by
-from orchestrator.config import Config, RemediationTable
-from orchestrator.journal import Journal, Outcome, Reader
+from orchestrator.config import Config
+from orchestrator.files import replaced
+from orchestrator.journal import Journal, Outcome, OutcomeKind, read_trusted
 from orchestrator.plan import (
     Action,
     Plan,
@@ -21,14 +21,14 @@ from orchestrator.plan import (
     check_digest,
     check_identity,
     check_limits,
-    signatures,
-    signing_input,
 )
 from orchestrator.remediate import (
     Brake,
     Order,
+    Settings,
     Stopped,
     Undo,
+    disagreement,
     encode_undos,
     remediate_account,
     roll_back_account,
@@ -38,17 +38,19 @@ from orchestrator.remediate import (
     undos,
     waves,
 )
-from orchestrator.run.folder import export_outcomes, replaced
-from orchestrator.run.hub import Hub, endpoint_identity, opened
-from orchestrator.run.planning import plan_settings, read_key, totals
+from orchestrator.run.connection import note
+from orchestrator.run.folder import export_outcomes
+from orchestrator.run.guarding import guard_of, refuse_protected, refuse_unjustified
+from orchestrator.run.hub import Hub, opened
+from orchestrator.run.planning import refuse_rolled_back, refuse_unknown_groups, totals
 from orchestrator.run.preflight import Entrance, refuse_what_cannot_be_undone
 from orchestrator.run.progress import Progress
 from orchestrator.run.refusals import RefusedError, UsageError
 from orchestrator.run.scanning import now, refuse_other_cloud
+from orchestrator.run.signing import recorded, refuse_unproved, refuse_unsigned
 from orchestrator.run.telling import write_report
 
 STOP = "STOP"
-_MIN_CHANGES = 5
 
 Confirm = Callable[[int, int | None], None]
 """Is told in how many accounts how many rules will be changed (None: not known yet); raises to refuse."""
@@ -61,28 +63,40 @@ class Changed(msgspec.Struct, frozen=True):
         outcomes: how many changes ended in which way, over all of the job.
         failed: those that failed, with their reason.
         stopped: why it stopped early; empty if it did not.
+        left: changes that were to be made and are not, since it stopped.
+        others: rules of the same content as one that was gone, under another id.
+        nothing_left: all of it was done before; nothing was done now.
         folder: the run folder.
+        digest: of a rollback: what exactly was undone.
     """
 
-    outcomes: dict[str, int]
+    outcomes: dict[OutcomeKind, int]
     failed: tuple[Outcome, ...]
     stopped: str
     folder: Path
+    left: int = 0
+    others: int = 0
+    nothing_left: bool = False
+    digest: str = ""
 
     @property
     def exit_code(self) -> int:
-        """Return 5 if a change failed, 3 if it stopped early, 1 if a rule that drifted was left alone, else 0."""
+        """Return 5 if a change failed, 3 if it stopped early, 1 if a rule was left alone or stands again, else 0."""
         if self.failed:
             return 5
         if self.stopped:
             return 3
-        return 1 if self.outcomes.get("drifted") else 0
+        left_alone = self.outcomes.get(OutcomeKind.drifted) or self.outcomes.get(OutcomeKind.skipped)
+        return 1 if left_alone or self.others else 0
 
 
 class Approval(msgspec.Struct, frozen=True):
-    """What the user brought: the digest, and the public keys that must have signed the plan."""
+    """What the user brought: the digest of what is to be done, and the public keys, all of which must have signed.
 
-    digest: str
+    For a plan the digest is needed. For a rollback it may be empty, and the record that it is derived from is signed.
+    """
+
+    digest: str = ""
     keys: tuple[Path, ...] = ()
 
 
@@ -98,36 +112,47 @@ async def apply(
 
     Raises:
         PlanError, UnsafePlan, RefusedError: it must not be carried out; nothing was changed.
+        UsageError: a protected group that is to be changed is not in the plan; the same.
         JournalError: the run folder cannot be used, or could not be written; nothing was called after that.
     """
     plan = _approved(path, approval, config)
-    _refuse_bad_waves(config.remediation)
-    async with Journal.open(path.parent) as journal:
+    async with recorded(path.parent) as journal:
         if journal.header.run_id != plan.run_id:
             raise RefusedError(
                 f"the plan is of run {plan.run_id}, the folder holds run {journal.header.run_id}"
             )
-        async with opened(config, plan.run_id) as hub:
-            check_identity(plan, hub.identity.account_id, endpoint_identity(config.cloud))
+        async with opened(config, plan.run_id, progress) as hub:
+            check_identity(plan, hub.identity.account_id, config.cloud.identity)
             work = Work(hub, journal, config.remediation, progress, f"apply:{plan.digest}", brake)
             by_account = _by_account(plan.actions)
-            refuse_rolled_back(journal, work.job)
-            _refuse_protected(plan.actions, config.remediation, journal)
-            check_limits(plan.actions, plan_settings(config.remediation), totals(journal))
-            confirm(len(by_account), len(plan.actions))
+            refuse_rolled_back(journal)
+            refuse_unknown_groups(
+                config.remediation.change_protected, [one.security_group_id for one in plan.actions]
+            )
+            refuse_protected(plan.actions, config.remediation, journal)
+            refuse_unjustified(plan.actions, config.remediation, journal)
+            check_limits(plan.actions, config.remediation, totals(journal))
             entrances = {
                 one: work.entrance(one, session_policies(actions)) for one, actions in by_account.items()
             }
-            await refuse_what_cannot_be_undone(entrances, by_account)
+            if asked_unless_stopped(work.brake, confirm, len(by_account), len(plan.actions)):
+                await refuse_what_cannot_be_undone(entrances, by_account)
 
             async def one(account_id: str) -> Sequence[Outcome] | None:
                 entrance = entrances[account_id]
                 order = await work.order(entrance, plan.digest)
                 return await remediate_account(
-                    entrance.enter, journal, by_account[account_id], order, work.brake
+                    entrance.enter,
+                    journal,
+                    by_account[account_id],
+                    order,
+                    work.brake,
+                    guard_of(journal, config, entrance.account),
+                    config.remediation,
+                    check_counts=config.cloud.checks_rule_counts,
                 )
 
-            return await work.run(tuple(by_account), one)
+            return await work.run(by_account, one)
 
 
 async def rollback(
@@ -137,6 +162,7 @@ async def rollback(
     confirm: Confirm,
     progress: Progress,
     brake: Brake | None = None,
+    approval: Approval = Approval(),  # noqa: B008 - it is frozen
 ) -> Changed:
     """Put back what this run removed, and remove what it added.
 
@@ -147,34 +173,66 @@ async def rollback(
         confirm: asked before anything is changed.
         progress: what is shown.
         brake: stops it between two calls.
+        approval: what must fit, where it is given.
 
     Raises:
         UsageError: nothing that this run changed is selected.
-        RefusedError, JournalError: as in `apply`.
+        RefusedError: the record is broken, or not approved as it must be; or as in `apply`.
+        JournalError: as in `apply`.
     """
-    _refuse_bad_waves(config.remediation)
-    async with Journal.open(folder) as journal, opened(config, journal.header.run_id) as hub:
+    async with (
+        recorded(folder) as journal,
+        opened(config, journal.header.run_id, progress) as hub,
+    ):
         refuse_other_cloud(journal.header, config, hub)
-        undoing = undos(journal.all_effects(), **selection)
+        proved = refuse_unproved(folder, approval.keys)
+        progress.told(f"the record that is rolled back is {proved.told}")
+        if why := disagreement(journal.all_effects(), journal.audit_records()):
+            raise RefusedError(f"{why}: somebody edited it. Nothing was changed; keep the folder as evidence")
+        undoing = undos(journal.all_effects(), journal.audit_records(), **selection)
         _refuse_nothing(journal, selection)
+        undone = {(one.undoes, one.place, one.rule_id) for one in journal.all_effects() if one.has_undone}
         job = rollback_job(undoing)
-        digest = job.partition(":")[2]
+        digest = hashlib.sha256(encode_undos(undoing)).hexdigest()
+        progress.told(f"the digest of this rollback: {digest}")
+        _refuse_other_rollback(digest, approval)
         with replaced(folder / f"rollback-{digest[:12]}.json") as file:
             file.write(encode_undos(undoing))
         work = Work(hub, journal, config.remediation, progress, job, brake)
         by_account: dict[str, list[Undo]] = {}
+        left = [one for one in undoing if (one.job, one.action.place, one.action.rule_id) not in undone]
+        concerned = {one.action.account_id for one in left}
         for undo in undoing:
-            by_account.setdefault(undo.action.account_id, []).append(undo)
-        if not undoing:
-            return work.result("")
-        confirm(len(by_account), len(undoing))
+            if undo.action.account_id in concerned:
+                by_account.setdefault(undo.action.account_id, []).append(undo)
+        if not left:
+            return Changed({}, (), "", folder, nothing_left=True, digest=digest)
+        asked_unless_stopped(work.brake, confirm, len(by_account), len(left))
 
         async def one(account_id: str) -> Sequence[Outcome] | None:
             entrance = work.entrance(account_id, undo_policies(by_account[account_id]))
             order = await work.order(entrance, digest)
-            return await roll_back_account(entrance.enter, journal, by_account[account_id], order, work.brake)
+            return await roll_back_account(
+                entrance.enter,
+                journal,
+                by_account[account_id],
+                order,
+                work.brake,
+                config.remediation,
+                check_counts=config.cloud.checks_rule_counts,
+            )
 
-        return await work.run(tuple(by_account), one)
+        return msgspec.structs.replace(await work.run(by_account, one), digest=digest)
+
+
+def asked_unless_stopped(brake: Brake, confirm: Confirm, accounts: int, rules: int | None) -> bool:
+    """Ask before anything is changed; not where a brake is on, for then nothing will be. Tell whether it was asked."""
+    try:
+        brake.check()
+    except Stopped:
+        return False
+    confirm(accounts, rules)
+    return True
 
 
 class Work:
@@ -184,7 +242,7 @@ class Work:
         self,
         hub: Hub,
         journal: Journal,
-        rails: RemediationTable,
+        rails: Settings,
         progress: Progress,
         job: str,
         brake: Brake | None,
@@ -196,9 +254,14 @@ class Work:
         self._rails = rails
         self._progress = progress
         self._accounts = {state.account.account_id: state.account for state in journal.accounts()}
-        self._gate = asyncio.Semaphore(hub.config.limits.max_accounts)
-        progress.stage = job.partition(":")[0]
-        progress.watch(hub.count_calls, hub.quota_seconds)
+        self._did_something = False
+        self._gate = asyncio.Semaphore(hub.config.cloud.limits.max_accounts)
+        self._stage = progress.stage = job.partition(":")[0]
+        progress.watch(hub.count_calls, hub.quota_seconds, hub.longest_waits)
+
+    def _name_of(self, account_id: str) -> str:
+        account = self._accounts.get(account_id)
+        return f"{account_id} {account.name}".strip() if account else account_id
 
     def entrance(self, account_id: str, policies: Sequence[str]) -> Entrance:
         """Return the way into an account, by sessions that may do what these policies say."""
@@ -207,30 +270,31 @@ class Work:
 
     async def order(self, entrance: Entrance, digest: str) -> Order:
         """Return what all changes of the account have in common; proves that the session is in that account."""
-        return Order(
-            job=self.job,
-            who=await entrance.prove(),
-            now=now,
-            plan_digest=digest,
-            incident=self.journal.header.incident,
-        )
+        return await order_of(self.journal, self.job, entrance, digest)
 
     async def run(
-        self, account_ids: Sequence[str], one: Callable[[str], Awaitable[Sequence[Outcome] | None]]
+        self,
+        by_account: Mapping[str, Sequence[Action | Undo]],
+        one: Callable[[str], Awaitable[Sequence[Outcome] | None]],
     ) -> Changed:
         """Go through the waves; each must have succeeded before the next begins."""
+        account_ids = tuple(by_account)
         self._progress.accounts = len(account_ids)
+        await note(self.journal, self.hub.connection, now().isoformat())
         stopped = ""
         try:
-            for wave in waves(account_ids, self._rails.waves):
+            every = waves(account_ids, self._rails.waves)
+            for number, wave in enumerate(every, 1):
                 self.brake.check()
+                if len(every) > 1:
+                    self._progress.stage = f"{self._stage}, wave {number} of {len(every)}"
                 await self._wave(wave, one)
         except Stopped as stop:
             stopped = str(stop)
         finally:
             export_outcomes(self.journal)
             write_report(self.journal.folder)
-        return self.result(stopped)
+        return self._result(by_account, stopped)
 
     async def _wave(
         self, account_ids: Sequence[str], one: Callable[[str], Awaitable[Sequence[Outcome] | None]]
@@ -245,57 +309,63 @@ class Work:
 
         async def work(account_id: str) -> None:
             async with self._gate:
-                self._progress.enter(account_id, lambda: account_id)
+                self._progress.enter(account_id, lambda: self._name_of(account_id))
                 try:
-                    ended.extend(await one(account_id) or ())
+                    outcomes = await one(account_id)
+                    self._did_something |= outcomes is not None
+                    ended.extend(outcomes or ())
                 except Stopped as stop:
                     stops.append(stop)
-                self._progress.leave(account_id)
+                    self._progress.drop(account_id)
+                else:
+                    self._progress.leave(account_id)
 
         async with asyncio.TaskGroup() as tasks:
             for account_id in account_ids:
                 tasks.create_task(work(account_id))
         if stops:
             raise stops[0]
-        failed = [outcome for outcome in ended if outcome.outcome == "failed"]
+        failed = [outcome for outcome in ended if outcome.outcome is OutcomeKind.failed]
         if failed and len(self._rails.waves) > 1:
             raise Stopped(f"{len(failed)} changes of this wave failed: the next one is not begun")
 
-    def result(self, stopped: str) -> Changed:
+    def _result(self, by_account: Mapping[str, Sequence[Action | Undo]], stopped: str) -> Changed:
         """Return what the job has come to, over all its deliveries."""
-        return changed_of(self.journal, self.job, stopped)
+        effects = [one for one in self.journal.all_effects(self.job) if one.outcome is not None]
+        wanted = sum(map(len, by_account.values()))
+        left = wanted - sum(1 for one in effects if one.account_id in by_account)
+        outcomes = [one.outcome for one in effects if one.outcome is not None]
+        ended = changed_by(outcomes, stopped, self.journal.folder, left if stopped else 0)
+        return msgspec.structs.replace(ended, nothing_left=not (self._did_something or stopped))
 
 
-def refuse_rolled_back(journal: Journal, job: str = "") -> None:
-    """Refuse to go on with changes that were undone since: nothing would be done, and all be told as done.
-
-    Args:
-        journal: the run's.
-        job: the changes; of any job if empty.
-
-    Raises:
-        RefusedError: some were rolled back.
-    """
-    for effect in journal.all_effects():
-        undone = effect.outcome is not None and effect.outcome.outcome == "rolled_back"
-        if undone and effect.body and (not job or effect.body.get("undoes") == job):
-            raise RefusedError("changes of this run were rolled back: scan and plan anew, in another folder")
-
-
-def changed_of(reader: Reader, job: str | None, stopped: str) -> Changed:
-    """Return what a job, or all jobs of a run, have come to."""
-    count: dict[str, int] = {}
+def changed_by(outcomes: Iterable[Outcome], stopped: str, folder: Path, left: int = 0) -> Changed:
+    """Return what these outcomes have come to."""
+    count: dict[OutcomeKind, int] = {}
     failed: list[Outcome] = []
-    for outcome in reader.outcomes(job):
+    others = 0
+    for outcome in outcomes:
         count[outcome.outcome] = count.get(outcome.outcome, 0) + 1
-        if outcome.outcome == "failed":
+        others += outcome.stands_again
+        if outcome.outcome is OutcomeKind.failed:
             failed.append(outcome)
-    return Changed(count, tuple(failed), stopped, reader.folder)
+    return Changed(count, tuple(failed), stopped, folder, left, others)
 
 
-def brake_of(folder: Path, rails: RemediationTable) -> Brake:
+async def order_of(journal: Journal, job: str, entrance: Entrance, digest: str) -> Order:
+    """Return what all changes of the account have in common; proves that the session is in that account."""
+    return Order(
+        job=job,
+        who=await entrance.prove(),
+        now=now,
+        plan_digest=digest,
+        incident=journal.header.incident,
+    )
+
+
+def brake_of(folder: Path, rails: Settings) -> Brake:
     """Return the brake that the rails ask for; a file STOP in the run folder stops it, too."""
-    return Brake(folder / STOP, max_failed_share=rails.max_failure_rate, min_changes=_MIN_CHANGES)
+    return Brake(folder / STOP, max_failed_share=rails.max_failure_rate)
 
 
 def undo_policies(undoing: Iterable[Undo]) -> list[str]:
@@ -313,37 +383,25 @@ def _by_account(actions: Iterable[Action]) -> dict[str, list[Action]]:
 def _approved(path: Path, approval: Approval, config: Config) -> Plan:
     """Return the plan, if it is the one that was approved, by all who must, and not too old."""
     try:
-        data = path.read_bytes()
+        data = read_trusted(path)
     except OSError as error:
         raise UsageError(f"the plan {path} cannot be read: {error.strerror}") from None
     plan = check_digest(data, approval.digest)
-    missing = unsigned_by(signing_input(plan), signatures(plan), [read_key(key) for key in approval.keys])
-    if missing:
-        named = ", ".join(str(approval.keys[place]) for place in missing)
-        raise RefusedError(f"the plan is not signed by {named}. Sign it with `sgsweep plan --sign`")
+    refuse_unsigned(plan, approval.keys)
     check_age(plan, now(), timedelta(hours=config.remediation.max_age_hours))
     return plan
 
 
-def _refuse_protected(actions: Iterable[Action], rails: RemediationTable, journal: Journal) -> None:
-    """Refuse a plan about what is protected by now, though it was not when the plan was made.
+def _refuse_other_rollback(digest: str, approval: Approval) -> None:
+    """Refuse to undo something else than was approved.
 
     Raises:
-        RefusedError: names the first such action.
+        RefusedError: names both.
     """
-    names = {state.account.account_id: state.account.name for state in journal.accounts()}
-    for action in actions:
-        account = (action.account_id, names.get(action.account_id, ""))
-        for pattern in rails.protected_accounts:
-            if any(fnmatchcase(text, pattern) for text in account if text):
-                raise RefusedError(
-                    f"account {action.account_id} is protected ({pattern}): make the plan again"
-                )
-        for pattern in rails.protected_groups:
-            if fnmatchcase(action.security_group_id, pattern):
-                raise RefusedError(
-                    f"group {action.security_group_id} is protected ({pattern}): make the plan again"
-                )
+    if approval.digest and approval.digest != digest:
+        raise RefusedError(
+            f"this is another rollback: its digest is {digest}, {approval.digest} was given. Nothing was changed"
+        )
 
 
 def _refuse_nothing(journal: Journal, selection: dict[str, str]) -> None:
@@ -355,11 +413,3 @@ def _refuse_nothing(journal: Journal, selection: dict[str, str]) -> None:
     raise UsageError(
         f"this run has changed nothing{' that fits ' if asked else ''}{asked}: nothing to put back"
     )
-
-
-def _refuse_bad_waves(rails: RemediationTable) -> None:
-    """Refuse waves that are none before anybody is asked to confirm them."""
-    try:
-        waves((), rails.waves)
-    except ValueError as error:
-        raise UsageError(f"[remediation] waves: {error}") from None

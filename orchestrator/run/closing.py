@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -10,12 +11,13 @@ import msgspec
 from accounts import Account
 from orchestrator.cloud.errors import CloudError
 from orchestrator.config import Config
-from orchestrator.journal import Journal, Outcome, Reader
+from orchestrator.files import make_folder, replaced
+from orchestrator.journal import Changes, Journal, OutcomeKind, Reader, read_trusted
 from orchestrator.plan import (
+    LIMITS,
     Action,
     Place,
     Plan,
-    Settings,
     Totals,
     UnsafePlan,
     check_identity,
@@ -24,25 +26,36 @@ from orchestrator.plan import (
     encode,
     make_plan,
 )
-from orchestrator.policy import Finding, Status, Verdict
+from orchestrator.policy import Finding
 from orchestrator.remediate import (
-    CLOSING,
     Brake,
+    Settings,
     Stopped,
     remediate_account,
     removed_before,
     session_policies,
 )
-from orchestrator.run.changing import Changed, Confirm, Work, brake_of, changed_of, refuse_rolled_back
+from orchestrator.report import Tally, total
+from orchestrator.run.changing import (
+    Changed,
+    Confirm,
+    asked_unless_stopped,
+    brake_of,
+    changed_by,
+    order_of,
+)
+from orchestrator.run.connection import note
 from orchestrator.run.filters import Filters
-from orchestrator.run.folder import Summary, export_outcomes, replaced
+from orchestrator.run.folder import Summary, export_outcomes
+from orchestrator.run.guarding import guard_of, refuse_protected
 from orchestrator.run.hub import Hub
-from orchestrator.run.planning import judge_of, plan_settings, totals
-from orchestrator.run.preflight import refuse_what_cannot_be_undone
+from orchestrator.run.planning import judge_of, refuse_rolled_back, totals
+from orchestrator.run.preflight import Entrance, refuse_what_cannot_be_undone
 from orchestrator.run.progress import Progress
 from orchestrator.run.refusals import RefusedError
 from orchestrator.run.scanning import judgement_of, now, scan_or_resume
-from orchestrator.run.telling import write_report
+from orchestrator.run.signing import refuse_older, remember_record
+from orchestrator.run.unseen import tried
 
 PLANS = "plans"
 
@@ -63,13 +76,19 @@ class Closed(msgspec.Struct, frozen=True):
         summary: of the sweep.
         changed: of the changes.
         left_open: failing findings that stay open, because they were skipped, drifted or failed.
+        left_protected: those of them whose group is protected.
+        rules_open: the rules that they are of.
         still_reachable: what stays reachable through another group.
+        planned: what would be done, where nothing was to be done.
     """
 
     summary: Summary
     changed: Changed
     left_open: int
+    rules_open: int
     still_reachable: tuple[StillReachable, ...]
+    left_protected: int = 0
+    planned: Plan | None = None
 
     @property
     def exit_code(self) -> int:
@@ -78,7 +97,7 @@ class Closed(msgspec.Struct, frozen=True):
             return 5
         if self.changed.stopped or not self.summary.complete:
             return 3
-        return 1 if self.left_open else 0
+        return 1 if self.left_open or self.changed.others else 0
 
 
 async def close(
@@ -89,63 +108,101 @@ async def close(
     confirm: Confirm,
     progress: Progress,
     brake: Brake | None = None,
+    *,
+    dry_run: bool = False,
 ) -> Closed:
-    """Find and close in one stream. Run again with the same folder, it goes on where it stopped.
+    """Find and close in one stream. Run again with the same folder, it reads everything again: a numbered pass.
+
+    Args:
+        config: as for a scan; its [remediation] says what may be changed.
+        filters: what to look for and where.
+        out: the run folder.
+        incident: its name, in every record.
+        confirm: asked before anything is changed.
+        progress: what is shown.
+        brake: stops it between two calls.
+        dry_run: change nothing, ask nothing, and return the plan. Give it a folder of its own.
 
     Raises:
         DiscoveryError, CloudError, HubCredentialsError: the sweep cannot begin, or go on.
         RefusedError: not confirmed.
         JournalError: the folder cannot be used; nothing was called after that.
     """
-    closing = _Closing(config, confirm, progress, brake or brake_of(out, config.remediation))
-    summary = await scan_or_resume(config, filters, out, progress, closing, incident)
+    settings = config.remediation
+    closing = _Closing(settings, confirm, progress, brake or brake_of(out, settings), dry_run=dry_run)
+    try:
+        summary = await scan_or_resume(config, filters, out, progress, closing, incident)
+    finally:
+        remember_record(out)
     return closing.result(summary)
 
 
 class _Closing:
     """What is done with each account, before it is scanned again and after it was."""
 
-    def __init__(self, config: Config, confirm: Confirm, progress: Progress, brake: Brake) -> None:
-        self._config = config
+    def __init__(
+        self, settings: Settings, confirm: Confirm, progress: Progress, brake: Brake, *, dry_run: bool
+    ) -> None:
         self._confirm = confirm
         self._brake = brake
         self._progress = progress
-        self._settings = plan_settings(config.remediation)
+        self._settings = settings
         self._actions: dict[tuple[Place, str], Action] = {}
         self._troubles: list[str] = []
+        self._dry_run = dry_run
+        self._noting = asyncio.Lock()
+        self._plans: list[Plan] = []  # of this pass
 
-    def begin(self, hub: Hub, journal: Journal, accounts: int) -> None:
-        """Ask before anything is changed.
+    def begin(self, hub: Hub, journal: Journal, accounts: int) -> frozenset[str]:
+        """Ask before anything is changed; return the accounts whose last plan was not carried out to its end.
 
         Raises:
-            RefusedError: not confirmed.
+            RefusedError: not confirmed; or what this run changed was rolled back.
+            TrailBroken: it is an older state of the run than was seen before.
         """
-        self._confirm(accounts, None)
         refuse_rolled_back(journal)
+        refuse_older(journal)
+        if not self._dry_run:
+            asked_unless_stopped(self._brake, self._confirm, accounts, None)
         self._hub, self._journal = hub, journal
         self._returned = removed_before(journal.folder.resolve().parent)
         self._judge = judge_of(judgement_of(journal.header), now())
-        for effect in journal.all_effects():  # of earlier attempts: the limits are of the run
-            if effect.intended and effect.body and "undoes" not in effect.body:
-                self._count([msgspec.convert(effect.body["action"], Action)])
+        self._past: set[str] = set()
+        for effect in journal.all_effects():  # of earlier passes: the limits are of the run
+            self._past.add(effect.job)
+            if effect.intended and effect.action is not None and not effect.undoes:
+                self._count([effect.action])
+        done = journal.jobs_done()
+        plans = ((one.account.account_id, journal.fact(_recorded(one.account))) for one in journal.accounts())
+        return frozenset(
+            account_id for account_id, digest in plans if digest is not None and _job(digest) not in done
+        )
 
     def _count(self, actions: Iterable[Action]) -> None:
         self._actions.update({(action.place, action.rule_id): action for action in actions})
 
-    async def before(self, account: Account) -> None:
+    async def before(self, account: Account) -> bool:
         """Finish the plan that an earlier attempt recorded for the account and did not carry out to its end.
+
+        Returns:
+            Whether the account may be read anew: no change was begun there of which it is not known how it ended.
 
         Raises:
             PlanError, RefusedError: the file is no plan, or not one of this run for this account.
         """
-        path = self._path(account)
-        if path.exists():
-            plan = decode(path.read_bytes())
-            self._refuse_foreign(plan, account)
-            if plan.digest != self._journal.fact(_recorded(account)):
-                raise RefusedError(f"{path} is not the plan that this run recorded for the account")
-            self._count(plan.actions)
-            await self._carry_out(account, plan)
+        path, digest = self._path(account), self._journal.fact(_recorded(account))
+        if self._dry_run or not path.exists() or self._journal.is_done(_job(digest)):
+            return True
+        plan = decode(read_trusted(path))
+        self._refuse_foreign(plan, account)
+        if plan.digest != digest:
+            raise RefusedError(f"{path} is not the plan that this run recorded for the account")
+        self._count(plan.actions)
+        self._past.discard(_job(plan.digest))
+        self._plans.append(plan)
+        await self._carry_out(account, plan)
+        effects = self._journal.all_effects(_job(plan.digest), account.account_id)
+        return all(effect.outcome is not None for effect in effects)
 
     def _refuse_foreign(self, plan: Plan, account: Account) -> None:
         header = self._journal.header
@@ -162,17 +219,15 @@ class _Closing:
             self._brake.press(str(error))
             self._troubles.append(str(error))
             return
-        if plan.actions:
+        # What an earlier plan failed to do, or was stopped before, this one has looked at again.
+        self._plans = [one for one in self._plans if not _is_of(one, account)] + [plan]
+        if plan.actions and not self._dry_run:
             path = self._path(account)
-            path.parent.mkdir(mode=0o700, exist_ok=True)
+            make_folder(path.parent)
             await self._journal.set_fact(_recorded(account), plan.digest)
             with replaced(path) as file:
                 file.write(encode(plan))
             await self._carry_out(account, plan)
-
-    async def again(self, account: Account) -> None:
-        """Go on where an attempt was stopped or failed after the scan: by its plan, or by one that it did not make."""
-        await (self.before(account) if self._path(account).exists() else self.after(account))
 
     def _plan(self, account: Account) -> Plan:
         """Return the account's plan; the limits of the run count what other accounts have planned, too.
@@ -191,9 +246,11 @@ class _Closing:
             now=now(),
             hub_account_id=header.hub_account_id,
             endpoint=header.endpoint,
-            settings=msgspec.structs.replace(self._settings, **_NO_LIMITS),
+            settings=msgspec.structs.replace(self._settings, **dict.fromkeys(LIMITS)),
+            unreachable=tried(self._journal, account.account_id),
             returned=self._returned,
             incident=header.incident,
+            origin=self._hub.connection.origin,
         )
         planned = {(action.place, action.rule_id): action for action in plan.actions}
         check_limits({**self._actions, **planned}.values(), self._settings, self._totals())
@@ -202,25 +259,31 @@ class _Closing:
 
     def _totals(self) -> Totals:
         """Return how much was read so far; it is asked for only where a relative limit is set."""
-        if all(getattr(self._settings, name) is None for name in _NO_LIMITS if "share" in name):
+        if all(getattr(self._settings, name) is None for name in LIMITS if "share" in name):
             return Totals(rules=0, groups=0, accounts=0)
         return totals(self._journal)
 
     async def _carry_out(self, account: Account, plan: Plan) -> None:
-        work = Work(
-            self._hub,
-            self._journal,
-            self._config.remediation,
-            self._progress,
-            f"apply:{plan.digest}",
-            self._brake,
-        )
-        entrance = work.entrance(account.account_id, session_policies(plan.actions))
+        self._progress.stage = "apply"
+        entrance = Entrance(self._hub, account, session_policies(plan.actions))
         try:
+            # a plan that an earlier attempt recorded may be about what was protected since
+            refuse_protected(plan.actions, self._settings, self._journal)
             by_account = {account.account_id: plan.actions}
             await refuse_what_cannot_be_undone({account.account_id: entrance}, by_account)
-            order = await work.order(entrance, plan.digest)
-            await remediate_account(entrance.enter, self._journal, plan.actions, order, self._brake)
+            async with self._noting:
+                await note(self._journal, self._hub.connection, now().isoformat())
+            order = await order_of(self._journal, _job(plan.digest), entrance, plan.digest)
+            await remediate_account(
+                entrance.enter,
+                self._journal,
+                plan.actions,
+                order,
+                self._brake,
+                guard_of(self._journal, self._hub.config, account),
+                self._settings,
+                check_counts=self._hub.config.cloud.checks_rule_counts,
+            )
         except (Stopped, RefusedError, CloudError) as error:
             self._troubles.append(f"{account.account_id}: {error}")
 
@@ -228,48 +291,71 @@ class _Closing:
         return self._journal.folder / PLANS / f"{account.account_id}.json"
 
     def result(self, summary: Summary) -> Closed:
-        """Return what it all came to, and write the outcomes and the report."""
+        """Return what it all came to, and write the outcomes; the sweep has written the report."""
         with Reader(self._journal.folder) as reader:
             export_outcomes(reader)
-            write_report(reader.folder)
-            closed = {_rule(one) for one in reader.outcomes() if one.outcome in _CLOSED}
-            failing = [one for one in reader.findings(Finding) if lets_in(one)]
+            changes = Changes(reader.all_effects())
+            tally = Tally(changes)
+            failing = [one for one in reader.findings(Finding) if one.lets_in]
+            for one in failing:
+                tally.add(one)
             return Closed(
                 summary=summary,
-                changed=changed_of(reader, None, "; ".join(self._troubles)),
-                left_open=sum(1 for one in failing if _is_open(one) and _rule(one) not in closed),
-                still_reachable=tuple(reachable(failing, closed)),
+                changed=self._changed(reader),
+                left_open=total(tally.standings.open),
+                rules_open=tally.standings.rules,
+                left_protected=sum(
+                    1 for one in failing if one.is_open and one.protection and not changes.has_closed(one)
+                ),
+                still_reachable=tuple(reachable(failing, changes)),
+                planned=self._planned() if self._dry_run else None,
             )
+
+    def _changed(self, reader: Reader) -> Changed:
+        """Return what the changes of this pass have come to, and how many of its plans are left."""
+        effects = [one for one in reader.all_effects() if one.job not in self._past and one.outcome]
+        ended = {(one.job, one.place, one.rule_id) for one in effects}
+        wanted = {(_job(plan.digest), one.place, one.rule_id) for plan in self._plans for one in plan.actions}
+        current = {_job(plan.digest) for plan in self._plans}
+        outcomes = [
+            one.outcome
+            for one in effects
+            if one.outcome and (one.job in current or one.outcome.outcome is not OutcomeKind.failed)
+        ]
+        left = 0 if self._dry_run else len(wanted - ended)
+        return changed_by(outcomes, "; ".join(self._troubles), reader.folder, left)
+
+    def _planned(self) -> Plan:
+        """Return what this pass would do, as one plan."""
+        header = self._journal.header
+        return Plan(
+            run_id=header.run_id,
+            created_at=now().isoformat(),
+            hub_account_id=header.hub_account_id,
+            endpoint=header.endpoint,
+            actions=tuple(sorted((a for plan in self._plans for a in plan.actions), key=lambda a: a.place)),
+            skipped=tuple(one for plan in self._plans for one in plan.skipped),
+            incident=header.incident,
+        )
 
 
 def _recorded(account: Account) -> str:
     return f"plan of {account.account_id}"
 
 
-_CLOSED = CLOSING | {"already_absent"}
-_NO_LIMITS: dict[str, None] = {name: None for name in Settings.__struct_fields__ if name.startswith("max_")}
+def _job(digest: str) -> str:
+    return f"apply:{digest}"
 
 
-def lets_in(finding: Finding) -> bool:
-    """Tell whether the rule opens a port, though it may be exempt or of a managed group, and so stay."""
-    return finding.verdict is Verdict.fail and finding.status is not Status.shadowed
+def _is_of(plan: Plan, account: Account) -> bool:
+    return any(action.account_id == account.account_id for action in plan.actions)
 
 
-def _is_open(finding: Finding) -> bool:
-    return finding.verdict is Verdict.fail and finding.status is Status.open
-
-
-def _rule(one: Finding | Outcome) -> tuple[str, str, str, str]:
-    return one.account_id, one.region_id, one.security_group_id, one.rule_id
-
-
-def reachable(
-    findings: Iterable[Finding], closed: set[tuple[str, str, str, str]]
-) -> Iterator[StillReachable]:
+def reachable(findings: Iterable[Finding], changes: Changes) -> Iterator[StillReachable]:
     """Yield what was closed and is reachable still, by a group whose own rules could not be closed."""
     failing = list(findings)
-    left = {one.security_group_id for one in failing if _rule(one) not in closed}
+    left = {one.security_group_id for one in failing if not changes.has_closed(one)}
     for one in failing:
         via = tuple(group for group in one.still_reachable_via if group in left)
-        if via and _rule(one) in closed:
+        if via and changes.has_closed(one):
             yield StillReachable(one.account_id, one.region_id, one.security_group_id, via)

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
-from datetime import date
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import msgspec
 
+from accounts import AcceptedUnreachable, Unreachable
 from orchestrator.cloud.stats import Stats
-from orchestrator.config import AcceptedUnreachable
-from orchestrator.journal import Reader
-from orchestrator.policy import Finding, Severity, Status, Verdict
+from orchestrator.exposure import ports_to_json
+from orchestrator.files import replaced
+from orchestrator.journal import Changes, Effect, JobState, Reader
+from orchestrator.policy import Finding, Severity, Status
+from orchestrator.report import Coverage, Tally, headline, level
+from orchestrator.run.connection import Connection, connection_of
+from orchestrator.run.cross_check import cross_checked, statements
+from orchestrator.run.unseen import Accepted, because, tried, unseen
 
 FINDINGS = "findings.jsonl"
 UNREACHABLE = "unreachable.jsonl"
@@ -24,15 +27,14 @@ PLAN = "plan.json"
 OUTCOMES = "outcomes.jsonl"
 REPORT = "report.html"
 
-_ENTERED = ("done", "in part")  # the states of an account whose scan has ended and was not all in vain
-
 
 class AccountCounts(msgspec.Struct, frozen=True):
-    """Accounts of the run: asked for, entered, and not entered at all or not in full."""
+    """Accounts of the run: asked for, entered, tried and not entered, and not even begun."""
 
     total: int
     reached: int
     unreachable: int
+    not_begun: int = 0
 
 
 class OpenFindings(msgspec.Struct, frozen=True):
@@ -48,23 +50,34 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         run_id: the run.
+        cloud: who read it, against which cloud.
         complete: everything in scope was read and judged; what was accepted as unreachable does not count.
         accounts: how many, and how many of them were entered.
         regions: distinct regions; `account_regions` are the pairs that were read.
         security_groups: read and judged.
         rules: read and judged.
         carried_over: groups among them that were not read, because an earlier run knows them (`--changed-since`).
-        findings: how many, by severity and status.
+        findings: how many, by severity and status, but those of `wide`.
         undetermined: rules that could not be judged; they are among the open ones.
+        wide: sources that are wide but fail nothing, to other ports than SSH, RDP and databases: told apart.
         open: the open failures, by attachment.
+        protected: rules with open failures whose groups are protected: reported, and not changed.
         unreachable: things that could not be seen; `accepted` of them are accepted by an owner.
         skipped_accounts: left out, with a reason each.
         api: calls, throttled and retried, over all and by action.
         seconds: from the first call to the last, over all attempts of the run.
         exemption_notes: exemptions that have expired, expire soon or match nothing, a sentence each.
+        incomplete_because: why it is not complete, beside what could not be read or judged, a sentence each.
+        pass_number: how often all accounts were read; only an incident's closing reads again.
+        second_witness: by whose word the groups that were read are all there are, a sentence each.
+        open_rules: rules that the open findings are of, as they stand now; the pieces of a split rule are one.
+        headline: what is told first, as the report tells it.
+        coverage: whether everything was seen, in sentences.
+        balancers_unknown: in how many accounts it could not be read which load balancers joined the groups in question.
     """
 
     run_id: str
+    cloud: Connection
     complete: bool
     accounts: AccountCounts
     regions: int
@@ -75,12 +88,21 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     findings: dict[str, dict[str, int]]
     undetermined: int
     open: OpenFindings
+    wide: int = 0
+    protected: int = 0
     unreachable: int
     accepted: int
     skipped_accounts: int
     api: dict[str, Any]
     seconds: float
     exemption_notes: tuple[str, ...] = ()
+    incomplete_because: tuple[str, ...] = ()
+    pass_number: int = 1
+    second_witness: tuple[str, ...] = ()
+    open_rules: int = 0
+    headline: str = ""
+    coverage: tuple[str, ...] = ()
+    balancers_unknown: int = 0
 
     @property
     def open_failures(self) -> int:
@@ -97,63 +119,125 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
 
 def summarize(
     reader: Reader,
-    accepted: Iterable[AcceptedUnreachable],
-    today: date,
+    accepted: Accepted,
     api: dict[str, Any],
     seconds: float,
 ) -> Summary:
     """Count what the journal holds; nothing is gathered."""
-    by_severity = {severity.value: {status.value: 0 for status in Status} for severity in Severity}
-    undetermined = 0
-    exposure: Counter[str] = Counter()
-    for finding in reader.findings(Finding):
-        by_severity[finding.severity.value][finding.status.value] += 1
-        if finding.verdict is Verdict.undetermined:
-            undetermined += 1
-        elif finding.status is Status.open:
-            exposure[finding.exposure] += 1
-    unseen = _Unseen(reader, {entry.account for entry in accepted if entry.expires >= today})
+    found = Found(reader.findings(Finding), reader.all_effects())
+    reasons = tuple(because(reader))
+    missed = _Missed(reader, accepted)
     states = Counter(state.state for state in reader.accounts())
-    total = sum(states.values())
-    totals = reader.totals()
-    return Summary(
+    total, totals = sum(states.values()), reader.totals()
+    complete = not (missed.counted or found.undetermined or reasons)
+    complete = complete and states[JobState.done] + missed.excused == total
+    standings = found.tally.standings
+    summary = Summary(
         run_id=reader.header.run_id,
-        complete=not unseen.counted and not undetermined and states["done"] + unseen.excused == total,
-        accounts=AccountCounts(total, sum(states[one] for one in _ENTERED), len(unseen.accounts)),
+        cloud=connection_of(reader),
+        complete=complete,
+        accounts=AccountCounts(
+            total,
+            sum(states[one] for one in JobState if one.is_reached),
+            len(missed.accounts),
+            states[JobState.unclaimed],
+        ),
         regions=totals.get("regions", 0),
         account_regions=totals.get("account_regions", 0),
         security_groups=totals.get("security_groups", 0),
         rules=totals.get("rules", 0),
         carried_over=totals.get("carried_over", 0),
-        findings=by_severity,
-        undetermined=undetermined,
-        open=OpenFindings(**exposure),
-        unreachable=unseen.total,
-        accepted=unseen.total - unseen.counted,
+        findings=found.by_severity,
+        undetermined=found.undetermined,
+        wide=standings.wide,
+        protected=standings.protected,
+        open=OpenFindings(**found.exposure),
+        unreachable=missed.total,
+        accepted=missed.total - missed.counted,
         skipped_accounts=sum(1 for _ in reader.skipped()),
         api=api,
         seconds=round(seconds, 3),
         exemption_notes=tuple(reader.fact("exemption_notes") or ()),
+        incomplete_because=reasons,
+        pass_number=reader.fact("pass") or 1,
+        second_witness=tuple(statements(cross_checked(reader), complete=complete)),
+        open_rules=standings.rules,
+        balancers_unknown=reader.accounts_counting("balancers_unknown"),
     )
+    told = headline(standings, missed.coverage(summary, not_finished=states[JobState.claimed]))
+    return msgspec.structs.replace(summary, headline=told.text, coverage=told.coverage)
 
 
-class _Unseen:
-    """The unreachable things of a run, counted."""
+class Found:
+    """What findings come to: as the scan found them, and as they stand now.
 
-    def __init__(self, reader: Reader, accepted: set[str]) -> None:
+    Attributes:
+        by_severity: how many, by severity and status, but those that are told apart.
+        undetermined: rules that could not be judged.
+        exposure: open ones by what is attached.
+        tally: how they stand now.
+    """
+
+    def __init__(self, findings: Iterable[Finding], effects: Iterable[Effect]) -> None:
+        self.by_severity = {severity.value: {status.value: 0 for status in Status} for severity in Severity}
+        self.undetermined = 0
+        self.exposure: Counter[str] = Counter()
+        self.tally = Tally(Changes(effects))
+        for finding in findings:
+            self._take(finding)
+
+    def _take(self, finding: Finding) -> None:
+        self.tally.add(finding)
+        if finding.stands_apart:
+            return
+        self.by_severity[finding.severity.value][finding.status.value] += 1
+        if finding.is_undetermined:
+            self.undetermined += 1
+        elif finding.is_open:
+            self.exposure[finding.exposure] += 1
+
+
+_ENDED_SHORT = (JobState.in_part, JobState.unreachable)
+
+
+class _Missed:
+    """What was tried and could not be seen, counted; what the run did not come to is no part of it."""
+
+    def __init__(self, reader: Reader, accepted: Accepted) -> None:
         self.total = 0
         self.counted = 0
         self.accounts: set[str] = set()
+        self._levels: Counter[str] = Counter()
         excused: set[str] = set()
-        for unseen in reader.unreachables():
+        for one in tried(reader):
             self.total += 1
-            if unseen.region_id is None:
-                self.accounts.add(unseen.account_id)
-            if unseen.account_id in accepted:
-                excused.add(unseen.account_id)
+            if one.region_id is None:
+                self.accounts.add(one.account_id)
+            if accepted(one):
+                excused.add(one.account_id)
             else:
                 self.counted += 1
-        self.excused = len(excused)
+                self._levels[level(one)] += 1
+        # of those that were tried to their end: one that was stopped in the middle has more that was not seen
+        ended = {one.account.account_id for one in reader.accounts() if one.state in _ENDED_SHORT}
+        self.excused = len(excused & ended)
+
+    def coverage(self, summary: Summary, not_finished: int) -> Coverage:
+        """Return what a headline says of it."""
+        return Coverage(
+            complete=summary.complete,
+            accounts=self._levels["account"],
+            regions=self._levels["region"],
+            groups=self._levels["security group"],
+            not_begun=summary.accounts.not_begun,
+            not_finished=not_finished,
+            undetermined=summary.undetermined,
+            carried_over=summary.carried_over,
+            groups_in_all=summary.security_groups,
+            because=summary.incomplete_because,
+            witnesses=summary.second_witness,
+            accepted=summary.accepted,
+        )
 
 
 def count_calls(stats: Stats, before: dict[str, Any] | None) -> dict[str, Any]:
@@ -172,12 +256,16 @@ _CALL_TOTALS = ("calls", "throttled", "retried", "failed", "waited_seconds")
 NO_CALLS: dict[str, Any] = {**dict.fromkeys(_CALL_TOTALS, 0), "by_action": {}}
 
 
-def export(reader: Reader, summary: Summary) -> None:
-    """Write findings.jsonl, unreachable.jsonl and summary.json."""
+def export(reader: Reader, summary: Summary, accepted: Accepted) -> None:
+    """Write findings.jsonl, unreachable.jsonl (what is accepted with the day until which it is) and summary.json."""
     folder = reader.folder
     write_lines(folder / FINDINGS, reader.findings(Finding))
-    write_lines(folder / UNREACHABLE, reader.unreachables())
+    write_lines(folder / UNREACHABLE, (_row(one, accepted(one)) for one in unseen(reader)))
     write_json(folder / SUMMARY, summary)
+
+
+def _row(one: Unreachable, entry: AcceptedUnreachable | None) -> object:
+    return one if entry is None else {**msgspec.structs.asdict(one), "accepted_until": entry.expires}
 
 
 def export_outcomes(reader: Reader) -> None:
@@ -187,7 +275,7 @@ def export_outcomes(reader: Reader) -> None:
 
 def write_lines(path: Path, values: Iterable[object]) -> None:
     """Write one JSON object a line, streaming."""
-    encode = msgspec.json.encode
+    encode = msgspec.json.Encoder(enc_hook=ports_to_json).encode
     with replaced(path) as file:
         for value in values:
             file.write(encode(value) + b"\n")
@@ -197,23 +285,3 @@ def write_json(path: Path, value: object) -> None:
     """Write one JSON document that people can read, too."""
     with replaced(path) as file:
         file.write(msgspec.json.format(msgspec.json.encode(value), indent=2) + b"\n")
-
-
-@contextmanager
-def replaced(path: Path) -> Iterator[BinaryIO]:
-    """Write a file beside the path and put it in its place when it is whole; readable by the owner only."""
-    partial = path.with_name(path.name + ".part")
-    partial.unlink(missing_ok=True)  # left by a crash, or put there by another: never written through
-    descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(path)
-    except OSError as error:
-        if error.filename is None:  # a full disk: writing does not know what to
-            raise OSError(error.errno, error.strerror, str(path)) from error
-        raise
-    finally:
-        partial.unlink(missing_ok=True)

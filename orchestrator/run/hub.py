@@ -11,17 +11,27 @@ from accounts.credentials import (
     HubCredentials,
     HubCredentialsError,
     Session,
-    read_policy,
+    UnusableKeyError,
     session_name,
 )
-from accounts.discovery import Discovered, Organization, discover
-from accounts.entry import Identity, entrance, identify
-from orchestrator.cloud.client import AccountSession, Client, CloudSettings, Limits
+from accounts.discovery import Discovered, discover
+from accounts.entry import Identity, identify
+from orchestrator.cloud.client import AccountSession, Client
 from orchestrator.cloud.logs import log_attempts
-from orchestrator.config import CloudTable, Config
+from orchestrator.cloud.sessions import Sessions
+from orchestrator.cloud.stats import Attempt, Observer
+from orchestrator.config import Config
+from orchestrator.inventory import RegionReader, ResourceCenter, read_policy
+from orchestrator.run.connection import Connection
 from orchestrator.run.filters import Filters
-from orchestrator.run.refusals import UsageError
+from orchestrator.run.progress import Progress
+from orchestrator.run.refusals import RefusedError, UsageError
 from orchestrator.securitygroup import Placement
+
+_NOBODY = frozenset(
+    {"ConnectTimeout", "ConnectionFailed", "ConnectionReset", "Timeout"}
+)  # which are tried again
+_LONG_WAIT_SECONDS, _WAITS_TOLD = 5.0, 2
 
 
 class Hub:
@@ -39,9 +49,33 @@ class Hub:
         self.client = client
         self.config = config
         self.identity = identity
-        self._own = own
-        self._run_id = run_id
-        self._call = AccountSession(client, identity.account_id, own)
+        organization = config.organization
+        self._sessions = Sessions(
+            client,
+            AccountSession(client, identity.account_id, own),
+            Session(
+                name=session_name(run_id),
+                external_id=organization.external_id,
+                source_identity=organization.source_identity,
+                duration_seconds=organization.session_seconds,
+            ),
+        )
+
+    @property
+    def connection(self) -> Connection:
+        """Who acts, against which cloud, and by which way."""
+        return Connection(
+            endpoint=self.config.cloud.identity,
+            hub_account_id=self.identity.account_id,
+            hub_arn=self.identity.arn,
+            proxy=self.client.proxy,
+            ca_sha256=self.client.ca_sha256,
+        )
+
+    @property
+    def own(self) -> AccountSession:
+        """The hub's own account, by its own credentials."""
+        return self._sessions.own
 
     async def discover(self, filters: Filters) -> Discovered:
         """Return the accounts a sweep visits.
@@ -50,8 +84,8 @@ class Hub:
             DiscoveryError: a filter matches nothing.
             CloudError: the hub may not list accounts.
         """
-        organization = filters.narrow(_organization(self.config))
-        return await discover(self._call, organization, self.identity.account_id)
+        organization = filters.narrow(self.config.organization)
+        return await discover(self.own, organization, self.identity.account_id)
 
     def count_calls(self) -> tuple[int, int, int]:
         """Return the calls made so far, those of them that were throttled, and those that were retries."""
@@ -69,72 +103,83 @@ class Hub:
             default=0.0,
         )
 
+    def longest_waits(self) -> list[str]:
+        """Return which accounts wait longest for the provider's quota, how long, and for what: a few words each."""
+        found = [
+            (queue.opens_in_seconds + queue.waiting / queue.calls_per_second, queue)
+            for queue in self.client.limiter.queues()
+            if queue.calls_per_second
+        ]
+        worst = sorted((one for one in found if one[0] >= _LONG_WAIT_SECONDS), key=lambda one: -one[0])
+        return [
+            f"{queue.account_id} waits about {seconds:.0f} s for its quota of {queue.action}"
+            f"{f' in {queue.region_id}' if queue.region_id else ''} ({queue.waiting} calls)"
+            for seconds, queue in worst[:_WAITS_TOLD]
+        ]
+
     def reader(self, account: Account) -> AccountSession:
         """Return a session that may read and nothing else, whatever the role allows."""
-        return self._session(account, self.config.organization.role, read_policy())
+        return self._sessions.enter(account.account_id, self.config.organization.role, read_policy())
 
     def writer(self, account: Account, policy: str) -> AccountSession:
         """Return a session that may do what the policy says, by the remediation role."""
-        return self._session(account, self.config.organization.remediation_role, policy)
+        return self._sessions.enter(account.account_id, self.config.organization.remediation_role, policy)
 
-    def _session(self, account: Account, role: str, policy: str) -> AccountSession:
-        organization = self.config.organization
-        session = Session(
-            name=session_name(self._run_id),
-            external_id=organization.external_id,
-            source_identity=organization.source_identity,
-            duration_seconds=organization.session_seconds,
-            policy=policy,
-        )
-        source = entrance(account, role, session, self._call, self._own)
-        return AccountSession(self.client, account.account_id, source)
+    def resource_center(self) -> ResourceCenter:
+        """Return the second witness of what groups there are, asked by the hub's own credentials."""
+        return ResourceCenter(self._sessions.own, self.config.organization.api)
+
+    def region_reader(self, session: AccountSession, account: Account, region_id: str) -> RegionReader:
+        """Return the reader of the groups of a region."""
+        check_counts = self.config.cloud.checks_rule_counts
+        return RegionReader(session, placement(account), region_id, check_counts=check_counts)
 
 
 @asynccontextmanager
-async def opened(config: Config, run_id: str) -> AsyncIterator[Hub]:
-    """Open the client, and know who the hub is, before anything else is asked.
+async def opened(config: Config, run_id: str, progress: Progress) -> AsyncIterator[Hub]:
+    """Open the client, know who the hub is, and tell it, before anything else is asked.
 
     Raises:
+        RefusedError: the credentials are of another account than [organization] hub_account_id.
         CloudSettingsError: the configured endpoint, proxy or certificates cannot be used.
         UsageError: the standard chain has no credentials, or none that still hold.
         CloudError: the hub's credentials are refused.
     """
-    async with Client(cloud_settings(config), observers=(log_attempts(),)) as client:
-        own = HubCredentials()
+    async with Client(config.cloud, observers=(log_attempts(), _first_words(progress))) as client:
+        own = HubCredentials(carry=client.carry)
         try:
             identity = await identify(AccountSession(client, "", own))
         except HubCredentialsError as error:  # nothing was begun, so nothing is incomplete
+            if isinstance(error, UnusableKeyError):
+                raise UsageError(str(error)) from None
             raise UsageError(
                 f"{error}. Give ALIBABA_CLOUD_ACCESS_KEY_ID and ALIBABA_CLOUD_ACCESS_KEY_SECRET, or a CLI profile"
             ) from error
-        yield Hub(config, run_id, client, own, identity)
+        _refuse_other(identity, config.organization.hub_account_id)
+        hub = Hub(config, run_id, client, own, identity)
+        progress.connected(hub.connection)
+        yield hub
 
 
-def cloud_settings(config: Config) -> CloudSettings:
-    """Return the cloud room's settings."""
-    cloud, limits = config.cloud, config.limits
-    return CloudSettings(
-        site=cloud.site,
-        network=cloud.network,
-        proxy=cloud.proxy,
-        endpoint=cloud.endpoint,
-        ca_file=cloud.ca_file,
-        attempts=cloud.attempts,
-        deadline_seconds=cloud.deadline_seconds,
-        connect_seconds=cloud.connect_timeout_seconds,
-        read_seconds=cloud.read_timeout_seconds,
-        limits=Limits(
-            share=limits.share,
-            window_seconds=limits.window_seconds,
-            max_in_flight=limits.max_in_flight,
-            max_in_flight_per_host=limits.max_in_flight,
-        ),
-    )
+def _first_words(progress: Progress) -> Observer:
+    """Return what tells that nobody answers, at once and not after the last attempt, until somebody has."""
+    is_told = False
+
+    def observe(attempt: Attempt) -> None:
+        nonlocal is_told
+        if not is_told and attempt.outcome in _NOBODY:
+            progress.told(f"no answer to {attempt.action} yet ({attempt.outcome}); trying again")
+        is_told = True
+
+    return observe
 
 
-def endpoint_identity(cloud: CloudTable) -> str:
-    """Return what tells this cloud from another: the one URL, or the site."""
-    return cloud.endpoint or f"alibaba-cloud:{cloud.site}"
+def _refuse_other(identity: Identity, account_id: str) -> None:
+    if account_id not in {"", identity.account_id}:
+        raise RefusedError(
+            f"the credentials are {identity.arn} of account {identity.account_id}; [organization] hub_account_id "
+            f"allows {account_id} only. Nothing was asked but who they are"
+        )
 
 
 def placement(account: Account) -> Placement:
@@ -146,23 +191,3 @@ def placement(account: Account) -> Placement:
         folder_ids=account.folder_ids,
         tags=account.tags,
     )
-
-
-def _organization(config: Config) -> Organization:
-    table = config.organization
-    return Organization(
-        source=table.source,
-        accounts=table.accounts,
-        api=table.api,
-        include=table.include,
-        exclude=table.exclude,
-        folders=table.folders,
-        tags=tuple(key_and_value(tag) for tag in table.tags),
-        include_hub=table.include_hub,
-    )
-
-
-def key_and_value(tag: str) -> tuple[str, str]:
-    """Return the key and value of "key=value"; the value of "key" alone is "", which means any."""
-    key, _, value = tag.partition("=")
-    return key, value

@@ -3,46 +3,52 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from functools import partial
 from pathlib import Path
 
 import msgspec
 
-from orchestrator.audit import sign
-from orchestrator.config import Config, RemediationTable
+from orchestrator.config import Config
+from orchestrator.files import replaced
 from orchestrator.journal import Lock, Reader
 from orchestrator.plan import (
-    DEFAULT_CODE_MARKS,
-    CodeMark,
+    Known,
     Plan,
-    Settings,
     Totals,
     encode,
     make_plan,
-    signing_input,
-    with_signature,
 )
 from orchestrator.policy import Check, Explanation, Finding, evaluate, explain
-from orchestrator.remediate import removed_before
-from orchestrator.run.folder import PLAN, replaced
-from orchestrator.run.refusals import UsageError
+from orchestrator.remediate import Settings, removed_before
+from orchestrator.run.connection import Connection, connection_of
+from orchestrator.run.folder import PLAN
+from orchestrator.run.refusals import RefusedError, UsageError
+from orchestrator.run.reviewing import known_of
 from orchestrator.run.scanning import judgement_of, now
+from orchestrator.run.signing import read_private_key, signed_by
 from orchestrator.run.sweep import Judgement
+from orchestrator.run.unseen import unseen
 from orchestrator.securitygroup import SecurityGroup
 
 
 class Planned(msgspec.Struct, frozen=True):
-    """A plan, where it was written, and whether the scan behind it was complete."""
+    """A plan, where it was written, whether the scan behind it was complete, who scanned what, and what that knows."""
 
     plan: Plan
     path: Path
     complete: bool
+    connection: Connection
+    known: Known
 
 
 def plan(
-    folder: Path, config: Config | None, keys: Sequence[Path] = (), actions: Sequence[str] = ()
+    folder: Path,
+    config: Config | None,
+    keys: Sequence[Path] = (),
+    actions: Sequence[str] = (),
+    change_protected: Sequence[str] = (),
 ) -> Planned:
     """Decide what to change in what was read in full, and write DIR/plan.json.
 
@@ -51,14 +57,19 @@ def plan(
         config: its [remediation] counts; without it, that of the scan.
         keys: files of Ed25519 private keys (PEM) to sign the plan with.
         actions: "narrow" for every check, or "ssh=narrow" for one, in place of what the checks say.
+        change_protected: ids of protected groups to be changed all the same.
 
     Raises:
         JournalError: the folder is no run, or is damaged.
         UnsafePlan: it would change more than the limits allow.
-        PlanError: a key is none.
+        RefusedError: changes of this run were begun, or rolled back.
+        ApprovalError: a key is none.
+        UsageError: a group that is to be changed has no finding; or a key cannot be read, or others may read it.
     """
+    pems = [read_private_key(key) for key in keys]
     with Reader(folder) as reader, Lock(folder):
-        judge = judge_of(_acting(judgement_of(reader.header), actions), now())
+        _refuse_begun(reader)
+        judge = judge_of(acting(judgement_of(reader.header), actions), now())
         made = make_plan(
             _judged_anew(reader, judge) if actions else _groups(reader),
             judge=judge,
@@ -66,31 +77,80 @@ def plan(
             now=now(),
             hub_account_id=reader.header.hub_account_id,
             endpoint=reader.header.endpoint,
-            settings=plan_settings(_remediation(reader, config)),
+            settings=changing_protected(remediation_of(reader, config), change_protected),
             totals=totals(reader),
-            unreachable=reader.unreachables(),
+            unreachable=unseen(reader),
             returned=removed_before(folder.resolve().parent),
             incident=reader.header.incident,
+            origin=connection_of(reader).origin,
         )
-        complete = is_complete(reader)
-    for key in keys:
-        made = with_signature(made, sign(signing_input(made), read_key(key)))
+        complete, connection, known = is_complete(reader), connection_of(reader), known_of(reader, made)
+    groups = [one.security_group_id for one in made.actions]
+    refuse_unknown_groups(change_protected, [*groups, *(one.security_group_id for one in made.skipped)])
+    for one in pems:
+        made = signed_by(made, one)
     path = folder / PLAN
     with replaced(path) as file:
         file.write(encode(made))
-    return Planned(made, path, complete)
+    return Planned(made, path, complete, connection, known)
 
 
-def read_key(path: Path) -> bytes:
-    """Return the bytes of a key file.
+def changing_protected(settings: Settings, group_ids: Sequence[str]) -> Settings:
+    """Return the settings of a command that changes these groups though they are protected, and no others.
 
     Raises:
-        UsageError: it cannot be read.
+        UsageError: one is no id of a group.
     """
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise UsageError(f"the key {path} cannot be read: {error.strerror}") from None
+    for one in group_ids:
+        if not one.startswith("sg-") or "*" in one or "?" in one:
+            raise UsageError(f"--change-protected {one!r}: give the id of one group in full, sg-...")
+    return msgspec.structs.replace(settings, change_protected=tuple(group_ids))
+
+
+def refuse_unknown_groups(asked: Sequence[str], there: Iterable[str | None]) -> None:
+    """Refuse to override the protection of a group that the plan says nothing of: its id is mistyped.
+
+    Raises:
+        UsageError: names the first.
+    """
+    known = set(there)
+    for one in asked:
+        if one not in known:
+            raise UsageError(f"--change-protected {one}: the plan says nothing of such a group")
+
+
+def refuse_rolled_back(reader: Reader) -> None:
+    """Refuse to go on with a run that was rolled back: nothing would be done, and all be told as done.
+
+    Raises:
+        RefusedError: some of its changes were.
+    """
+    if any(effect.has_undone for effect in reader.all_effects()):
+        raise RefusedError(
+            "changes of this run were rolled back, so it is at its end. To close again what is open now, scan and "
+            "plan anew in another folder: sgsweep scan --out DIR (an incident: close with another --out)"
+        )
+
+
+def _refuse_begun(reader: Reader) -> None:
+    """Refuse to plan over changes: what the scan found is not as it stands by now.
+
+    Raises:
+        RefusedError: an intent of a change stands, or was taken back.
+    """
+    refuse_rolled_back(reader)
+    begun = [effect.job for effect in reader.all_effects() if effect.intended]
+    if begun:
+        folder, incident = reader.folder, reader.header.incident
+        goes_on = (
+            f"the same `sgsweep close` for incident {incident} reads again and goes on"
+            if incident
+            else f"`sgsweep apply {folder / PLAN} --digest {begun[0].partition(':')[2]}` finishes them"
+        )
+        raise RefusedError(
+            f"changes of this run were begun, so what it found is not as it stands now: {goes_on}; "
+            f"`sgsweep rollback {folder}` takes them back; for a new plan scan anew into another folder"
+        )
 
 
 def _groups(reader: Reader) -> Iterator[tuple[SecurityGroup, tuple[Finding, ...]]]:
@@ -106,7 +166,7 @@ def _judged_anew(
         yield group, judge(group)
 
 
-def _acting(judgement: Judgement, actions: Sequence[str]) -> Judgement:
+def acting(judgement: Judgement, actions: Sequence[str]) -> Judgement:
     """Return the judgement with the actions of its checks replaced."""
     checks = {check.id: check for check in judgement.checks}
     for text in actions:
@@ -129,35 +189,11 @@ def judge_of(judgement: Judgement, at: datetime) -> partial[tuple[Finding, ...]]
     return partial(evaluate, checks=judgement.checks, now=at, exemptions=judgement.exemptions)
 
 
-def _remediation(reader: Reader, config: Config | None) -> RemediationTable:
+def remediation_of(reader: Reader, config: Config | None) -> Settings:
+    """Return the configuration's [remediation]; without one, that of the scan."""
     if config is not None:
         return config.remediation
-    return msgspec.convert(reader.header.settings["remediation"], RemediationTable)
-
-
-def plan_settings(table: RemediationTable) -> Settings:
-    """Return the rails as the plan's room knows them."""
-    return Settings(
-        protected_accounts=table.protected_accounts,
-        protected_groups=table.protected_groups,
-        protected_tags=table.protected_tags,
-        narrow_to=table.narrow_to,
-        max_rules=table.max_rules,
-        max_groups=table.max_groups,
-        max_accounts=table.max_accounts,
-        max_rules_per_account=table.max_rules_per_account,
-        max_share_of_rules=table.max_share_of_rules,
-        max_share_of_groups=table.max_share_of_groups,
-        max_share_of_accounts=table.max_share_of_accounts,
-        max_share_of_rules_per_account=table.max_share_of_rules_per_account,
-        code_marks=(
-            *DEFAULT_CODE_MARKS,
-            *(CodeMark(tool="a pipeline", tag=tag) for tag in table.code_tags),
-            *(CodeMark(tool="a pipeline", name=name) for name in table.code_names),
-        ),
-        returned_limit=table.returned_limit,
-        remove_returned=table.remove_returned,
-    )
+    return msgspec.convert(reader.header.settings["remediation"], Settings)
 
 
 def totals(reader: Reader) -> Totals:
@@ -190,7 +226,7 @@ def explain_rule(folder: Path, rule_id: str) -> Explanation:
                 f"no finding of this run is about rule {rule_id!r}: it passed, is not in scope, or is misspelled"
             )
         judgement = judgement_of(reader.header)
-        kept = [one for one in reader.findings(Finding) if one.rule_id == rule_id]
+        kept = reader.findings_of_rule(rule_id, Finding)
     at = datetime.fromisoformat(reader.header.created_at)
     found = explain([seen.group()], rule_id, judgement.checks, at, judgement.exemptions)
     if found is None:

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from typing import Any
 
 from accounts import Account
-from accounts.credentials import session_policy
 from accounts.entry import prove
+from accounts.ram import Allow, session_policy
 from orchestrator.cloud.client import AccountSession
 from orchestrator.cloud.errors import CloudError, Denied, ExpiredToken, Throttled, Unavailable
 from orchestrator.plan import Action
-from orchestrator.remediate import Session
+from orchestrator.remediate import Session, Turn
 from orchestrator.run.hub import Hub
 from orchestrator.run.refusals import RefusedError
 
@@ -62,7 +63,9 @@ class Entrance:
         Revoke for some groups only, it is asked of a planned one, too, where it was refused: by the id of no rule.
         """
         needed = {name: action for action in actions for name in _undoing(action)}
-        session = self._hub.writer(self.account, session_policy([f"ecs:{name}" for name in sorted(needed)]))
+        session = self._hub.writer(
+            self.account, session_policy([Allow([f"ecs:{name}" for name in sorted(needed)])])
+        )
         for name, action in sorted(needed.items()):
             try:
                 await _ask(session, name, action)
@@ -91,6 +94,13 @@ class _Barred:
         *,
         mutating: bool = False,  # noqa: ARG002 - the same
     ) -> dict[str, Any]:
+        raise self._error
+
+    def turn(
+        self,
+        action: str,  # noqa: ARG002 - a session's signature
+        region_id: str | None,  # noqa: ARG002 - the same
+    ) -> AbstractAsyncContextManager[Turn]:
         raise self._error
 
 

@@ -4,11 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from orchestrator.run.connection import Connection
+
 
 class Progress:
-    """Live counters of a run. Written by the run's tasks in one event loop, read by whoever shows them."""
+    """Live counters of a run. Written by the run's tasks in one event loop, read by whoever shows them.
 
-    def __init__(self) -> None:
+    Attributes:
+        connected: is told who acts against which cloud, before anything else is asked.
+        told: is told, in a sentence, what must be known before the question whether to go on.
+    """
+
+    def __init__(
+        self,
+        connected: Callable[[Connection], None] = lambda _: None,
+        told: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        self.connected = connected
+        self.told = told
         self.stage = "scan"
         self.accounts = 0
         self.accounts_done = 0
@@ -20,15 +33,27 @@ class Progress:
         self._busy: dict[str, Callable[[], str]] = {}
         self._calls: Callable[[], tuple[int, int, int]] = lambda: (0, 0, 0)
         self._quota_seconds: Callable[[], float] = lambda: 0.0
+        self._waits: Callable[[], list[str]] = list
 
-    def watch(self, calls: Callable[[], tuple[int, int, int]], quota_seconds: Callable[[], float]) -> None:
+    def watch(
+        self,
+        calls: Callable[[], tuple[int, int, int]],
+        quota_seconds: Callable[[], float],
+        waits: Callable[[], list[str]] = list,
+    ) -> None:
         """Take from here, whenever it is shown, what the client knows.
 
         Args:
             calls: made so far, throttled among them, retries among them.
             quota_seconds: how long what waits for the provider's quota will wait.
+            waits: which accounts wait for it longest, and for what.
         """
-        self._calls, self._quota_seconds = calls, quota_seconds
+        self._calls, self._quota_seconds, self._waits = calls, quota_seconds, waits
+
+    @property
+    def waits(self) -> list[str]:
+        """Which accounts wait longest, and for what."""
+        return self._waits()
 
     @property
     def calls(self) -> int:
@@ -53,6 +78,10 @@ class Progress:
         """Count the account as done."""
         self._busy.pop(account_id, None)
         self.accounts_done += 1
+
+    def drop(self, account_id: str) -> None:
+        """Show the account no longer as being worked on; it is not done."""
+        self._busy.pop(account_id, None)
 
     def busy(self) -> list[str]:
         """Return a line for each account being worked on, longest at it first."""

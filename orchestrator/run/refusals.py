@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import errno
 import sqlite3
 from collections.abc import Iterator
 
+from accounts.chain import OtherIdentityError
 from accounts.credentials import HubCredentialsError
 from accounts.discovery import DiscoveryError
 from accounts.entry import WrongAccountError
+from accounts.settings import OrganizationError
+from orchestrator.approval import ApprovalError
 from orchestrator.audit import AuditError
 from orchestrator.cloud.client import CloudSettingsError
-from orchestrator.cloud.errors import CloudError, Denied, Throttled, Unavailable
+from orchestrator.cloud.errors import CloudError, Denied, Throttled, Unavailable, is_clock
 from orchestrator.config import ConfigError
-from orchestrator.journal import JournalError, TrailBroken
+from orchestrator.iac import IacError
+from orchestrator.journal import JournalError, JournalExists, JournalFull, JournalUnwritable, TrailBroken
 from orchestrator.plan import PlanError, UnsafePlan
 from orchestrator.policy import PolicyError
 from orchestrator.report import ReportError
@@ -33,13 +38,17 @@ class UsageError(Exception):
 
 _CODES: tuple[tuple[type[Exception], int], ...] = (
     (ConfigError, USAGE),
+    (IacError, USAGE),
     (PolicyError, USAGE),
     (CloudSettingsError, USAGE),
+    (OrganizationError, USAGE),
     (UsageError, USAGE),
     (AuditError, USAGE),
+    (ApprovalError, USAGE),
     (DiscoveryError, USAGE),
     (ReportError, USAGE),
     (WrongAccountError, REFUSED),
+    (OtherIdentityError, REFUSED),
     (TrailBroken, REFUSED),
     (JournalError, USAGE),
     (RefusedError, REFUSED),
@@ -48,37 +57,56 @@ _CODES: tuple[tuple[type[Exception], int], ...] = (
 )
 
 
-def explain_error(error: BaseException) -> tuple[int, str] | None:
-    """Return the exit code and the sentence for an error that is no bug; None for a bug."""
-    known = [_explain(one) for one in _leaves(error)]
+def explain_error(error: BaseException, again: str = "the same command, run again") -> tuple[int, str] | None:
+    """Return the exit code and the sentence for an error that is no bug; None for a bug.
+
+    Args:
+        error: what ended the command.
+        again: the command line that goes on where it ended, or tries it once more.
+    """
+    known = [_explain(one, again) for one in _leaves(error)]
     if not known or None in known:
         return None
     return next(found for found in known if found is not None)
 
 
-def _explain(error: BaseException) -> tuple[int, str] | None:
+def _explain(error: BaseException, again: str) -> tuple[int, str] | None:
     if isinstance(error, CloudError):
-        return _explain_cloud(error)
+        return _explain_cloud(error, again)
     if isinstance(error, HubCredentialsError):
         return (
             INCOMPLETE,
-            f"{error}. What was done is kept: renew them, then go on (a scan: `scan --resume DIR`)",
+            f"{error}. What was done is kept: renew them, then go on: {again}",
         )
     if isinstance(error, sqlite3.Error):
         return USAGE, f"the journal is damaged ({error}): restore it from a copy, or scan anew"
     if isinstance(error, OSError) and error.filename is not None:
-        return USAGE, f"{error.filename}: {error.strerror}. Check its name, owner, mode and disk"
+        advice = f"Free some space, then go on: {again}" if error.errno in _NO_SPACE else _CHECK_FILE
+        return USAGE, f"{error.filename}: {error.strerror}. {advice}"
+    told = f"{error}: {again}" if isinstance(error, _GOES_ON) else str(error)
     code = next((code for kind, code in _CODES if isinstance(error, kind)), None)
-    return None if code is None else (code, str(error))
+    return None if code is None else (code, told)
 
 
-def _explain_cloud(error: CloudError) -> tuple[int, str]:
+_GOES_ON = (JournalExists, JournalFull, JournalUnwritable)  # their texts end with "go on"
+_NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_CHECK_FILE = "Check its name, owner, mode and disk"
+
+
+def _explain_cloud(error: CloudError, again: str) -> tuple[int, str]:
     """Tell an error that reached the command itself: the hub could not be used, or the directory not be read."""
+    if is_clock(error.code):
+        return (
+            USAGE,
+            f"{error}. What to do: set the clock of this machine; the cloud takes no call of another time",
+        )
     advice = "check the hub's credentials (ALIBABA_CLOUD_ACCESS_KEY_ID and the rest of the chain)"
     if isinstance(error, Denied) and not error.code.startswith(_NOBODY):
         advice = f"give the hub's user or role the right to call {error.action}, or check its credentials"
+    elif error.code == "CertificateError":  # it says what to do, and the same would come again
+        return USAGE, str(error)
     elif isinstance(error, Throttled | Unavailable):
-        return INCOMPLETE, f"{error}. The cloud did not answer; run the command again"
+        return INCOMPLETE, f"{error}. The cloud did not answer; try again: {again}"
     return USAGE, f"{error}. What to do: {advice}"
 
 

@@ -3,83 +3,115 @@
 from __future__ import annotations
 
 import asyncio
+import difflib
 import secrets
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from datetime import UTC, datetime
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import msgspec
 
-from accounts import Account, Skipped, Unreachable
-from accounts.credentials import read_policy
+from accounts import AcceptedUnreachable, Account, Skipped, Unreachable
 from accounts.entry import prove
 from orchestrator import inventory
 from orchestrator.cloud.errors import CloudError
 from orchestrator.cloud.limiter import Learned
-from orchestrator.config import AcceptedUnreachable, Config
-from orchestrator.journal import Journal, JournalError, JournalExists, Reader, RunHeader, runs_in
+from orchestrator.config import Config
+from orchestrator.journal import (
+    JobState,
+    Journal,
+    JournalError,
+    JournalExists,
+    Reader,
+    RunHeader,
+    Untrusted,
+    check_trust,
+    runs_in,
+)
 from orchestrator.policy import Finding, review
+from orchestrator.run.agreement import Agreement, Sample
+from orchestrator.run.connection import keep
+from orchestrator.run.cross_check import SecondWitness, second_witness
 from orchestrator.run.filters import Filters
 from orchestrator.run.folder import Summary, count_calls, export, summarize
-from orchestrator.run.hub import Hub, endpoint_identity, opened
+from orchestrator.run.hub import Hub, opened
 from orchestrator.run.progress import Progress
 from orchestrator.run.refusals import RefusedError, UsageError
 from orchestrator.run.sweep import Judgement, Remedy, Sweep
 from orchestrator.run.telling import write_report
+from orchestrator.run.unseen import acceptance, review_accepted
 
 _CHECKED_AT_ONCE = 64
 
 
 class Visit(msgspec.Struct, frozen=True):
-    """An account that a sweep would visit, and, where it was tried, why it cannot be entered."""
+    """An account that a sweep would visit, and, where it was tried, why it cannot be entered.
+
+    accepted_until: the day until which all of that is accepted by an owner; None if it is not.
+    """
 
     account: Account
     unreachable: tuple[Unreachable, ...] = ()
+    accepted_until: date | None = None
 
 
 class AccountList(msgspec.Struct, frozen=True):
-    """What `sgsweep accounts` shows."""
+    """What `sgsweep accounts` shows; where the accounts were tried, what a scan there can be held against, too.
+
+    rule_counts: how the cloud's counts of rules agree with the rules it gives.
+    witness: what the second witness, Resource Center, has to say.
+    """
 
     visits: tuple[Visit, ...]
     skipped: tuple[Skipped, ...]
+    rule_counts: Agreement | None = None
+    witness: SecondWitness | None = None
 
 
-async def list_accounts(config: Config, filters: Filters, *, check: bool) -> AccountList:
+async def list_accounts(config: Config, filters: Filters, progress: Progress, *, check: bool) -> AccountList:
     """Return the accounts a sweep would visit; with `check`, enter each by both roles.
 
     Raises:
         DiscoveryError, CloudError, HubCredentialsError: the accounts cannot be listed.
     """
-    async with opened(config, new_run_id()) as hub:
+    async with opened(config, new_run_id(), progress) as hub:
         discovered = await hub.discover(filters)
         if not check:
             return AccountList(tuple(Visit(account) for account in discovered.accounts), discovered.skipped)
-        gate = asyncio.Semaphore(_CHECKED_AT_ONCE)
+        gate, sample = asyncio.Semaphore(_CHECKED_AT_ONCE), Sample()
         async with asyncio.TaskGroup() as tasks:
-            tried = [tasks.create_task(_try(hub, account, gate)) for account in discovered.accounts]
-        return AccountList(tuple(task.result() for task in tried), discovered.skipped)
+            tried = [tasks.create_task(_try(hub, account, gate, sample)) for account in discovered.accounts]
+        visits = tuple(task.result() for task in tried)
+        witness = await second_witness(hub.resource_center())
+        return AccountList(visits, discovered.skipped, sample.agreement, witness)
 
 
-async def _try(hub: Hub, account: Account, gate: asyncio.Semaphore) -> Visit:
+async def _try(hub: Hub, account: Account, gate: asyncio.Semaphore, sample: Sample) -> Visit:
     """Enter the account by the role that reads, ask it for its regions, then by the one that changes."""
     missing = []
     async with gate:
         try:
-            await inventory.regions(hub.reader(account))
+            session = hub.reader(account)
+            await sample.look(session, account, await inventory.regions(session))
         except CloudError as error:
             missing.append(_missing(error, account, hub.config.organization.role))
         try:
             # this session is to be asked who it is, and nothing else (STS GetCallerIdentity needs no right)
-            await prove(hub.writer(account, read_policy()), account.account_id)
+            await prove(hub.writer(account, inventory.read_policy()), account.account_id)
         except CloudError as error:
             missing.append(_missing(error, account, hub.config.organization.remediation_role))
-    return Visit(account, tuple(missing))
+    accepted = acceptance(hub.config.accepted_unreachable, now().date())
+    until = [entry.expires for one in missing if (entry := accepted(one)) is not None]
+    return Visit(account, tuple(missing), min(until) if until and len(until) == len(missing) else None)
 
 
 def _missing(error: CloudError, account: Account, role: str) -> Unreachable:
     found = inventory.unreachable(error, account.account_id)
+    if error.action == "AssumeRole":  # it names the role
+        return found
     return msgspec.structs.replace(found, message=f"role {role}: {found.message}")
 
 
@@ -91,6 +123,7 @@ async def scan(
     remedy: Remedy | None = None,
     incident: str = "",
     changed_since: Path | None = None,
+    run_id: str = "",
 ) -> Summary:
     """Sweep the organization into a new run folder.
 
@@ -105,18 +138,24 @@ async def scan(
     """
     _refuse_existing(out)
     judgement = Judgement(
-        filters.checks(config), config.exemptions, filters.wanted_regions(config), filters.exposure
+        filters.checks(config),
+        config.exemptions,
+        filters.wanted_regions(config),
+        filters.exposure,
+        filters.balancers or config.cloud.balancers == "required",
+        config.owners,
     )
     started = now()
-    run_id = new_run_id(started)
-    async with opened(config, run_id) as hub:
+    run_id = run_id or new_run_id(started)
+    async with opened(config, run_id, progress) as hub:
         discovered = await hub.discover(filters)
+        await _refuse_unknown_regions(hub, judgement.regions, discovered.accounts)
         header = RunHeader(
             run_id=run_id,
             created_at=started.isoformat(),
             hub_account_id=hub.identity.account_id,
             hub_arn=hub.identity.arn,
-            endpoint=endpoint_identity(config.cloud),
+            endpoint=config.cloud.identity,
             settings={
                 "asked": msgspec.to_builtins(filters),
                 "judgement": msgspec.to_builtins(judgement),
@@ -128,6 +167,27 @@ async def scan(
             async with Journal.create(out, header) as journal:
                 await journal.add_accounts(discovered.accounts, discovered.skipped)
                 return await _sweep(hub, journal, judgement, progress, remedy, earlier)
+
+
+async def _refuse_unknown_regions(hub: Hub, wanted: Sequence[str], accounts: Sequence[Account]) -> None:
+    """Refuse a region that neither the hub's own account has nor the first of the others: it is misspelled.
+
+    Where neither may be asked nothing is refused: then each account tells which regions it lacks.
+
+    Raises:
+        UsageError: names it and the nearest one there is.
+    """
+    known: set[str] = set()
+    for session in (hub.own, *(hub.reader(account) for account in accounts[:1])):
+        if set(wanted) <= known:
+            return
+        with suppress(CloudError):
+            known.update(await inventory.regions(session))
+    for region_id in wanted if known else ():
+        if region_id not in known:
+            near = difflib.get_close_matches(region_id, sorted(known), n=1)
+            hint = f" Did you mean {near[0]}?" if near else ""
+            raise UsageError(f"there is no region {region_id}.{hint} There are {', '.join(sorted(known))}")
 
 
 @contextmanager
@@ -152,12 +212,14 @@ def _earlier(folder: Path | None, judgement: Judgement, header: RunHeader) -> It
 async def scan_or_resume(
     config: Config, filters: Filters, out: Path, progress: Progress, remedy: Remedy, incident: str
 ) -> Summary:
-    """Begin a run in the folder, or go on with the one that is there: an incident's command is run again as it is.
+    """Begin a run in the folder, or read all accounts anew for the one that is there, and those that are new.
+
+    An incident's command is run again as it is: what was closed may have come back. Each time is a numbered pass.
 
     Raises:
         UsageError: the run that is there is another incident's, or was asked for something else.
     """
-    if _holds_run(out):
+    if holds_run(out):
         with Reader(out) as reader:
             theirs = reader.header
         asked = msgspec.convert(theirs.settings.get("asked", {}), Filters)
@@ -166,20 +228,30 @@ async def scan_or_resume(
                 f"{out} holds a run for incident {theirs.incident or 'none'}, ports {' '.join(asked.ports) or 'all'}: "
                 "it was asked for something else. Give another --out"
             )
-        return await resume(config, out, progress, remedy)
+        async with (
+            Journal.open(out) as journal,
+            opened(config, journal.header.run_id, progress) as hub,
+        ):
+            refuse_other_cloud(journal.header, config, hub)
+            discovered = await hub.discover(filters)
+            await journal.add_accounts(discovered.accounts, discovered.skipped)
+            return await _sweep(hub, journal, judgement_of(journal.header), progress, remedy)
     return await scan(config, filters, out, progress, remedy, incident)
 
 
-async def resume(config: Config, folder: Path, progress: Progress, remedy: Remedy | None = None) -> Summary:
+async def resume(config: Config, folder: Path, progress: Progress) -> Summary:
     """Go on with a run where it stopped: finished accounts are not asked again.
 
     Raises:
         JournalError: the folder is no run, is damaged, or is in use.
         RefusedError: the run was made against another cloud or from another hub.
     """
-    async with Journal.open(folder) as journal, opened(config, journal.header.run_id) as hub:
+    async with (
+        Journal.open(folder) as journal,
+        opened(config, journal.header.run_id, progress) as hub,
+    ):
         refuse_other_cloud(journal.header, config, hub)
-        return await _sweep(hub, journal, judgement_of(journal.header), progress, remedy)
+        return await _sweep(hub, journal, judgement_of(journal.header), progress)
 
 
 def refuse_other_cloud(header: RunHeader, config: Config, hub: Hub) -> None:
@@ -188,7 +260,7 @@ def refuse_other_cloud(header: RunHeader, config: Config, hub: Hub) -> None:
     Raises:
         RefusedError: says which differs.
     """
-    endpoint = endpoint_identity(config.cloud)
+    endpoint = config.cloud.identity
     if header.endpoint != endpoint:
         raise RefusedError(f"the run was made against {header.endpoint}, the configuration says {endpoint}")
     if header.hub_account_id != hub.identity.account_id:
@@ -207,21 +279,32 @@ async def _sweep(
     journal: Journal,
     judgement: Judgement,
     progress: Progress,
-    remedy: Remedy | None,
+    remedy: Remedy | None = None,
     earlier: Reader | None = None,
 ) -> Summary:
     """Sweep, and write the run folder's files however it ends."""
+    await keep(journal, hub.connection)
+    first: frozenset[str] = frozenset()
     if remedy is not None:
-        remedy.begin(hub, journal, sum(1 for _ in journal.accounts()))
+        unchanged = remedy.begin(hub, journal, sum(1 for _ in journal.accounts()))
+        first = unchanged | await _next_pass(journal)
     began = time.monotonic()
     hub.client.limiter.remember(learned_rates(journal))
     try:
-        await Sweep(hub, journal, judgement, progress, now(), remedy, earlier).run()
+        await Sweep(hub, journal, judgement, progress, now(), remedy, earlier, first).run()
     finally:
         await _remember(hub, journal, judgement, time.monotonic() - began)
         summary = conclude(journal, hub.config.accepted_unreachable)
         await journal.set_fact("complete", summary.complete)
     return summary
+
+
+async def _next_pass(journal: Journal) -> frozenset[str]:
+    """Begin a new pass over all accounts; return those that the last one did not read to their end."""
+    number = journal.fact("pass") or 0
+    unfinished = [one.account.account_id for one in journal.accounts() if one.state is not JobState.done]
+    await journal.begin_pass(number + 1)
+    return frozenset(unfinished)
 
 
 async def _remember(hub: Hub, journal: Journal, judgement: Judgement, seconds: float) -> None:
@@ -230,18 +313,21 @@ async def _remember(hub: Hub, journal: Journal, judgement: Judgement, seconds: f
     api = count_calls(hub.client.stats, earlier.get("api"))
     await journal.set_fact("scan", {"api": api, "seconds": earlier.get("seconds", 0.0) + seconds})
     await journal.set_fact("learned", hub.client.limiter.learned())
-    used = {finding.exemption for finding in journal.findings(Finding) if finding.exemption}
+    used = Counter(finding.exemption for finding in journal.findings(Finding) if finding.exemption)
+    accepted = hub.config.accepted_unreachable
     notes = [note.text for note in review(judgement.exemptions, used, now())]
+    notes += review_accepted(journal, accepted, now().date())
     await journal.set_fact("exemption_notes", notes)
-    await journal.set_fact("accepted_unreachable", hub.config.accepted_unreachable)
+    await journal.set_fact("accepted_unreachable", accepted)
 
 
 def conclude(reader: Reader, accepted: tuple[AcceptedUnreachable, ...]) -> Summary:
     """Count, and write findings, unreachable things, summary and report."""
     scan = reader.fact("scan")
-    summary = summarize(reader, accepted, now().date(), scan["api"], scan["seconds"])
-    export(reader, summary)
-    write_report(reader.folder)
+    by = acceptance(accepted, now().date())
+    summary = summarize(reader, by, scan["api"], scan["seconds"])
+    export(reader, summary, by)
+    write_report(reader.folder, summary=summary)
     return summary
 
 
@@ -264,17 +350,23 @@ def _learned_of(run: Path) -> list[dict[str, object]]:
 
 def _refuse_existing(out: Path) -> None:
     """Refuse before the cloud is asked, not after."""
-    if _holds_run(out):
-        raise JournalExists(
-            f"{out} holds a run already: give another folder, or go on with `sgsweep scan --resume {out}`"
-        )
+    with suppress(FileNotFoundError):
+        check_trust(out)
+    if holds_run(out):
+        raise JournalExists(out)
 
 
-def _holds_run(folder: Path) -> bool:
-    """Tell whether there is a run; a journal whose making was interrupted is none, and is made anew."""
+def holds_run(folder: Path) -> bool:
+    """Tell whether there is a run; a journal whose making was interrupted is none, and is made anew.
+
+    Raises:
+        Untrusted: others may have written what is there.
+    """
     try:
         with Reader(folder):
             return True
+    except Untrusted:
+        raise
     except JournalError:
         return False
 
@@ -282,6 +374,12 @@ def _holds_run(folder: Path) -> bool:
 def new_run_id(at: datetime | None = None) -> str:
     """Return a name for a run: its time and six random characters, short enough for a RoleSessionName."""
     return f"{(at or now()):%Y%m%dT%H%M%S}-{secrets.token_hex(3)}"
+
+
+def dated_folder(run_id: str) -> Path:
+    """Return where a run of this name goes whose folder nobody has named: runs/DATE-ID, beside the earlier ones."""
+    at, _, rest = run_id.partition("T")
+    return Path("runs") / f"{at[:4]}-{at[4:6]}-{at[6:]}-{rest.rpartition('-')[2]}"
 
 
 def now() -> datetime:

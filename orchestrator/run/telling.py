@@ -2,25 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import shlex
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import msgspec
 import structlog
 
-from orchestrator.config import AcceptedUnreachable
-from orchestrator.journal import Reader
-from orchestrator.report import RunView, render
-from orchestrator.run.folder import NO_CALLS, PLAN, REPORT, Summary, replaced, summarize
+from accounts import AcceptedUnreachable
+from orchestrator.files import make_folder, replaced
+from orchestrator.journal import Changes, Reader, Untrusted, check_trust, read_trusted
+from orchestrator.plan import Plan
+from orchestrator.policy import Check, Exemption, Finding
+from orchestrator.report import MOST_ROWS, PAGES, RunView, render, render_pages
+from orchestrator.run.folder import NO_CALLS, PLAN, REPORT, Summary, summarize
+from orchestrator.run.narrowing import WHOLE, Part, narrowed
 from orchestrator.run.refusals import UsageError
+from orchestrator.run.sealed import record
+from orchestrator.run.trend import earlier_runs
+from orchestrator.run.unseen import Accepted, acceptance, unseen
 
 _log = structlog.get_logger()
 
 
-def view(folder: Path) -> RunView:
+def view(folder: Path, summary: Summary | None = None) -> RunView:
     """Return the run as a report needs it, from its journal: the files beside it may be old, damaged or gone.
+
+    Args:
+        folder: the run.
+        summary: what it came to, where that has just been counted; counted anew without it.
 
     Raises:
         JournalError: the folder is no run.
@@ -28,46 +41,129 @@ def view(folder: Path) -> RunView:
     """
     with Reader(folder) as reader:
         return RunView(
-            summary=msgspec.to_builtins(_summary(reader)),
+            summary=msgspec.to_builtins(summary or _summary(reader)),
             created_at=reader.header.created_at,
-            findings=lambda: reader.findings(dict[str, Any]),
-            unreachable=lambda: map(msgspec.to_builtins, reader.unreachables()),
-            outcomes=lambda: map(msgspec.to_builtins, reader.outcomes()),
+            findings=lambda: reader.findings(Finding),
+            unreachable=lambda: unseen(reader),
+            effects=reader.all_effects,
+            accounts=reader.accounts,
             plan=_plan(folder / PLAN),
-            checks=tuple(reader.header.settings["judgement"]["checks"]),
-            skipped_accounts=tuple(msgspec.to_builtins(skipped) for skipped in reader.skipped()),
+            checks=msgspec.convert(reader.header.settings["judgement"]["checks"], tuple[Check, ...]),
+            skipped_accounts=tuple(reader.skipped()),
             exemption_notes=tuple(reader.fact("exemption_notes") or ()),
-            accepted_unreachable=tuple(reader.fact("accepted_unreachable") or ()),
+            exemptions=msgspec.convert(
+                reader.header.settings["judgement"].get("exemptions", ()), tuple[Exemption, ...]
+            ),
+            record=record(folder),
+            earlier=earlier_runs(reader),
+            folder=shlex.quote(folder.resolve().name),
+            accepted=_accepted(reader),
         )
 
 
-def write_report(folder: Path) -> None:
-    """Write report.html anew. Where that cannot be done it is said, and what was done before it stands."""
+def write_report(folder: Path, most_rows: int = MOST_ROWS, summary: Summary | None = None) -> None:
+    """Write report.html anew; with more rows than that it is an index, beside a page an account.
+
+    Where that cannot be done it is said, and what was done before it stands.
+    """
     try:
-        with replaced(folder / REPORT) as file:
-            render(view(folder), "html", lambda text: file.write(text.encode("utf-8", "replace")))
-    except (UsageError, OSError) as error:
+        check_trust(folder, PAGES)
+        with _opened(folder / REPORT) as write:
+            pages = render_pages(view(folder, summary), write, lambda name: _opened(folder / name), most_rows)
+        _remove_others(folder / PAGES, pages)
+    except (UsageError, Untrusted, OSError) as error:
         _log.warning("report.not_written", file=str(folder / REPORT), reason=str(error))
 
 
-def report(folder: Path, kind: str, write: Callable[[str], object]) -> bool:
-    """Render the run as html, json, csv, sarif or ocsf, piece by piece; tell whether it was complete."""
-    shown = view(folder)
-    render(shown, kind, write)
-    return bool(shown.summary.get("complete"))
+@contextmanager
+def _opened(path: Path) -> Iterator[Callable[[str], object]]:
+    make_folder(path.parent)
+    with replaced(path) as file:
+        yield lambda text: file.write(text.encode("utf-8", "replace"))
+
+
+def _remove_others(folder: Path, names: Collection[str]) -> None:
+    """Remove the pages of an earlier report that belong to this one no more, and the folder once it is empty."""
+    for page in folder.glob("*.html"):
+        if f"{PAGES}/{page.name}" not in names:
+            page.unlink()
+    if not names:
+        with suppress(OSError):  # there is none, or something in it is not ours
+            folder.rmdir()
+
+
+def report(folder: Path, kind: str, write: Callable[[str], object], part: Part = WHOLE) -> None:
+    """Render the run, or a part of it, as html, json, csv, sarif or ocsf, piece by piece.
+
+    Raises:
+        UsageError: nothing of the run is in the part.
+    """
+    render(narrowed(view(folder), part), kind, write)
+
+
+def account_names(folder: Path) -> dict[str, str]:
+    """Return the names of the run's accounts, by id.
+
+    Raises:
+        JournalError: the folder is no run.
+    """
+    with Reader(folder) as reader:
+        return {one.account.account_id: one.account.name for one in reader.accounts()}
+
+
+class AccountOpen(msgspec.Struct, frozen=True):
+    """The open findings of an account by severity, as they stand now."""
+
+    account_id: str
+    name: str
+    open: Counter[str]
+
+
+def open_by_account(folder: Path) -> list[AccountOpen]:
+    """Return the accounts that have open findings.
+
+    Raises:
+        JournalError: the folder is no run.
+    """
+    found: dict[str, AccountOpen] = {}
+    with Reader(folder) as reader:
+        changes = Changes(reader.all_effects())
+        for one in reader.findings(Finding):
+            if one.is_open and not changes.has_closed(one):
+                mine = found.setdefault(
+                    one.account_id, AccountOpen(one.account_id, one.account_name, Counter())
+                )
+                mine.open[one.severity.value] += 1
+    return list(found.values())
+
+
+def summary_of(folder: Path) -> Summary:
+    """Return what a run has come to, counted anew from its journal.
+
+    Raises:
+        JournalError: the folder is no run.
+    """
+    with Reader(folder) as reader:
+        return _summary(reader)
 
 
 def _summary(reader: Reader) -> Summary:
     """Count anew; a scan that was killed has not written down its calls."""
     scan = reader.fact("scan") or {"api": NO_CALLS, "seconds": 0.0}
-    accepted = msgspec.convert(reader.fact("accepted_unreachable") or (), tuple[AcceptedUnreachable, ...])
-    return summarize(reader, accepted, datetime.now(UTC).date(), scan["api"], scan["seconds"])
+    return summarize(reader, _accepted(reader), scan["api"], scan["seconds"])
 
 
-def _plan(path: Path) -> dict[str, Any] | None:
+def _accepted(reader: Reader) -> Accepted:
+    entries = msgspec.convert(reader.fact("accepted_unreachable") or (), tuple[AcceptedUnreachable, ...])
+    return acceptance(entries, datetime.now(UTC).date())
+
+
+def _plan(path: Path) -> Plan | None:
     try:
-        return msgspec.json.decode(path.read_bytes(), type=dict[str, Any])
+        return msgspec.json.decode(read_trusted(path), type=Plan)
     except FileNotFoundError:
         return None
     except (OSError, msgspec.DecodeError) as error:
-        raise UsageError(f"{path} cannot be read: {error}. Make it again with `sgsweep plan`") from error
+        raise UsageError(
+            f"{path} cannot be read: {error}. Make it again: sgsweep plan {shlex.quote(str(path.parent))}"
+        ) from error

@@ -10,12 +10,15 @@ from orchestrator.securitygroup.texts import (
     PROTOCOL_NUMBERS,
     parse_cidr,
     parse_port_range,
-    parse_protocol,
+    parse_ports,
 )
 from orchestrator.securitygroup.values import (
-    ALL_PORTS,
     MAX_PORT,
     NO_LISTS,
+    NOT_BALANCED,
+    WITH_PORTS,
+    Balancer,
+    Balancing,
     Cidr,
     Direction,
     GroupRef,
@@ -28,15 +31,19 @@ from orchestrator.securitygroup.values import (
     SecurityGroup,
     Source,
     Unreadable,
+    every_port,
 )
-from orchestrator.securitygroup.writing import authorize_parameters, content_digest
+from orchestrator.securitygroup.writing import authorize_parameters, content_digest, modify_parameters
 
 __all__ = [
-    "ALL_PORTS",
     "MAX_PORT",
+    "NOT_BALANCED",
     "NO_LISTS",
     "PROTOCOL_NAMES",
     "PROTOCOL_NUMBERS",
+    "WITH_PORTS",
+    "Balancer",
+    "Balancing",
     "Cidr",
     "Direction",
     "GroupRef",
@@ -51,10 +58,12 @@ __all__ = [
     "Unreadable",
     "authorize_parameters",
     "content_digest",
+    "every_port",
+    "modify_parameters",
     "parse_cidr",
     "parse_group",
     "parse_port_range",
-    "parse_protocol",
+    "parse_ports",
     "parse_rule",
     "referenced_lists",
 ]

@@ -4,7 +4,7 @@ Nothing here raises on what the cloud says: what is not understood is a problem,
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Literal, NamedTuple, TypeVar
 
 from msgspec import structs
@@ -20,6 +20,7 @@ from orchestrator.securitygroup.texts import (
 )
 from orchestrator.securitygroup.values import (
     NO_LISTS,
+    WITH_PORTS,
     Direction,
     GroupRef,
     Lists,
@@ -65,12 +66,12 @@ def parse_rule(raw: Mapping[str, object], lists: Lists = NO_LISTS, *, classic: b
     if peer_problems or own_problems:
         problems += peer_problems + own_problems
     if port_list:
-        ports, list_problems = _port_list(port_list, lists)
+        ports, list_problems = _port_list(protocol, port_list, lists)
         problems += list_problems
     source, destination = (peer, own) if far is _SOURCE else (own, peer)
     return Rule(
         _text(get("SecurityGroupRuleId")), direction, policy, priority, protocol, ports, source, destination,
-        source_ports, nic_type, _text(get("Description")), problems,
+        source_ports, nic_type, problems,
         raw if type(raw) is dict else dict(raw),
     )  # fmt: skip
 
@@ -221,8 +222,8 @@ def _one_of(text: str, first: Word, second: Word) -> Word:
 
 def _ports(field: str, protocol: str, value: object, problems: list[str]) -> tuple[PortRange, ...]:
     """The ports of a rule: none where its protocol has none."""
-    if protocol in {"tcp", "udp"}:
-        ports = _read(field, value, parse_port_range, None, problems)
+    if protocol in WITH_PORTS:
+        ports = _read(field, value, partial(parse_port_range, protocol), None, problems)
         return () if ports is None else (ports,)
     _read(field, value, _every_port, None, problems)
     return ()
@@ -235,7 +236,7 @@ def _every_port(text: str) -> None:
 
 def _list_of_ports(protocol: str, list_id: str, problems: list[str]) -> str:
     """The id of the rule's port list; a protocol without ports can have none."""
-    if list_id and protocol not in {"tcp", "udp"}:
+    if list_id and protocol not in WITH_PORTS:
         problems.append(f"PortRangeListId: {list_id} makes no sense for a protocol without ports")
         return ""
     return list_id
@@ -249,13 +250,13 @@ def _source_ports(protocol: str, value: object, problems: list[str]) -> tuple[Po
     return () if ports and ports[0].last - ports[0].first == 65534 else ports
 
 
-def _port_list(list_id: str, lists: Lists) -> tuple[tuple[PortRange, ...], Problems]:
+def _port_list(protocol: str, list_id: str, lists: Lists) -> tuple[tuple[PortRange, ...], Problems]:
     texts = lists.port_lists.get(list_id)
     if texts is None or isinstance(texts, Unreadable):
         reason = texts.reason if texts else "was not read"
         return (), (f"PortRangeListId: {list_id} {reason}",)
     try:
-        return parse_port_entries(tuple(texts)), ()
+        return parse_port_entries(protocol, tuple(texts)), ()
     except (ValueError, TypeError, AttributeError) as error:
         return (), (f"PortRangeListId: {list_id}: {error}",)
 

@@ -7,7 +7,7 @@ import re
 from functools import lru_cache
 from ipaddress import AddressValueError, IPv4Address, IPv6Address
 
-from orchestrator.securitygroup.values import ALL_PORTS, MAX_PORT, Cidr, PortRange
+from orchestrator.securitygroup.values import MAX_PORT, WITH_PORTS, Cidr, PortRange, every_port
 
 PROTOCOL_NAMES = {1: "icmp", 6: "tcp", 17: "udp", 47: "gre", 58: "icmpv6"}
 """Some regions accept and may echo IANA numbers where others use names (ECS AuthorizeSecurityGroup)."""
@@ -30,17 +30,36 @@ def parse_protocol(text: str) -> str:
 
 
 @lru_cache(maxsize=16384)
-def parse_port_range(text: str) -> PortRange:
-    """A port range as the API writes it, "22/22" or "-1/-1" for all; a lone "22" is taken too."""
+def parse_port_range(protocol: str, text: str) -> PortRange:
+    """Ports of "tcp" or "udp" as the API writes them, "22/22" or "-1/-1" for all; a lone "22" is taken too."""
     text = text.strip()
     if text in _ALL_PORT_TEXTS:
-        return ALL_PORTS
-    first_text, slash, last_text = text.partition("/")
+        return every_port(protocol)
+    return _port_range(protocol, *text.partition("/"))
+
+
+@lru_cache(maxsize=16384)
+def parse_ports(text: str) -> PortRange:
+    """Ports as sgsweep writes them: "tcp/22", "tcp/6000-6010", "icmp" for a protocol without ports; "22" means tcp.
+
+    This is what `str` makes of a PortRange whose protocol has a name.
+    """
+    name, slash, numbers = text.strip().lower().partition("/")
+    if not slash and name in PROTOCOL_NUMBERS and name not in WITH_PORTS:
+        return PortRange(name)
+    if not slash:
+        name, numbers = "tcp", name
+    if name not in WITH_PORTS:
+        raise ValueError(f"{text[:40]!r} names no ports")
+    return _port_range(name, *numbers.partition("-"))
+
+
+def _port_range(protocol: str, first_text: str, between: str, last_text: str) -> PortRange:
     first = _number(first_text)
-    last = _number(last_text) if slash else first
+    last = _number(last_text) if between else first
     if not 1 <= first <= last <= MAX_PORT:
-        raise ValueError(f"{text!r} is no port range")
-    return PortRange(first, last)
+        raise ValueError(f"{first_text + between + last_text!r} is no port range")
+    return PortRange(protocol, first, last)
 
 
 def means_every_port(text: str) -> bool:
@@ -97,9 +116,9 @@ def parse_prefix_entries(texts: tuple[str, ...]) -> tuple[Cidr, ...]:
 
 
 @lru_cache(maxsize=4096)
-def parse_port_entries(texts: tuple[str, ...]) -> tuple[PortRange, ...]:
-    """The entries of a port list."""
-    return tuple([parse_port_range(text) for text in texts])
+def parse_port_entries(protocol: str, texts: tuple[str, ...]) -> tuple[PortRange, ...]:
+    """The entries of a port list, as ports of the protocol of a rule that names it."""
+    return tuple([parse_port_range(protocol, text) for text in texts])
 
 
 @lru_cache(maxsize=1024)

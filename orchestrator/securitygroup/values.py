@@ -13,6 +13,9 @@ Policy = Literal["accept", "drop"]
 MAX_PORT = 65535
 """TCP and UDP ports run from 1 to this (ECS AuthorizeSecurityGroup: 1 to 65535)."""
 
+WITH_PORTS = frozenset({"tcp", "udp"})
+"""The protocols that have ports."""
+
 
 class Placement(msgspec.Struct, frozen=True):
     """Where an account stands in the organization: all that a judgement may need to know of it.
@@ -28,16 +31,31 @@ class Placement(msgspec.Struct, frozen=True):
 
 
 class PortRange(msgspec.Struct, frozen=True, cache_hash=True, gc=False):
-    """Ports from `first` to `last`, both included."""
+    """Ports of a protocol from `first` to `last`, both included; 0 to 0 is all of a protocol without ports.
 
-    first: int
-    last: int
+    protocol: "tcp", "udp", "icmp", "icmpv6", "gre", or an IANA number as text.
+    """
+
+    protocol: str
+    first: int = 0
+    last: int = 0
 
     def __str__(self) -> str:
+        return f"{self.protocol}/{self.numbers}" if self.first else self.protocol
+
+    @property
+    def numbers(self) -> str:
+        """The ports alone: "22" or "6000-6010"."""
         return str(self.first) if self.first == self.last else f"{self.first}-{self.last}"
 
+    def covers(self, other: "PortRange") -> bool:
+        """Whether all of the other's ports are among these."""
+        return self.protocol == other.protocol and self.first <= other.first and other.last <= self.last
 
-ALL_PORTS = PortRange(1, MAX_PORT)
+
+def every_port(protocol: str) -> PortRange:
+    """All of a protocol."""
+    return PortRange(protocol, 1, MAX_PORT) if protocol in WITH_PORTS else PortRange(protocol)
 
 
 class Cidr(msgspec.Struct, frozen=True, cache_hash=True, gc=False):
@@ -50,12 +68,6 @@ class Cidr(msgspec.Struct, frozen=True, cache_hash=True, gc=False):
 
     def __str__(self) -> str:
         return self.text
-
-    @property
-    def prefix_length(self) -> int:
-        """The number of leading bits that all its addresses share."""
-        width = 32 if self.family == 4 else 128
-        return width - (self.last - self.first).bit_length()
 
 
 class GroupRef(msgspec.Struct, frozen=True, cache_hash=True, gc=False):
@@ -124,7 +136,6 @@ class Rule(msgspec.Struct, frozen=True, gc=False):
     destination: Source | None
     source_ports: tuple[PortRange, ...]
     nic_type: str
-    description: str
     problems: tuple[str, ...]
     raw: dict[str, object]
 
@@ -139,11 +150,47 @@ class Rule(msgspec.Struct, frozen=True, gc=False):
         return self.destination if self.direction == "ingress" else self.source
 
 
+class Balancer(msgspec.Struct, frozen=True):
+    """A load balancer (NLB or ALB) that joined a group, and where it listens.
+
+    families: the address families (4, 6) that it has addresses of.
+    internet: those of them in which its addresses are public.
+    ports: what its listeners take, TCP and UDP.
+    """
+
+    balancer_id: str
+    name: str
+    families: tuple[int, ...]
+    internet: tuple[int, ...]
+    ports: tuple[PortRange, ...]
+
+
+class Balancing(msgspec.Struct, frozen=True):
+    """The load balancers that joined a group, as far as they were asked for.
+
+    unread: why they could not be read; "" if they were, or were not asked for.
+    is_required: without knowing them the group must not be judged.
+    """
+
+    balancers: tuple[Balancer, ...] = ()
+    unread: str = ""
+    is_required: bool = False
+
+    @property
+    def is_missing(self) -> bool:
+        """Whether what must be known could not be read."""
+        return self.is_required and bool(self.unread)
+
+
+NOT_BALANCED = Balancing()
+
+
 class SecurityGroup(msgspec.Struct, frozen=True):
     """A security group and its rules.
 
     vpc_id: "" in the classic network.
     lists: the prefix and port lists that are known there: those its rules name, and perhaps more.
+    balancing: the load balancers that joined it.
     """
 
     placement: Placement
@@ -157,6 +204,7 @@ class SecurityGroup(msgspec.Struct, frozen=True):
     tags: tuple[tuple[str, str], ...]
     rules: tuple[Rule, ...]
     lists: Lists = NO_LISTS
+    balancing: Balancing = NOT_BALANCED
 
     @property
     def classic(self) -> bool:

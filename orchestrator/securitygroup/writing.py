@@ -16,6 +16,19 @@ def authorize_parameters(raw: Mapping[str, object], index: int = 1) -> dict[str,
     rules carry and the API no longer accepts, becomes 100. NicType is sent as it was: the API's default,
     "internet", would open an intranet rule of the classic network to the world.
     """
+    return {f"Permissions.{index}.{key}": value for key, value in _writable(raw).items()}
+
+
+def modify_parameters(raw: Mapping[str, object]) -> dict[str, str]:
+    """The parameters of ModifySecurityGroup(Egress)Rule that give a rule all of these fields.
+
+    What is not sent may be set to its default (the page gives defaults and does not say that it is kept), so every
+    field is sent but NicType, which the API refuses (400 InvalidOperation.ModifyNicType).
+    """
+    return {key: value for key, value in _writable(raw).items() if key != "NicType"}
+
+
+def _writable(raw: Mapping[str, object]) -> dict[str, str]:
     fields = {key: str(raw[key]) for key in _PLAIN_FIELDS if _given(raw, key)}
     if fields.get("SourcePortRange") == "-1/-1":
         del fields["SourcePortRange"]
@@ -25,8 +38,7 @@ def authorize_parameters(raw: Mapping[str, object], index: int = 1) -> dict[str,
     if fields.get("Priority") == "110":
         fields["Priority"] = "100"
     near, far = ("Source", "Dest") if str(raw.get("Direction")).lower() == "egress" else ("Dest", "Source")
-    fields |= _block(raw, near) | (_block(raw, far) or _reference(raw, far))
-    return {f"Permissions.{index}.{key}": value for key, value in fields.items()}
+    return fields | _block(raw, near) | (_block(raw, far) or _reference(raw, far))
 
 
 def content_digest(raw: Mapping[str, object]) -> str:
@@ -37,7 +49,7 @@ def content_digest(raw: Mapping[str, object]) -> str:
     rule = parse_rule(raw, classic=True)
     meaning: list[object] = [
         rule.direction, rule.policy, rule.priority, rule.protocol, _given(raw, "NicType") and rule.nic_type,
-        [str(ports) for ports in rule.ports], [str(ports) for ports in rule.source_ports],
+        [ports.numbers for ports in rule.ports], [ports.numbers for ports in rule.source_ports],
         _token(rule.source), _token(rule.destination),
     ]  # fmt: skip
     return sha256(ascii([meaning, _spelling(rule, raw)]).encode()).hexdigest()
@@ -54,10 +66,19 @@ def _block(raw: Mapping[str, object], side: str) -> dict[str, str]:
 
 
 def _reference(raw: Mapping[str, object], side: str) -> dict[str, str]:
-    """The group of one side with its owner, or else its prefix list."""
+    """The group of one side with its owner, or else its prefix list.
+
+    In an answer the owner's account is its id, in a request the field of that name is a login: the id goes into
+    GroupOwnerId (ECS DescribeSecurityGroupAttribute, AuthorizeSecurityGroup).
+    """
     group, owner, prefix_list = f"{side}GroupId", f"{side}GroupOwnerAccount", f"{side}PrefixListId"
-    keys = (group, owner) if _given(raw, group) else (prefix_list,)
-    return {key: str(raw[key]) for key in keys if _given(raw, key)}
+    if not _given(raw, group):
+        return {prefix_list: str(raw[prefix_list])} if _given(raw, prefix_list) else {}
+    found = {group: str(raw[group])}
+    if _given(raw, owner):
+        account = str(raw[owner])
+        found[f"{side}GroupOwnerId" if account.isdecimal() else owner] = account
+    return found
 
 
 def _token(source: Source | None) -> str:

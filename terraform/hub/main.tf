@@ -1,37 +1,40 @@
-# The hub: the account from which the sweep runs, a delegated administrator or the management account. Two roles, both
-# of which may assume sgsweep's own roles in the members and no other: the command's, which also discovers the members,
-# and the function's, which does not need to.
+# The hub: the account from which the sweep runs, a delegated administrator or the management account. Three roles,
+# each of which may assume sgsweep's own roles in the members and no other: the command's, which also discovers the
+# members; the function's, which changes; and the judge's, which can only enter by the role that reads.
 
 locals {
-  assume = {
-    Effect   = "Allow"
-    Action   = ["sts:AssumeRole"]
-    Resource = ["acs:ram::*:role/sgsweep-*"]
-  }
-  discover = {
-    Effect = "Allow"
-    Action = [
-      "resourcemanager:GetResourceDirectory",
-      "resourcemanager:ListAccounts",
-      "resourcemanager:ListFoldersForParent",
-    ]
-    Resource = ["*"]
-  }
+  reading  = ["acs:ram::*:role/${var.prefix}-read"]
+  changing = ["acs:ram::*:role/${var.prefix}-remediate"]
+  # whose an account is that an event names
+  ours      = ["resourcemanager:ListAccounts", "resourcemanager:GetResourceDirectory"]
+  directory = ["resourcemanager:GetResourceDirectory", "resourcemanager:ListAccounts", "resourcemanager:ListFoldersForParent"]
+  # the second witness of what there is; where Resource Center is not enabled it changes nothing
+  witness  = ["resourcecenter:SearchMultiAccountResources", "resourcecenter:GetMultiAccountResourceCounts"]
+  platform = { Service = ["fc.aliyuncs.com"] }
   roles = merge(
     length(var.operator_arns) == 0 ? {} : {
       command = {
-        does       = "runs the sgsweep command"
-        principal  = { RAM = var.operator_arns }
-        statements = [local.assume, local.discover]
-        seconds    = var.max_session_seconds
+        does      = "runs the sgsweep command"
+        principal = { RAM = var.operator_arns }
+        enters    = concat(local.reading, local.changing)
+        discovers = concat(local.directory, local.witness)
+        seconds   = var.max_session_seconds
       }
     },
     var.function ? {
       function = {
-        does       = "runs sgsweep's function"
-        principal  = { Service = ["fc.aliyuncs.com"] }
-        statements = [local.assume]
-        seconds    = 3600
+        does      = "runs sgsweep's function"
+        principal = local.platform
+        enters    = local.changing
+        discovers = local.ours
+        seconds   = 3600
+      }
+      judge = {
+        does      = "runs sgsweep's function where it only judges"
+        principal = local.platform
+        enters    = local.reading
+        discovers = local.ours
+        seconds   = 3600
       }
     } : {},
   )
@@ -53,9 +56,21 @@ resource "alicloud_ram_role" "this" {
 resource "alicloud_ram_policy" "this" {
   for_each = local.roles
 
-  policy_name     = "${var.prefix}-${each.key}-hub"
-  description     = "Lets the role that ${each.value.does} enter the members through sgsweep's own roles."
-  policy_document = jsonencode({ Version = "1", Statement = each.value.statements })
+  policy_name = "${var.prefix}-${each.key}-hub"
+  description = "Lets the role that ${each.value.does} enter the members through sgsweep's own roles."
+  policy_document = jsonencode({
+    Version = "1"
+    Statement = concat(
+      [
+        { Effect = "Allow", Action = ["sts:AssumeRole"], Resource = each.value.enters },
+        { Effect = "Allow", Action = each.value.discovers, Resource = ["*"] },
+      ],
+      # how the command learns that its test event has reached the function
+      each.key != "command" ? [] : [
+        { Effect = "Allow", Action = ["oss:GetObject"], Resource = ["acs:oss:*:*:${var.prefix}-*/ledger/arrivals/*"] },
+      ],
+    )
+  })
   rotate_strategy = "DeleteOldestNonDefaultVersionWhenLimitExceeded"
   tags            = var.tags
 }

@@ -10,7 +10,7 @@ variable "operator_arns" {
 }
 
 variable "function" {
-  description = "Whether to make the role of the function, for the remediation module."
+  description = "Whether to make the roles of the functions, for the remediation module."
   type        = bool
   default     = true
 }
@@ -21,8 +21,8 @@ variable "prefix" {
   default     = "sgsweep"
 
   validation {
-    condition     = can(regex("^sgsweep(-[a-z0-9]+)*$", var.prefix)) && length(var.prefix) <= 40
-    error_message = "prefix is \"sgsweep\" or \"sgsweep-something\", in lower case, at most 40 characters."
+    condition     = can(regex("^sgsweep(-[a-z0-9]+)*$", var.prefix)) && length(var.prefix) <= 28
+    error_message = "prefix is \"sgsweep\" or \"sgsweep-something\", in lower case, at most 28 characters."
   }
 }
 

@@ -8,13 +8,15 @@ module "policies" {
 }
 
 locals {
+  # in an order that does not tell which of them is in use: to switch changes no role
+  external_ids = sort(distinct(concat([var.external_id], var.other_external_ids)))
   trust = jsonencode({
     Version = "1"
     Statement = [{
       Effect    = "Allow"
       Action    = "sts:AssumeRole"
       Principal = { RAM = var.trusted_role_arns }
-      Condition = { StringEquals = { "sts:ExternalId" = [var.external_id] } }
+      Condition = { StringEquals = { "sts:ExternalId" = local.external_ids } }
     }]
   })
   roles = {

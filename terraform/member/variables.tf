@@ -23,6 +23,18 @@ variable "external_id" {
   }
 }
 
+variable "other_external_ids" {
+  description = "Further external ids that are accepted while the external id is being changed; [] otherwise."
+  type        = list(string)
+  default     = []
+  sensitive   = true
+
+  validation {
+    condition     = alltrue([for one in var.other_external_ids : can(regex("^[A-Za-z0-9+=,.@:/_-]{8,128}$", one))])
+    error_message = "Each of other_external_ids is 8 to 128 letters, digits or + = , . @ : / _ - ."
+  }
+}
+
 variable "egress" {
   description = "Whether sgsweep may change egress rules as well; needed only where a check of yours looks at egress."
   type        = bool
@@ -35,8 +47,8 @@ variable "prefix" {
   default     = "sgsweep"
 
   validation {
-    condition     = can(regex("^sgsweep(-[a-z0-9]+)*$", var.prefix)) && length(var.prefix) <= 40
-    error_message = "prefix is \"sgsweep\" or \"sgsweep-something\", in lower case, at most 40 characters."
+    condition     = can(regex("^sgsweep(-[a-z0-9]+)*$", var.prefix)) && length(var.prefix) <= 28
+    error_message = "prefix is \"sgsweep\" or \"sgsweep-something\", in lower case, at most 28 characters."
   }
 }
 

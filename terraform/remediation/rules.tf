@@ -1,6 +1,9 @@
 # The two Cloud Config rules and their remediation. The managed rule is the one everybody knows; it looks for 0.0.0.0/0
 # only. The custom rule asks our own judgement, so ::/0, halves of the Internet, prefix lists and port lists count too,
 # and a scheduled run catches what no change announces, such as a longer prefix list.
+#
+# An evaluation begins as soon as there is a rule. Both rules name a function, which waits for its rights and, by the
+# names of the roles it enters by, for these.
 
 locals {
   group_type = "ACS::ECS::SecurityGroup"
@@ -8,12 +11,13 @@ locals {
   excluded   = length(var.exclude_resource_ids) == 0 ? null : join(",", var.exclude_resource_ids)
   rules = {
     managed = {
-      name       = "sg-risky-ports-check"
+      name       = "${var.prefix}-sg-risky-ports-check"
       owner      = "ALIYUN"
       identifier = "sg-risky-ports-check"
       triggers   = local.on_change
       frequency  = null
       parameters = { ports = var.ports }
+      excluded   = local.excluded
       does       = "No security group opens a risky port (${var.ports}) to 0.0.0.0/0."
     }
     custom = {
@@ -23,6 +27,7 @@ locals {
       triggers   = "${local.on_change},ScheduledNotification"
       frequency  = "TwentyFour_Hours"
       parameters = { ports = var.ports }
+      excluded   = null # Cloud Config takes it for managed rules only; exemptions are our judgement's own
       does       = "No security group opens a risky port (${var.ports}) to the Internet, by sgsweep's judgement."
     }
   }
@@ -45,7 +50,7 @@ resource "alicloud_config_rule" "this" {
   config_rule_trigger_types   = each.value.triggers
   maximum_execution_frequency = each.value.frequency
   resource_types_scope        = [local.group_type]
-  exclude_resource_ids_scope  = local.excluded
+  exclude_resource_ids_scope  = each.value.excluded
   input_parameters            = each.value.parameters
 }
 
@@ -72,7 +77,7 @@ resource "alicloud_config_aggregate_config_rule" "this" {
   config_rule_trigger_types   = each.value.triggers
   maximum_execution_frequency = each.value.frequency
   resource_types_scope        = [local.group_type]
-  exclude_resource_ids_scope  = local.excluded
+  exclude_resource_ids_scope  = each.value.excluded
   input_parameters            = each.value.parameters
 }
 
@@ -101,7 +106,7 @@ resource "alicloud_event_bridge_rule" "changes" {
     source = ["acs.ecs"]
     type   = [{ suffix = ":ActionTrail:ApiCall" }, { suffix = ":ActionTrail:ConsoleOperation" }]
     data = {
-      eventName = ["AuthorizeSecurityGroup", "ModifySecurityGroupRule", "RevokeSecurityGroup"]
+      eventName = ["AuthorizeSecurityGroup", "ModifySecurityGroupPolicy", "ModifySecurityGroupRule", "RevokeSecurityGroup"]
     }
   })
 
@@ -114,19 +119,34 @@ resource "alicloud_event_bridge_rule" "changes" {
     dead_letter_queue {
       arn = local.queue
     }
-    param_list {
-      resource_key = "functionName"
-      form         = "CONSTANT"
-      value        = module.on_event[0].name
-    }
-    param_list {
-      resource_key = "Qualifier"
-      form         = "CONSTANT"
-      value        = "LATEST"
+
+    dynamic "param_list" {
+      for_each = {
+        functionName = module.on_event[0].name
+        Qualifier    = "LATEST"
+        # asynchronous, so that Function Compute's own retries and dead letter apply
+        InvocationType = "Async"
+        DataFormat     = "Object"
+      }
+      content {
+        resource_key = param_list.key
+        form         = "CONSTANT"
+        value        = param_list.value
+      }
     }
     param_list {
       resource_key = "Body"
       form         = "ORIGINAL"
     }
   }
+
+  depends_on = [alicloud_event_bridge_service_linked_role.this]
+}
+
+# Without them EventBridge takes the rule and delivers nothing: they let it read ActionTrail's events, call a function
+# and write to the dead letter.
+resource "alicloud_event_bridge_service_linked_role" "this" {
+  for_each = toset(var.event_path ? var.service_linked_roles : [])
+
+  product_name = each.value
 }

@@ -15,7 +15,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from accounts.credentials import (
-    READ_ACTIONS,
     AssumedRole,
     Credentials,
     HubCredentials,
@@ -24,15 +23,14 @@ from accounts.credentials import (
     Session,
     StaticCredentials,
     from_environment,
-    read_policy,
     role_arn,
     session_name,
-    session_policy,
 )
 from orchestrator.cloud.client import AccountSession, Client, CloudSettings
 from orchestrator.cloud.errors import CloudError, Denied, NotFound, Unavailable
 from orchestrator.emulator import Emulator, Fault, Kind, Options, World
 from orchestrator.emulator.model import Statement
+from orchestrator.inventory import read_policy
 from tests.accounts.conftest import Hub, hub_of
 
 READ_ROLE = "sgsweep-read"
@@ -340,9 +338,9 @@ def test_no_credentials_at_all_is_one_clear_error(tmp_path: Path) -> None:
         try:
             asyncio.run(HubCredentials().credentials())
         except HubCredentialsError as error:
-            print(str(error)[:30], error.__cause__)
+            print(str(error)[:35], error.__cause__)
     """
-    assert chain(tmp_path, script) == "no credentials for the hub: un None"
+    assert chain(tmp_path, script) == "no credentials for the hub: profile None"
 
 
 # values
@@ -365,16 +363,19 @@ def test_a_session_name_is_one_that_sts_takes(run_id: str) -> None:
     assert all(char.isascii() and (char.isalnum() or char in ".@-_") for char in name)
 
 
-def test_the_read_policy_allows_reads_only() -> None:
-    """No action of it changes anything, and it fits into an AssumeRole call even of an old deployment."""
-    assert all(action.split(":")[1].startswith("Describe") for action in READ_ACTIONS)
-    assert len(read_policy().encode()) <= 1024
+@pytest.mark.parametrize("text", ["alice", "a1", "ops_team+x=y,z.@-", "x" * 64])
+def test_a_source_identity_is_one_that_sts_takes(text: str) -> None:
+    """2 to 64 letters, digits or _ + = , . @ -."""
+    assert Session("sgsweep-x", source_identity=text).source_identity == text
 
 
-def test_a_session_policy_that_is_too_long_is_refused() -> None:
-    """AssumeRole takes 2,048 characters; a longer one would fail for every account."""
-    with pytest.raises(ValueError, match="2048"):
-        session_policy([f"ecs:DescribeSomething{number}" for number in range(200)])
+@pytest.mark.parametrize(
+    "text", ["a", "x" * 65, "acs:alice", "aliyun:alice", "a b", "a/b", "ä" * 3, "alice\n"]
+)
+def test_another_source_identity_is_refused_before_any_account_is_entered(text: str) -> None:
+    """AssumeRole would refuse it in every account."""
+    with pytest.raises(ValueError, match="2 to 64"):
+        Session("sgsweep-x", source_identity=text)
 
 
 def test_the_emulators_hub_is_a_user() -> None:

@@ -7,7 +7,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from accounts.discovery import DiscoveryError, Organization, discover
+from accounts.discovery import DiscoveryError, discover
+from accounts.settings import Organization, OrganizationError
 from orchestrator.cloud.errors import Denied, NotFound
 from orchestrator.emulator import Emulator, Fault, Kind, Options, Quirks, World
 from tests.accounts.conftest import hub_of
@@ -33,7 +34,6 @@ async def test_every_member_and_the_management_account_are_found(api: str, liste
     assert set(ids) == set(hub.emulator.world.account_ids) - left_out
     assert len(ids) == len(set(ids))
     assert {skipped.account_id for skipped in found.skipped} == left_out
-    assert found.management_account_id == hub.organization.management.account_id
     assert [account.account_id for account in found.accounts if account.is_management] == [hub.account_id]
     assert [account.account_id for account in found.accounts if account.is_hub] == [hub.account_id]
     assert list(found.accounts) == sorted(found.accounts, key=lambda account: account.account_id)
@@ -85,6 +85,8 @@ async def test_filters_narrow_and_say_what_they_left_out() -> None:
         folder = next(a.folder_path for a in everything.accounts if a.folder_path.count("/") >= 1)
         folder_id = next(a.folder_ids[1] for a in everything.accounts if len(a.folder_ids) > 1)
         tag = next(a.tags[0] for a in everything.accounts if a.tags)
+        of_one_key = {one for a in everything.accounts for one in a.tags if one[0] == tag[0]}
+        of_two_keys = set(next(a.tags[:2] for a in everything.accounts if len(a.tags) > 1))
         cases: list[tuple[Organization, Any]] = [
             (Organization(include=(some.account_id,)), lambda a: a.account_id == some.account_id),
             (Organization(include=("*-prod-*",)), lambda a: "-prod-" in a.name),
@@ -95,8 +97,21 @@ async def test_filters_narrow_and_say_what_they_left_out() -> None:
                 lambda a: (a.folder_path + "/").startswith(folder + "/"),
             ),
             (Organization(folders=(folder_id,)), lambda a: folder_id in a.folder_ids),
-            (Organization(tags=(tag,)), lambda a: tag in a.tags),
-            (Organization(tags=((tag[0], ""),)), lambda a: tag[0] in dict(a.tags)),
+            (Organization(tags=("=".join(tag),)), lambda a: tag in a.tags),
+            (Organization(tags=(tag[0],)), lambda a: tag[0] in dict(a.tags)),
+            (Organization(tags=(tag[0][:-1] + "*",)), lambda a: tag[0] in dict(a.tags)),
+            (
+                Organization(tags=tuple("=".join(one) for one in of_one_key)),
+                lambda a: of_one_key & set(a.tags),
+            ),
+            (
+                Organization(tags=tuple("=".join(one) for one in of_two_keys)),
+                lambda a: of_two_keys <= set(a.tags),
+            ),
+            (
+                Organization(folders=(folder,), tags=tuple("=".join(one) for one in of_one_key)),
+                lambda a: (a.folder_path + "/").startswith(folder + "/") and of_one_key & set(a.tags),
+            ),
             (Organization(include_hub=False), lambda a: not a.is_hub),
         ]
         for organization, wanted in cases:
@@ -115,7 +130,7 @@ async def test_filters_narrow_and_say_what_they_left_out() -> None:
         (Organization(exclude=("nobody-*",)), "nobody-"),
         (Organization(folders=("Root/Nowhere",)), "Root/Nowhere"),
         (Organization(folders=("fd-nowhere",)), "fd-nowhere"),
-        (Organization(tags=(("owner", "nobody at all"),)), "owner=nobody at all"),
+        (Organization(tags=("owner=nobody at all",)), "owner=nobody at all"),
         (Organization(exclude=("*",)), "no account is left"),
     ],
 )
@@ -160,12 +175,22 @@ async def test_a_static_list_asks_nobody() -> None:
         (lambda: Organization(api="1999"), "api"),
         (lambda: Organization(source="static"), "accounts"),
         (lambda: Organization(source="static", accounts=("1",), folders=("x",)), "folders and tags"),
+        (lambda: Organization(accounts=("1", "prod")), "accounts holds 'prod'"),
+        (lambda: Organization(role=""), "role is empty"),
+        (lambda: Organization(remediation_role=""), "remediation_role is empty"),
+        (lambda: Organization(session_seconds=899), "session_seconds is 899; give 900 to 43200"),
+        (lambda: Organization(session_seconds=43201), "session_seconds is 43201"),
     ],
 )
 def test_a_wrong_organization_is_named(made: Any, names: str) -> None:
     """The error names the key."""
-    with pytest.raises(ValueError, match=names):
+    with pytest.raises(OrganizationError, match=names):
         made()
+
+
+def test_the_external_id_is_not_shown() -> None:
+    """Settings are logged; secrets are not."""
+    assert "secret" not in repr(Organization(external_id="secret"))
 
 
 async def test_a_list_that_contradicts_itself_is_an_error() -> None:
@@ -219,10 +244,20 @@ def page(*ids: object, **more: object) -> dict[str, Any]:
         ([page("2")], "how many"),
         ([page("2", TotalCount=None)], "how many"),
         ([page("2", "3", TotalCount=4), page("5", TotalCount=3)], "changed while it was read"),
+        ([page("2", "2", TotalCount=2)], "2 are counted, but 1 were given"),
+        ([page("2", "2", "3", TotalCount=2)], "came twice"),
         ([page("../../x", TotalCount=1)], "whose id is none"),
         ([page("2/role", TotalCount=1)], "whose id is none"),
         ([page(None, TotalCount=1)], "whose id is none"),
-        ([{"Accounts": {"Account": ["2"]}, "TotalCount": 1}], "no Accounts.Account"),
+        ([{"Accounts": {"Account": ["2"]}, "TotalCount": 1}], "no list Accounts.Account"),
+        (
+            [{"Accounts": {"Account": [{"AccountId": "2", "Tags": ["x"]}]}, "TotalCount": 1}],
+            "tags of account 2",
+        ),
+        (
+            [{"Accounts": {"Account": [{"AccountId": "2", "Tags": {"Tag": 0}}]}, "TotalCount": 1}],
+            "tags of account 2",
+        ),
     ],
 )
 async def test_a_list_that_may_be_short_or_strange_is_an_error(pages: list[Any], names: str) -> None:

@@ -12,16 +12,12 @@ from alibabacloud_resourcemanager20200331 import models as manager_models
 from alibabacloud_resourcemanager20200331.client import Client as ResourceManager
 from alibabacloud_sts20150401.client import Client as Sts
 
-from accounts import Account
-from accounts.credentials import AssumedRole, RoleOrOwn, Session, session_name
-from accounts.entry import WrongAccountError, entrance, identify, prove
+from accounts.entry import WrongAccountError, identify, prove
 from accounts.official import Params, pooled, quiet_official_loggers
-from orchestrator.cloud.client import AccountSession, CloudSettingsError
+from orchestrator.cloud.client import CloudSettingsError
 from orchestrator.cloud.errors import NotFound
 from orchestrator.emulator import Fault, Kind, Options, World
 from tests.accounts.conftest import hub_of
-
-SESSION = Session(session_name("run-1"))
 
 
 @pytest.fixture
@@ -33,26 +29,14 @@ def world() -> World:
 async def test_a_session_proves_the_account_it_is_in(world: World) -> None:
     """GetCallerIdentity says the member's id; another id is an error before any change."""
     async with hub_of(world) as hub:
-        member = Account(hub.member_ids[0])
-        source = entrance(member, "sgsweep-read", SESSION, hub.call, hub.own)
-        session = AccountSession(hub.client, member.account_id, source)
-        identity = await prove(session, member.account_id)
-        assert (identity.account_id, identity.kind) == (member.account_id, "AssumedRoleUser")
+        member_id = hub.member_ids[0]
+        session = hub.sessions.enter(member_id, "sgsweep-read", "")
+        identity = await prove(session, member_id)
+        assert identity.account_id == member_id
+        assert "/sgsweep-read/" in identity.arn
         with pytest.raises(WrongAccountError, match=hub.member_ids[1]):
             await prove(session, hub.member_ids[1])
         assert (await identify(hub.call)).account_id == hub.account_id
-
-
-async def test_only_the_hubs_own_account_may_be_entered_by_its_own_keys(world: World) -> None:
-    """A member without the role stays closed."""
-    async with hub_of(world) as hub:
-        own = entrance(Account(hub.account_id, is_hub=True), "nobody", SESSION, hub.call, hub.own)
-        other = entrance(Account(hub.member_ids[0]), "nobody", SESSION, hub.call, hub.own)
-        assert isinstance(own, RoleOrOwn)
-        assert isinstance(other, AssumedRole)
-        assert not (await own.credentials()).security_token
-        with pytest.raises(NotFound):
-            await other.credentials()
 
 
 # official clients over our transport
@@ -61,9 +45,7 @@ async def test_only_the_hubs_own_account_may_be_entered_by_its_own_keys(world: W
 async def test_official_clients_run_over_the_pooled_transport(world: World) -> None:
     """ECS, STS and ResourceManager, async, unchanged but for one method; their models come back filled."""
     async with hub_of(world, Options(faults=(Fault(kind=Kind.RESET_BEFORE, count=2),))) as hub:
-        member = Account(hub.member_ids[0])
-        source = entrance(member, "sgsweep-read", SESSION, hub.call, hub.own)
-        session = AccountSession(hub.client, member.account_id, source)
+        session = hub.sessions.enter(hub.member_ids[0], "sgsweep-read", "")
         regions = await pooled(Ecs, session).describe_regions_async(ecs_models.DescribeRegionsRequest())
         region = regions.body.regions.region[0].region_id
         found = await pooled(Ecs, session).describe_security_groups_async(
@@ -72,7 +54,7 @@ async def test_official_clients_run_over_the_pooled_transport(world: World) -> N
         assert found.body.security_groups.security_group
         assert found.status_code == 200
         identity = await pooled(Sts, session).get_caller_identity_async()
-        assert identity.body.account_id == member.account_id
+        assert identity.body.account_id == session.account_id
         listed = await pooled(ResourceManager, hub.call).list_accounts_async(
             manager_models.ListAccountsRequest(page_size=100)
         )

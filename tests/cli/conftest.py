@@ -20,9 +20,11 @@ def small_cloud() -> Iterator[Cloud]:
 
 
 @pytest.fixture
-def desk(small_cloud: Cloud, tmp_path: Path) -> Desk:
-    """A user at that organization; nothing may be changed."""
-    return Desk(tmp_path, small_cloud)
+def desk(small_cloud: Cloud, tmp_path: Path) -> Iterator[Desk]:
+    """A user at that organization; nothing may be changed, and a test that changes it fails, not the one after it."""
+    before = small_cloud.world()
+    yield Desk(tmp_path, small_cloud)
+    assert small_cloud.world() == before, "take own_desk for a test that changes something"
 
 
 @pytest.fixture

@@ -16,6 +16,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+
 COMMAND = (sys.executable, "-m", "orchestrator.cli")
 PATIENCE_SECONDS = 60.0
 _NO_CHANGES: Mapping[str, str] = {}
@@ -120,6 +123,11 @@ def _served(process: subprocess.Popen[str]) -> Cloud:
         if len(exports) == 3:
             return Cloud(exports, https)
     raise AssertionError("the emulator did not start")
+
+
+def private_key() -> bytes:
+    """Return a new key to sign with, in PEM."""
+    return Ed25519PrivateKey.generate().private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
 
 
 class Desk:

@@ -51,7 +51,7 @@ EXEMPTION = "[[exemptions]]\nid = 'jump'\nreason = 'r'\nexpires = 2030-01-01\n"
         ),
         pytest.param("packs = ['none']\n", "unknown pack 'none'. Known: ", marks=pytest.mark.soak),
         pytest.param(
-            "exemption_files = ['none.toml']\n", "none.toml: there is no such file", marks=pytest.mark.soak
+            "exemption_files = ['none.toml']\n", "exemption_files names none.toml", marks=pytest.mark.soak
         ),
         pytest.param(
             "[cloud]\nendpoint = 'http://example.com'\n",
@@ -88,7 +88,22 @@ def test_waves_that_are_none_are_refused_before_the_question(desk: Desk, planned
     desk.configure("[remediation]\nwaves = ['lots']\n")
     ended = desk.sgsweep("apply", str(planned[0] / "plan.json"), "--digest", planned[1], "--yes")
     assert ended.code == 2
-    assert "remediation.waves must hold sizes" in ended.err
+    assert "[remediation] waves: a wave is" in ended.err
+
+
+def test_a_static_list_knows_no_folders_and_no_tags(desk: Desk) -> None:
+    """A filter that cannot be answered is refused, as an option and in the file; exit 2 and no traceback."""
+    static = "[organization]\nsource = 'static'\naccounts = ['1']\n"
+    for configured, options in (
+        (static, ("--folder", "Prod")),
+        (static, ("--tag", "env")),
+        (static + "tags = ['env']\n", ()),
+    ):
+        desk.configure(configured)
+        ended = desk.sgsweep("accounts", *options)
+        assert ended.code == 2, ended.err
+        assert "known to the Resource Directory only" in ended.err
+        assert "Traceback" not in ended.err
 
 
 def test_credentials_that_are_nobodys(desk: Desk) -> None:
@@ -116,10 +131,9 @@ def test_a_cloud_that_does_not_answer(desk: Desk) -> None:
     ended = desk.sgsweep("scan", "--out", "run", changes={"SGSWEEP_ENDPOINT": "http://127.0.0.1:1"})
     assert ended.code == 3, ended.err
     assert "127.0.0.1:1: no connection" in ended.err
-    assert "run the command again" in ended.err
+    assert ended.last.endswith("try again: sgsweep scan --out run")
 
 
-@pytest.mark.soak
 def test_https_needs_a_certificate_that_is_trusted(desk: Desk) -> None:
     """With the emulator's ca_file its https endpoint is used; without, or with none, it is not."""
     assert desk.cloud is not None
@@ -127,22 +141,47 @@ def test_https_needs_a_certificate_that_is_trusted(desk: Desk) -> None:
     trusted = desk.sgsweep("accounts", changes={**https, "SGSWEEP_CA_FILE": desk.cloud.ca_file})
     assert trusted.code == 0, trusted.err
     untrusted = desk.sgsweep("accounts", changes=https)
-    assert untrusted.code == 3, untrusted.err
+    assert untrusted.code == 2, untrusted.err
+    assert "its TLS certificate is not trusted or not its own; [cloud] ca_file can name" in untrusted.err
+    assert "again" not in untrusted.err
     missing = desk.sgsweep("accounts", changes={**https, "SGSWEEP_CA_FILE": "none.pem"})
     assert missing.code == 2
     assert "none.pem" in missing.err
 
 
-def test_a_region_that_does_not_exist(desk: Desk) -> None:
-    """It is incomplete, 3, and each account's regions are said; what is seen is never called clean."""
-    ended = desk.sgsweep("scan", "--out", "run", "--region", "cn-nowhere")
-    assert ended.code == 3
-    assert "INCOMPLETE: 4 things could not be seen" in ended.err
-    assert (
-        "cn-nowhere: InvalidRegionId.NotFound: the account has no region cn-nowhere; it has cn-" in ended.err
-    )
-    assert {one["region_id"] for one in desk.lines("run/unreachable.jsonl")} == {"cn-nowhere"}
-    assert desk.document("run/summary.json")["complete"] is False
+@pytest.mark.parametrize("way", ["option", "configuration", "close"])
+def test_a_region_that_does_not_exist(desk: Desk, way: str) -> None:
+    """It is misspelled: said once, with the nearest one there is, 2, and no folder, whoever named it."""
+    if way == "configuration":
+        desk.configure("[cloud]\nregions = ['cn-hangzou']\n")
+        ended = desk.sgsweep("scan", "--out", "run")
+    elif way == "option":
+        ended = desk.sgsweep("scan", "--out", "run", "--region", "cn-hangzhou", "--region", "cn-hangzou")
+    else:
+        line = ("close", "22", "--incident", "i", "--out", "run", "--region", "cn-hangzou")
+        ended = desk.sgsweep(*line, "--yes")
+    assert ended.code == 2, ended.err
+    assert ended.err.count("cn-hangzou") == 1
+    assert "there is no region cn-hangzou. Did you mean cn-hangzhou? There are cn-" in ended.last
+    assert not (desk.folder / "run").exists()
+
+
+def test_what_is_accepted_is_shown_as_accepted(tmp_path: Path) -> None:
+    """Until when; by the scan, which is complete, and by the doctor, which finds no fault with it."""
+    with emulated(*SMALL, "--fault", "denied,action=DescribeRegions") as cloud:
+        desk = Desk(tmp_path, cloud)
+        entry = "[[accepted_unreachable]]\ncode = '{}'\nowner = 'o'\nreason = 'r'\nexpires = 2999-01-01\n"
+        assert desk.sgsweep("scan", "--out", "first").code == 3
+        code = desk.lines("first/unreachable.jsonl")[0]["code"]
+        config = tmp_path / "config.toml"
+        config.write_text(config.read_text(encoding="utf-8") + entry.format(code), encoding="utf-8")
+        ended = desk.sgsweep("scan", "--out", "second")
+        assert ended.code == 0, ended.err
+        assert f"{code}: " in ended.err
+        assert "(accepted until 2999-01-01)" in ended.err
+        checked = desk.sgsweep("accounts", "--check")
+    assert checked.code == 0, checked.err
+    assert checked.out.count("(accepted until 2999-01-01)") == len(checked.out.splitlines())
 
 
 def test_a_hub_that_may_not_list_accounts(tmp_path: Path) -> None:

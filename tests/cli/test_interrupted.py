@@ -45,6 +45,8 @@ def test_ctrl_c_in_a_scan_loses_nothing(wide_desk: Desk) -> None:
     summary = wide_desk.document("run/summary.json")
     assert summary["complete"] is False
     assert summary["accounts"]["reached"] < 5
+    assert f"INCOMPLETE: {' '.join(summary['coverage'])}" in ended.err
+    assert summary["headline"] in ended.err
     resumed = wide_desk.sgsweep("scan", "--resume", "run")
     assert resumed.code == 1, resumed.err
     assert wide_desk.document("run/summary.json")["accounts"]["reached"] == 5

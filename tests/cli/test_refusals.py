@@ -80,12 +80,21 @@ def test_an_old_plan_and_keys_that_are_none(desk: Desk, run: Path, planned: tupl
     assert aged.code == 4
     assert "hours old" in aged.err
     (desk.folder / "key.pem").write_text("no key\n")
-    for ended in (
-        desk.sgsweep(*line, "--require-signature", "key.pem"),
-        desk.sgsweep("plan", "run", "--sign", "key.pem"),
+    for ended, said in (
+        (desk.sgsweep(*line, "--require-signature", "key.pem"), "the key key.pem is not a public key in PEM"),
+        (
+            desk.sgsweep(*line, "--sign-record", "key.pem"),
+            "the signing key is not an unencrypted private key",
+        ),
+        (
+            desk.sgsweep("plan", "run", "--sign", "key.pem"),
+            "the signing key is not an unencrypted private key",
+        ),
+        (desk.sgsweep("sign", "run/plan.json", "--key", "key.pem"), "the signing key is not an unencrypted"),
+        (desk.sgsweep("sign", "run", "--key", "none.pem"), "the key none.pem cannot be read: No such file"),
     ):
         assert ended.code == 2
-        assert "key is not a" in ended.err
+        assert said in ended.err
     assert changed(desk.cloud) == 0
 
 
@@ -128,5 +137,5 @@ def test_one_incident_is_not_another(own_desk: Desk) -> None:
         assert "sgsweep-A holds a run for incident A, ports 3389" in ended.err
     again = own_desk.sgsweep("close", "3389", "--incident", "A", "--yes")
     assert again.code == 0
-    assert "nothing was read now" in again.err
+    assert "pass 2: every account was read again" in again.err
     assert "nothing was read now" not in first.err

@@ -43,7 +43,7 @@ def test_the_configuration_is_named_before_or_after(desk: Desk) -> None:
     ("line", "said"),
     [
         ("frobnicate", "No such command 'frobnicate'"),
-        ("scan", "--out DIR for a new run or --resume DIR"),
+        ("scan --out a --resume a", "--out DIR for a new run or --resume DIR"),
         pytest.param(
             "scan --out a --resume b", "--out DIR for a new run or --resume DIR", marks=pytest.mark.soak
         ),

@@ -19,7 +19,7 @@ from orchestrator.cloud.client import (
 from orchestrator.cloud.errors import (
     Unavailable,
 )
-from orchestrator.cloud.transport import LONGEST_BODY
+from orchestrator.cloud.memory import LONGEST_BODY
 from orchestrator.emulator import Fault, Kind, Options, World
 from tests.cloud.asking import REGION, groups, revoke
 from tests.cloud.conftest import speaking
@@ -78,7 +78,9 @@ async def test_a_read_is_given_up_when_its_attempts_are_used_up(kind: Kind, code
 async def test_a_slow_answer_is_not_waited_for_without_end(kind: Kind, world: World) -> None:
     """A body that stops in the middle and an answer that never begins both end at the read timeout."""
     faults = (Fault(kind=kind, count=1, seconds=3, action="DescribeSecurityGroups"),)
-    async with speaking(world, Options(faults=faults), connect_seconds=0.2, read_seconds=0.3) as it:
+    async with speaking(
+        world, Options(faults=faults), connect_timeout_seconds=0.2, read_timeout_seconds=0.3
+    ) as it:
         began = time.monotonic()
         assert await groups(it.member())
         assert time.monotonic() - began < 2

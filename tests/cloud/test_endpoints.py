@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from orchestrator.cloud.endpoints import Endpoints, endpoint_host
+from orchestrator.cloud.endpoints import Endpoints, endpoint_host, goes_by_proxy
 from orchestrator.cloud.settings import CloudSettings, CloudSettingsError, Limits
 
 TABLE = [
@@ -28,17 +28,22 @@ TABLE = [
     ("sts", "eu-central-1", "international", "public", "sts.eu-central-1.aliyuncs.com"),
     ("sts", "ap-south-1", "international", "public", "sts.aliyuncs.com"),
     ("sts", None, "finance", "public", "sts.cn-shanghai-finance-1.aliyuncs.com"),
-    ("sts", None, "gov", "public", "sts.cn-north-2-gov-1.aliyuncs.com"),
+    ("sts", "cn-shenzhen-finance-1", "finance", "public", "sts-vpc.cn-shenzhen-finance-1.aliyuncs.com"),
+    ("sts", "cn-hangzhou-finance", "finance", "public", "sts.aliyuncs.com"),
+    ("sts", "cn-beijing-finance-1", "finance", "public", "sts.aliyuncs.com"),
+    ("sts", None, "gov", "public", "sts-vpc.cn-north-2-gov-1.aliyuncs.com"),
+    ("sts", None, "finance", "vpc", "sts-vpc.cn-shanghai-finance-1.aliyuncs.com"),
     ("sts", None, "china", "vpc", "sts-vpc.cn-hangzhou.aliyuncs.com"),
     ("sts", "cn-beijing", "china", "vpc", "sts-vpc.cn-beijing.aliyuncs.com"),
     ("resourcemanager", None, "china", "public", "resourcemanager.aliyuncs.com"),
     ("resourcemanager", None, "international", "public", "resourcemanager.aliyuncs.com"),
     ("resourcedirectorymaster", None, "china", "public", "resourcedirectory.aliyuncs.com"),
     ("resourcedirectorymaster", None, "international", "public", "resourcedirectory-intl.aliyuncs.com"),
+    ("resourcecenter", None, "china", "public", "resourcecenter.aliyuncs.com"),
+    ("resourcecenter", None, "international", "public", "resourcecenter-intl.aliyuncs.com"),
     ("config", None, "china", "public", "config.cn-shanghai.aliyuncs.com"),
     ("config", "cn-hangzhou", "china", "public", "config.cn-shanghai.aliyuncs.com"),
     ("config", None, "international", "public", "config.ap-southeast-1.aliyuncs.com"),
-    ("ram", None, "china", "public", "ram.aliyuncs.com"),
 ]
 
 
@@ -55,6 +60,30 @@ def test_a_home_region_answers_what_names_no_region() -> None:
     settings = CloudSettings(home_region="cn-beijing")
     assert endpoint_host("sts", None, settings) == "sts.cn-beijing.aliyuncs.com"
     assert endpoint_host("ecs", None, settings) == "ecs.cn-beijing.aliyuncs.com"
+
+
+@pytest.mark.parametrize(
+    ("site", "home_region", "host"),
+    [
+        ("finance", "cn-hangzhou-finance", "sts.aliyuncs.com"),
+        ("finance", "cn-shenzhen-finance-1", "sts-vpc.cn-shenzhen-finance-1.aliyuncs.com"),
+        ("china", "cn-hangzhou-finance", "sts.aliyuncs.com"),
+        ("gov", "cn-hangzhou", "sts.cn-hangzhou.aliyuncs.com"),
+    ],
+)
+def test_a_home_region_has_its_own_exceptions(site: str, home_region: str, host: str) -> None:
+    """The industry clouds' STS hosts follow the home region that was given, and `endpoints` wins over all of it."""
+    settings = CloudSettings(site=site, home_region=home_region)
+    assert endpoint_host("sts", None, settings) == host
+    told = CloudSettings(site=site, home_region=home_region, endpoints={"sts": "sts.example.com"})
+    assert Endpoints(told).target("sts", None).host == "sts.example.com"
+
+
+@pytest.mark.parametrize("product", ["ecs", "sts"])
+def test_a_home_region_cannot_lead_elsewhere(product: str) -> None:
+    """It becomes part of a host's name like any region."""
+    with pytest.raises(CloudSettingsError, match="no region id"):
+        endpoint_host(product, None, CloudSettings(home_region="evil.example#"))
 
 
 def test_single_products_can_be_told_their_host() -> None:
@@ -128,7 +157,7 @@ def test_one_url_serves_every_product(url: str, scheme: str, host: str) -> None:
     for product in ("ecs", "sts", "resourcemanager", "config"):
         target = endpoints.target(product, "cn-hangzhou")
         assert (target.scheme, target.host) == (scheme, host)
-    assert endpoints.identity == f"{scheme}://{host}"
+    assert CloudSettings(endpoint=url).identity == f"{scheme}://{host}"
 
 
 @pytest.mark.parametrize(
@@ -138,7 +167,7 @@ def test_one_url_serves_every_product(url: str, scheme: str, host: str) -> None:
 def test_plain_http_goes_to_this_machine_only(url: str) -> None:
     """Keys and tokens would be readable on the way."""
     with pytest.raises(CloudSettingsError, match="plain http to another machine"):
-        Endpoints(CloudSettings(endpoint=url))
+        CloudSettings(endpoint=url)
 
 
 @pytest.mark.parametrize(
@@ -157,14 +186,42 @@ def test_plain_http_goes_to_this_machine_only(url: str) -> None:
 def test_an_endpoint_that_is_no_url_is_refused_without_its_secrets(url: str) -> None:
     """The message names the key and what it looks like, not the password in it."""
     with pytest.raises(CloudSettingsError, match=r"\[cloud\] endpoint") as caught:
-        Endpoints(CloudSettings(endpoint=url))
+        CloudSettings(endpoint=url)
     assert "secret" not in str(caught.value)
 
 
 def test_the_real_cloud_has_an_identity_by_site() -> None:
     """A demo's plan never meets a real cloud, nor one site's another."""
-    assert Endpoints(CloudSettings()).identity == "alibabacloud:china"
-    assert Endpoints(CloudSettings(site="international")).identity == "alibabacloud:international"
+    assert CloudSettings().identity == "alibaba-cloud:china"
+    assert CloudSettings(site="international").identity == "alibaba-cloud:international"
+
+
+def test_hosts_of_ones_own_are_a_part_of_the_identity() -> None:
+    """Another host for STS is another cloud to a plan, in whatever order the hosts are written; nothing else is."""
+    own = CloudSettings(endpoints={"sts": "sts.example", "ecs": "ecs.example"}, home_region="cn-beijing")
+    assert own.identity == "alibaba-cloud:china with ecs=ecs.example, sts=sts.example"
+    assert CloudSettings(endpoints={"ecs": "ecs.example", "sts": "sts.example"}).identity == own.identity
+    assert CloudSettings(endpoints={"ecs": "other.example", "sts": "sts.example"}).identity != own.identity
+
+
+@pytest.mark.parametrize(
+    ("host", "no_proxy", "proxied"),
+    [
+        ("ecs.cn-hangzhou.aliyuncs.com", (), True),
+        ("ecs.cn-hangzhou.aliyuncs.com", (".aliyuncs.com",), False),
+        ("ecs.cn-hangzhou.aliyuncs.com", ("aliyuncs.com",), False),
+        ("ecs.cn-hangzhou.aliyuncs.com", ("iyuncs.com", "sts.aliyuncs.com"), True),
+        ("gateway.example:8443", ("gateway.example",), False),
+        ("gateway.example", ("*",), False),
+        ("127.0.0.1:8080", (), False),
+        ("[::1]:8080", (), False),
+        ("localhost", (), False),
+    ],
+)
+def test_which_hosts_are_reached_by_the_proxy(host: str, no_proxy: tuple[str, ...], proxied: bool) -> None:  # noqa: FBT001 - a table's column
+    """All but those of no_proxy, with all below them, and this machine itself."""
+    assert goes_by_proxy(host, CloudSettings(proxy="http://proxy:1", no_proxy=no_proxy)) is proxied
+    assert not goes_by_proxy(host, CloudSettings(no_proxy=no_proxy))
 
 
 @pytest.mark.parametrize(
@@ -173,7 +230,13 @@ def test_the_real_cloud_has_an_identity_by_site() -> None:
         (lambda: CloudSettings(site="mars"), r"\[cloud\] site"),
         (lambda: CloudSettings(network="carrier-pigeon"), r"\[cloud\] network"),
         (lambda: CloudSettings(attempts=0), r"\[cloud\] attempts"),
-        (lambda: CloudSettings(read_seconds=0), r"\[cloud\] read_seconds"),
+        (lambda: CloudSettings(read_timeout_seconds=0), r"\[cloud\] read_timeout_seconds"),
+        (lambda: CloudSettings(home_region="a.b"), r"\[cloud\] home_region"),
+        (lambda: CloudSettings(endpoints={"stss": "sts.aliyuncs.com"}), r"\[cloud\] endpoints names 'stss'"),
+        (lambda: CloudSettings(endpoints={"sts": "https://sts.aliyuncs.com"}), r"\[cloud\] endpoints.sts"),
+        (lambda: CloudSettings(proxy="proxy:3128"), r"\[cloud\] proxy"),
+        (lambda: Limits(max_accounts=0), r"\[limits\] max_accounts"),
+        (lambda: Limits(max_in_flight_per_host=0), r"\[limits\] max_in_flight_per_host"),
         (lambda: Limits(share=0), r"\[limits\] share"),
         (lambda: Limits(share=1.5), r"\[limits\] share"),
         (lambda: Limits(window_seconds=-1), r"\[limits\] window_seconds"),

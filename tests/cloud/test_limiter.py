@@ -52,7 +52,7 @@ async def test_each_bound_on_calls_in_flight_holds(limits: dict[str, float], pla
     async def watch() -> None:
         nonlocal seen
         while True:
-            seen = max(seen, calls.in_flight)
+            seen = max(seen, calls._in_flight)
             await asyncio.sleep(0.01)
 
     watching = asyncio.ensure_future(watch())
@@ -70,6 +70,84 @@ async def test_places_at_a_host_are_shared_and_other_hosts_are_free() -> None:
         *(stream(calls, key, Free(), 10, workers=10, host=f"host-{key[1]}") for key in keys)
     )
     assert [outcome.last - 960 for outcome in outcomes] == pytest.approx([1.44, 1.44, 1.6, 1.6])
+
+
+# turns that are held
+
+
+async def test_turns_hold_at_most_half_the_places_and_the_other_half_goes_on() -> None:
+    """Of ten turns in ten places five are held; calls that hold none take the other five, again and again."""
+    calls = limiter(max_in_flight=10)
+    turns = [
+        asyncio.ensure_future(calls.acquire((str(n), "r", "Revoke"), "host", held=True)) for n in range(10)
+    ]
+    outcome = await stream(calls, KEY, Free(), 50, workers=50)
+    assert outcome.last == pytest.approx(960 + 50 / 5 * 0.08)
+    assert [turn.done() for turn in turns] == [True] * 5 + [False] * 5
+    for turn in turns:
+        (await turn).release()
+    assert (calls._in_flight, calls._held) == (0, 0)
+
+
+@pytest.mark.parametrize("bound", ["max_in_flight", "max_in_flight_per_account", "max_in_flight_per_host"])
+@pytest.mark.parametrize("places", [1, 2, 3])
+async def test_readings_within_turns_never_wait_for_each_other_for_ever(bound: str, places: int) -> None:
+    """Ten who read within a turn all come through, however few the places; a few calls beside them, too."""
+    calls = limiter(**{bound: places})
+    most = 0
+
+    async def pair() -> None:
+        nonlocal most
+        turn = await calls.acquire(("1", "r", "Revoke"), "host", held=True)
+        await call(calls, ATTRIBUTE, Free(), Outcome())
+        most = max(most, calls._held)
+        await asyncio.sleep(0.08)
+        turn.release()
+
+    async with asyncio.timeout(100):
+        await asyncio.gather(*(pair() for _ in range(10)), stream(calls, KEY, Free(), 10))
+    assert most == max(1, places // 2)
+    assert (calls._in_flight, calls._held) == (0, 0)
+
+
+async def test_a_turn_that_is_not_used_costs_no_quota() -> None:
+    """Of two calls a second, a hundred turns are taken and given up at once; the two are still there after."""
+    calls = limiter(share=1.0)
+    calls.remember([Learned(*KEY, calls=2, seconds=1)])
+    for _ in range(100):
+        (await calls.acquire(KEY, "host", held=True)).unsent()
+    assert now() == 960
+    outcome = await stream(calls, KEY, Free(), 5)
+    assert outcome.last - 960 == pytest.approx(4 * 0.5 + 0.08)
+    assert calls._in_flight == 0
+
+
+async def test_who_waits_for_the_quota_of_a_turn_keeps_nobody_from_one() -> None:
+    """A bucket that is shut for a minute holds no turn; another account takes the only one meanwhile."""
+    calls = limiter(max_in_flight=2)
+    permit = await calls.acquire(KEY, "host")
+    permit.throttled(60.0)
+    permit.release()
+    waiting = asyncio.ensure_future(calls.acquire(KEY, "host", held=True))
+    await asyncio.sleep(1)
+    other = await calls.acquire(("2", "r", "Revoke"), "host", held=True)
+    assert now() == 961
+    other.release()
+    (await waiting).release()
+    assert now() == 1020
+
+
+async def test_turns_that_are_no_longer_waited_for_leave_nothing_behind() -> None:
+    """Cancelled before their turn or in the moment of it, they pass it on."""
+    calls = limiter(max_in_flight=2)
+    first = await calls.acquire(KEY, "host", held=True)
+    waiting = [asyncio.ensure_future(calls.acquire(KEY, "host", held=True)) for _ in range(3)]
+    await asyncio.sleep(1)
+    waiting[0].cancel()
+    first.release()
+    waiting[1].cancel()
+    (await waiting[2]).release()
+    assert (calls._in_flight, calls._held, len(calls._would_hold)) == (0, 0, 0)
 
 
 # quotas
@@ -179,7 +257,7 @@ async def test_a_bucket_that_admits_nothing_is_given_up_with_all_who_wait() -> N
 
     ends = await asyncio.gather(*(one() for _ in range(200)))
     assert 100 <= min(ends) <= max(ends) <= 106
-    assert calls.in_flight == 0
+    assert calls._in_flight == 0
 
 
 async def test_a_hint_beyond_patience_gives_up_at_once() -> None:
@@ -188,7 +266,7 @@ async def test_a_hint_beyond_patience_gives_up_at_once() -> None:
     permit = await calls.acquire(KEY, "host")
     assert permit.throttled(3600.0)
     permit.release()
-    assert calls.in_flight == 0
+    assert calls._in_flight == 0
 
 
 # isolation
@@ -290,7 +368,7 @@ async def test_a_cancelled_waiter_takes_neither_quota_nor_place() -> None:
     for waiter in waiting[1::2]:
         permit = await waiter
         permit.release()
-    assert calls.in_flight == 0
+    assert calls._in_flight == 0
     assert calls.queues() == ()
 
 
@@ -307,7 +385,7 @@ async def test_leave_that_comes_with_the_cancellation_is_passed_on() -> None:
     permit.release()
     with pytest.raises(asyncio.CancelledError):
         await granted
-    assert calls.in_flight == 0
+    assert calls._in_flight == 0
 
 
 async def test_cancelled_waiters_at_a_busy_host_do_not_block_the_others() -> None:
@@ -337,7 +415,7 @@ async def test_random_cancellations_leave_nothing_behind() -> None:
         if number % 3 == 0:
             asyncio.get_running_loop().call_later((number * 37 % 101) / 20, task.cancel)
     await asyncio.gather(*tasks, return_exceptions=True)
-    assert calls.in_flight == 0
+    assert calls._in_flight == 0
     assert calls.queues() == ()
     assert sum(task.cancelled() for task in tasks) > 20
 

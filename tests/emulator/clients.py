@@ -5,7 +5,10 @@ from __future__ import annotations
 import logging
 from typing import Any
 
+from alibabacloud_alb20200616.client import Client as AlbClient
 from alibabacloud_ecs20140526.client import Client as EcsClient
+from alibabacloud_nlb20220430.client import Client as NlbClient
+from alibabacloud_resourcecenter20221201.client import Client as ResourceCenterClient
 from alibabacloud_resourcedirectorymaster20220419.client import Client as DirectoryClient
 from alibabacloud_resourcemanager20200331.client import Client as ResourceManagerClient
 from alibabacloud_sts20150401.client import Client as StsClient
@@ -43,6 +46,18 @@ class Official:
     def ecs(self, keys: Keys | None = None) -> Any:
         """ECS 2014-05-26."""
         return EcsClient(self.config(keys))
+
+    def nlb(self, keys: Keys | None = None) -> Any:
+        """NLB 2022-04-30."""
+        return NlbClient(self.config(keys))
+
+    def alb(self, keys: Keys | None = None) -> Any:
+        """ALB 2020-06-16."""
+        return AlbClient(self.config(keys))
+
+    def resource_center(self, keys: Keys | None = None) -> Any:
+        """ResourceCenter 2022-12-01."""
+        return ResourceCenterClient(self.config(keys))
 
     def sts(self, keys: Keys | None = None) -> Any:
         """STS 2015-04-01."""

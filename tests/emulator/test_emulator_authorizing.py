@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import pytest
 
 from orchestrator.emulator import Group, Refusal, Rule
@@ -211,8 +212,9 @@ def test_modify_keeps_the_id_the_place_and_the_time(cloud: Cloud) -> None:
     assert modify(cloud, PortRange="23/23") == OK
 
 
-def test_modify_keeps_an_old_priority(cloud: Cloud) -> None:
-    """A rule of priority 110 keeps it when something else is modified."""
+def test_modify_keeps_an_old_priority() -> None:
+    """A rule of priority 110 keeps it when something else is modified, where what is not sent is kept."""
+    cloud = make(modify_resets=False)
     old = Rule("sgr-old", priority=110, port_range="22/22", source_cidr_ip="0.0.0.0/0")
     cloud.world.put(cloud.member, HERE, Group("sg-old", vpc_id="vpc-1", rules=(old,)))
     assert (
@@ -233,7 +235,8 @@ def test_modify_keeps_an_old_priority(cloud: Cloud) -> None:
     [
         ({}, "InvalidParam.InvalidModifyRuleRequest"),
         ({"SourceCidrIp": ""}, "InvalidParam.InvalidModifyRuleRequest"),
-        ({"NicType": "internet"}, "InvalidParam.InvalidModifyRuleRequest"),
+        ({"NicType": "intranet"}, "InvalidParam.InvalidModifyRuleRequest"),
+        ({"NicType": "intranet", "Priority": "2"}, "InvalidOperation.ModifyNicType"),
         ({"NicType": "internet", "Priority": "2"}, "InvalidOperation.ModifyNicType"),
         ({"Ipv6SourceCidrIp": "::/0"}, "InvalidOperation.ModifySgRuleEntityType"),
         ({"SourceGroupId": "sg-plain"}, "InvalidOperation.ModifySgRuleEntityType"),
@@ -247,6 +250,81 @@ def test_modify_refuses(cloud: Cloud, fields: dict[str, Any], code: str) -> None
     """The kind of source cannot change, nothing can become empty, and bad fields are refused as in Authorize."""
     assert modify(cloud, **fields)[1] == code
     assert cloud.world.estate(cloud.member, HERE).groups["sg-plain"].rules[:3] == RULES
+
+
+def test_modify_of_what_is_not_sent_is_a_quirk() -> None:
+    """What has a default is kept or reset where it is not sent; what has none is kept; NicType may be passed over."""
+    full = Rule(
+        "sgr-full",
+        policy="Drop",
+        priority=7,
+        port_range="22/22",
+        source_cidr_ip="0.0.0.0/0",
+        source_port_range="1024/65535",
+        dest_cidr_ip="10.1.1.1/32",
+        description="mine",
+    )
+    kept = msgspec.structs.replace(full, source_cidr_ip="10.0.0.0/8")
+    reset = msgspec.structs.replace(
+        kept, policy="Accept", priority=1, source_port_range="", dest_cidr_ip="", description=""
+    )
+    for quirks, expected in (({"modify_resets": False}, kept), ({}, reset)):
+        cloud = make(**quirks)
+        cloud.world.put(cloud.member, HERE, Group("sg-full", vpc_id="vpc-1", rules=(full,)))
+        narrow: dict[str, Any] = {"SecurityGroupRuleId": "sgr-full", "SourceCidrIp": "10.0.0.0/8"}
+        assert write(cloud, "ModifySecurityGroupRule", "sg-full", **narrow) == OK
+        assert last(cloud, "sg-full") == expected
+    lax = make(modify_takes_nic_type=True)
+    assert modify(lax, NicType="intranet", Priority="2") == OK
+    assert modify(lax, NicType="internet", Priority="3")[1] == "InvalidOperation.ModifyNicType"
+
+
+def test_modify_keeps_the_owner_of_a_foreign_group(cloud: Cloud) -> None:
+    """A rule from another account's group is read with the account's number and modified without it."""
+    far = Rule(
+        "sgr-far", port_range="22/22", source_group_id="sg-far", source_group_owner_account="1999999999999999"
+    )
+    cloud.world.put(cloud.member, HERE, Group("sg-full", vpc_id="vpc-1", rules=(far,)))
+    asked: dict[str, Any] = {"SecurityGroupRuleId": "sgr-far", "PortRange": "443/443"}
+    assert write(cloud, "ModifySecurityGroupRule", "sg-full", **asked) == OK
+    assert last(cloud, "sg-full") == msgspec.structs.replace(far, port_range="443/443")
+
+
+def test_an_account_id_is_not_a_login() -> None:
+    """The owner's number goes into SourceGroupOwnerId, its login into ...OwnerAccount; answers give the number."""
+    far: dict[str, Any] = {"SourceCidrIp": None, "SourceGroupId": "sg-far"}
+    cloud = make()
+    refused = (404, "InvalidSourceGroupId.NotFound")
+    assert authorize(cloud, **far, SourceGroupOwnerAccount="1999999999999999") == refused
+    assert authorize(cloud, **far, SourceGroupOwnerAccount="nobody@example.org") == refused
+    hub = cloud.world.organization.management
+    assert authorize(cloud, **far, SourceGroupOwnerAccount=hub.account_name) == OK
+    assert last(cloud).source_group_owner_account == hub.account_id
+    lax = make(digits_as_login=True)
+    assert authorize(lax, **far, SourceGroupOwnerAccount="1999999999999999") == OK
+    assert last(lax).source_group_owner_account == "1999999999999999"
+
+
+def test_a_group_has_room_for_a_number_of_groups_as_source() -> None:
+    """AuthorizedGroupRule.LimitExceed at the limit; rules with other sources still have room."""
+    cloud = make(group_rules_per_group=2)
+    for port in ("80/80", "81/81"):
+        assert authorize(cloud, PortRange=port, SourceCidrIp=None, SourceGroupId="sg-managed") == OK
+    more: dict[str, Any] = {"SourceCidrIp": None, "SourceGroupId": "sg-managed"}
+    assert authorize(cloud, **more) == (400, "AuthorizedGroupRule.LimitExceed")
+    assert authorize(cloud) == OK
+
+
+def test_a_group_may_hold_more_than_its_quota(cloud: Cloud) -> None:
+    """A group that grew beyond a soft quota is read and shortened as any; nothing is added to it."""
+    many = tuple(
+        Rule(f"sgr-{number}", port_range=f"{number}/{number}", source_cidr_ip="10.0.0.0/8")
+        for number in range(1, 242)
+    )
+    cloud.world.put(cloud.member, HERE, Group("sg-many", vpc_id="vpc-1", rules=many))
+    assert authorize(cloud, group="sg-many") == (403, "AuthorizationLimitExceed")
+    assert revoke(cloud, "sgr-22", group="sg-many") == OK
+    assert len(rules(cloud, "sg-many")) == 240
 
 
 def test_modify_finds_only_rules_of_its_direction(cloud: Cloud) -> None:

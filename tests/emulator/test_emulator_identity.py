@@ -88,7 +88,14 @@ def test_a_session_is_its_account(cloud: Cloud) -> None:
         ({"DurationSeconds": "²"}, 400, "InvalidParameter.DurationSeconds"),
         ({"ExternalId": "a b"}, 400, "InvalidParameter.ExternalId"),
         ({"Policy": "{"}, 400, "InvalidParameter.PolicyGrammar"),
-        ({"Policy": "x" * 2049}, 400, "InvalidParameter.PolicySize"),
+        ({"Policy": "x" * 2048}, 400, "InvalidParameter.PolicySize"),
+        ({"Policy": "\u00e9" * 1024}, 400, "InvalidParameter.PolicySize"),
+        ({"Policy": "x" * 2047}, 400, "InvalidParameter.PolicyGrammar"),
+        ({"SourceIdentity": "a"}, 400, "InvalidParameter.SourceIdentity"),
+        ({"SourceIdentity": "a" * 65}, 400, "InvalidParameter.SourceIdentity"),
+        ({"SourceIdentity": "alice smith"}, 400, "InvalidParameter.SourceIdentity"),
+        ({"SourceIdentity": "acs:alice"}, 400, "InvalidParameter.SourceIdentity"),
+        ({"SourceIdentity": "aliyun:alice"}, 400, "InvalidParameter.SourceIdentity"),
     ],
 )
 def test_assume_role_refuses_what_is_wrong(

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
 
-from orchestrator.emulator import VARIANTS, Group, Keys, Quirks, Refusal, Rule, Tag, World
+from orchestrator.emulator import VARIANTS, Group, Keys, Quirks, Refusal, Rule, RuleCount, Tag, World
 from orchestrator.emulator.model import Interface, PortList
 from tests.emulator.wire import Cloud
 
@@ -324,7 +325,37 @@ def test_without_permission_a_list_is_silently_empty(action: str, silent: bool) 
         assert cloud.code(action, limited.keys, RegionId=HERE) == (403, "Forbidden.RAM")
 
 
+def test_a_fixed_address_on_an_interface_is_a_quirk() -> None:
+    """AssociatedPublicIp is the EIP only in the present page; other addresses are then in DescribeInstances only."""
+    for shown_too, expected in ((True, ["47.1.1.1", "47.1.1.2"]), (False, ["47.1.1.1"])):
+        cloud = attached()
+        cloud.state.quirks = Quirks(fixed_address_on_interface=shown_too)
+        body = cloud.ok("DescribeNetworkInterfaces", cloud.enter(), RegionId=HERE)
+        found = body["NetworkInterfaceSets"]["NetworkInterfaceSet"]
+        bound = [one["AssociatedPublicIp"] for one in found if one["AssociatedPublicIp"]]
+        inner = [one["PrivateIpSets"]["PrivateIpSet"][0]["AssociatedPublicIp"] for one in found]
+        assert [one["PublicIpAddress"] for one in bound] == expected
+        assert [one for one in inner if one] == bound
+
+
 # --- quirks of reading
+
+
+@pytest.mark.parametrize(
+    ("how", "expected"),
+    [("number", 3), ("text", "3"), ("absent", None), ("fewer", 2), ("more", 4), ("ingress", 2)],
+)
+def test_rules_are_counted_by_quirk(how: str, expected: int | str | None) -> None:
+    """RuleCount is a number, a text or absent, and counts what the rules' own listing gives, or something else."""
+    cloud = make(0, rule_count=RuleCount(how))
+    rules = (
+        Rule("sgr-1", port_range="22/22", source_cidr_ip="0.0.0.0/0"),
+        Rule("sgr-2", port_range="23/23", source_cidr_ip="0.0.0.0/0"),
+        Rule("sgr-3", direction="egress", ip_protocol="ALL", port_range="-1/-1", dest_cidr_ip="0.0.0.0/0"),
+    )
+    cloud.world.put(cloud.member, HERE, Group("sg-1", vpc_id="vpc-1", rules=rules))
+    (found,) = listing(cloud, cloud.enter(), MaxResults=10)["SecurityGroups"]["SecurityGroup"]
+    assert found.get("RuleCount") == expected
 
 
 def shown(**quirks: Any) -> dict[str, Any]:
@@ -370,13 +401,33 @@ def test_quirks_of_pages() -> None:
     assert "NextToken" not in listing(make(1, last_token_absent=True), MaxResults=10)
 
 
+def test_a_hundred_groups_are_asked_for_at_once() -> None:
+    """SecurityGroupIds takes a hundred ids and gives their groups in one page."""
+    cloud = make(120)
+    ids = [f"sg-{number:03d}" for number in range(10, 110)]
+    asked = json.dumps(ids)
+    body = cloud.ok(
+        "DescribeSecurityGroups", cloud.enter(), RegionId=HERE, SecurityGroupIds=asked, MaxResults=100
+    )
+    assert [one["SecurityGroupId"] for one in body["SecurityGroups"]["SecurityGroup"]] == ids
+    assert body["NextToken"] == ""
+
+
 def test_regions_that_are_listed_and_closed() -> None:
     """A closed region is in DescribeRegions and refuses every call with the quirk's code; industry regions too."""
     closed = Refusal(404, "InvalidRegionId.NotSupported")
     cloud = make(1, closed_regions=(HERE,), closed_region=closed, industry_regions=True)
     keys = cloud.enter()
     listed = [row["RegionId"] for row in cloud.ok("DescribeRegions", keys)["Regions"]["Region"]]
-    assert listed == [HERE, "cn-beijing", "cn-shanghai-finance-1", "cn-north-2-gov-1"]
+    assert listed == [
+        HERE,
+        "cn-beijing",
+        "cn-shanghai-finance-1",
+        "cn-hangzhou-finance",
+        "cn-shenzhen-finance-1",
+        "cn-beijing-finance-1",
+        "cn-north-2-gov-1",
+    ]
     assert cloud.code("DescribeSecurityGroups", keys, RegionId=HERE) == (404, "InvalidRegionId.NotSupported")
     assert cloud.code("DescribeSecurityGroups", keys, RegionId="cn-north-2-gov-1")[0] == 404
 
@@ -433,6 +484,7 @@ def test_the_variants_cover_every_open_question() -> None:
         "industry_regions",
         "skew_seconds",
         "rules_per_group",
+        "group_rules_per_group",
         "client_token_seconds",
     }
     assert set(Quirks.__struct_fields__) - varied == left

@@ -104,6 +104,16 @@ async def test_by_default_nothing_goes_wrong(tmp_path: Path) -> None:
         await emulator.stop()
 
 
+async def test_serve_has_balancers_where_asked() -> None:
+    """Worlds with groups that balancers joined are asked for; by default there are none."""
+    for asked in (False, True):
+        emulator = await serve(accounts=1, regions=1, balancers=asked, environment={})
+        hub = emulator.world.organization.hub_account_id
+        found = emulator.world.estate(hub, emulator.world.region_ids[0]).balancers
+        await emulator.stop()
+        assert bool(found) is asked
+
+
 def test_keys_need_both_variables() -> None:
     """One variable alone is not enough; an empty token means none."""
     found = keys_of(ENVIRONMENT)

@@ -17,6 +17,22 @@ from orchestrator.emulator.scenery import Scenery, example_group
 from tests.emulator.wire import Cloud
 
 
+def test_further_regions_are_there_where_asked_for() -> None:
+    """A world of more than the usual regions has the newer ones, too, and any may be named; the default has not."""
+    more = World.generate(1, 1, region_ids=33, groups_per_account=0)
+    assert more.region_ids[28:] == (
+        "cn-zhongwei",
+        "cn-wuhan-lr",
+        "cn-zhengzhou-jva",
+        "ap-southeast-8",
+        "us-southeast-1",
+    )
+    assert World.generate(1, 1, groups_per_account=0).region_ids == REGION_IDS
+    named = World.generate(1, 1, region_ids=("us-southeast-1", "cn-beijing-finance-1"), groups_per_account=4)
+    assert {region_id for _, region_id, _ in named.groups()} <= set(named.region_ids)
+    assert any(True for _ in named.groups())
+
+
 def test_the_same_seed_makes_the_same_world() -> None:
     """Whatever is looked at first; another seed makes another world."""
     one, two = World.generate(7, 10, region_ids=6), World.generate(7, 10, region_ids=6)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
+import urllib.request
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from itertools import count
@@ -13,7 +14,7 @@ from urllib.parse import quote, urlencode
 
 import msgspec
 
-from orchestrator.emulator import Keys, Options, World
+from orchestrator.emulator import Emulator, Keys, Options, World
 from orchestrator.emulator.gateway import Gateway, Reply
 from orchestrator.emulator.identity import Caller
 from orchestrator.emulator.signature import WireRequest
@@ -127,6 +128,13 @@ def v2(
         return WireRequest("GET", "/", urlencode(everything), {"host": "sts.aliyuncs.com"})
     form = {"host": "sts.aliyuncs.com", "content-type": "application/x-www-form-urlencoded"}
     return WireRequest("POST", "/", "", form, urlencode(everything).encode())
+
+
+def control(emulator: Emulator, method: str, path: str, body: bytes | None = None) -> Any:
+    """Return what the control surface of a running emulator answers, as another process asks it."""
+    request = urllib.request.Request(f"{emulator.http_url}/_emulator/{path}", body, method=method)  # noqa: S310 - loopback
+    with urllib.request.urlopen(request) as answer:  # noqa: S310 - loopback
+        return msgspec.json.decode(answer.read())
 
 
 class Cloud:

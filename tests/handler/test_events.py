@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.handler.events import EventError, Resource, parse, question
+from orchestrator.handler.events import EventError, Resource, fairly, parse, question
 
 ITEM = {
     "accountId": "11",
@@ -59,6 +59,18 @@ ENVELOPE = {"source": "acs.ecs", "type": "ecs:ActionTrail:ApiCall", "aliyunaccou
         pytest.param(
             {"evaluationResultIdentifier": {"evaluationResultQualifier": QUALIFIER}}, id="a notification"
         ),
+        pytest.param(
+            {"__topic__": "actiontrail_audit_event", "event": json.dumps(TRAIL)}, id="a log of ActionTrail"
+        ),
+        pytest.param(
+            {"type": "sls:connector", "data": {"__source__": "s", "event": json.dumps(TRAIL)}},
+            id="a log by EventBridge",
+        ),
+        pytest.param({"logs": [{"content": json.dumps(ENVELOPE)}]}, id="logs"),
+        pytest.param(
+            {"evaluationResultIdentifier": json.dumps({"evaluationResultQualifier": json.dumps(QUALIFIER)})},
+            id="a log of a notification",
+        ),
     ],
 )
 def test_known_shapes(event: object) -> None:
@@ -75,6 +87,9 @@ def test_known_shapes(event: object) -> None:
         ({**ENVELOPE, "data": {**TRAIL, "eventName": "DeleteDisk"}}, "DeleteDisk opens no port"),
         ({**ENVELOPE, "data": {**TRAIL, "errorCode": "Forbidden.RAM"}}, "failed"),
         ({**ENVELOPE, "data": {**TRAIL, "requestParameters": {}}}, "lacks the account, region or group"),
+        ({**ITEM, "accountId": "11:role/x"}, "is no account id"),
+        ({**ENVELOPE, "data": {**TRAIL, "recipientAccountId": "acme"}}, "is no account id"),
+        ({"source": {"logstoreName": "l", "beginCursor": "a", "endCursor": "b"}}, "part of a log"),
         ({"hello": "world"}, "no event that is known"),
         (7, "no resource"),
         (None, "no resource"),
@@ -93,6 +108,21 @@ def test_rules_that_named_a_group_are_kept() -> None:
     assert resources == [Resource("11", "cn-a", "sg-1", ("cr-1", "cr-2"))]
 
 
+def test_the_accounts_take_turns() -> None:
+    """However many groups of one account an event names, every other account is among the first."""
+    flood = [Resource("1", "cn-a", f"sg-{number}") for number in range(10_000)]
+    first, further = fairly([*flood, Resource("2", "cn-a", "sg-1"), Resource("3", "cn-a", "sg-1")])
+    assert [one.account_id for one in first[:4]] == ["1", "2", "3", "1"]
+    assert (len(first), len(further)) == (200, 9802)
+    assert len({*first, *further}) == 10_002
+
+
+def test_who_made_the_change_is_kept() -> None:
+    """ActionTrail's name of the user goes with the group, so that an alarm can say it."""
+    (found,), _ = parse({"data": {**TRAIL, "userIdentity": {"type": "ram-user", "userName": "mallory"}}})
+    assert found == Resource("11", "cn-a", "sg-1", by="mallory")
+
+
 def test_no_json_is_an_error() -> None:
     """An event that cannot be read at all is refused, so that the platform sees it."""
     for text in (b"", b"{", b"\xff\xfe", "[" * 100_000):
@@ -100,6 +130,7 @@ def test_no_json_is_an_error() -> None:
             parse(text)
 
 
+ACME = {"resultToken": "t", "invokingEvent": {"accountId": "acme"}}
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=8),
     lambda inner: (
@@ -144,7 +175,7 @@ def test_a_question() -> None:
     assert (scheduled.resource, scheduled.account_id) == (None, "11")
 
 
-@pytest.mark.parametrize("event", [{}, [], {"resultToken": "t"}, {"invokingEvent": {}}])
+@pytest.mark.parametrize("event", [{}, [], {"resultToken": "t"}, {"invokingEvent": {}}, ACME])
 def test_no_question(event: object) -> None:
     """Without a token or an event nobody can be answered: that is an error."""
     with pytest.raises(EventError):

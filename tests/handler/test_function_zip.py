@@ -73,7 +73,10 @@ def interpreter(runtime: str) -> str:
     for candidate in (shutil.which(f"python{runtime}"), *map(str, installed)):
         if candidate:
             ask = [candidate, "-c", "import sys; print('%d.%d' % sys.version_info[:2])"]
-            said = subprocess.run(ask, capture_output=True, text=True, check=False)  # noqa: S603 - a Python found here
+            try:
+                said = subprocess.run(ask, capture_output=True, text=True, check=False)  # noqa: S603 - a Python found here
+            except OSError:  # another user's, which we may not start
+                continue
             if said.stdout.strip() == runtime:
                 return candidate
     return ""

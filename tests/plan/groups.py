@@ -7,12 +7,12 @@ from datetime import UTC, datetime
 from typing import Any
 
 from orchestrator.plan import Decision, Judge, Plan, Settings, decide, make_plan
-from orchestrator.policy import Check, Finding, PortSpec, evaluate
+from orchestrator.policy import Check, Finding, evaluate, parse_port
 from orchestrator.securitygroup import NO_LISTS, Lists, Placement, SecurityGroup, parse_group
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
-SSH = Check(id="ssh", ports=(PortSpec.parse("22"),))
-REDIS = Check(id="redis", ports=(PortSpec.parse("6379"),))
+SSH = Check(id="ssh", ports=(parse_port("22"),))
+REDIS = Check(id="redis", ports=(parse_port("6379"),))
 
 
 def permission(number: int, ports: str = "22/22", source: str = "0.0.0.0/0", **fields: Any) -> dict[str, Any]:

@@ -8,15 +8,14 @@ import random
 from datetime import timedelta
 
 import pytest
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from orchestrator.audit import sign, unsigned_by
+from orchestrator.approval import Signature
 from orchestrator.plan import (
     DigestMismatch,
+    Origin,
     Plan,
     PlanError,
     check_age,
@@ -26,10 +25,10 @@ from orchestrator.plan import (
     digest,
     encode,
     sealed,
-    signatures,
-    signing_input,
+    subject,
     with_signature,
 )
+from orchestrator.plan.values import Kind
 from tests.plan.groups import NOW, group, permission, planned
 
 PLAN = planned(group(permission(1, "20/25", Description='\u00fc "quoted"\n\u2028 \x7f \U0001f512')))
@@ -39,6 +38,16 @@ DATA = encode(PLAN)
 def test_a_plan_survives_the_way_through_bytes() -> None:
     """What was written is what is read."""
     assert decode(DATA) == PLAN
+
+
+def test_a_plan_of_old_has_the_digest_and_the_spelling_that_it_had() -> None:
+    """It does not say who read the run; nothing in its bytes may say so now. One that says it is bound to it."""
+    assert b"origin" not in DATA
+    newer = sealed(replace(PLAN, origin=Origin(hub_arn="acs:ram::1:user/x", proxy="http://p:1")))
+    assert decode(encode(newer)) == newer
+    assert newer.digest != PLAN.digest
+    with pytest.raises(DigestMismatch):
+        decode(encode(newer).replace(b"user/x", b"user/y"))
 
 
 def test_the_digest_is_that_of_anyone_s_canonical_json() -> None:
@@ -160,28 +169,26 @@ def test_a_plan_belongs_to_its_organization_and_its_cloud() -> None:
         check_identity(PLAN, "", "cloud")
 
 
-def _pair() -> tuple[bytes, bytes]:
-    key = Ed25519PrivateKey.generate()
-    private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-    return private, key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+def _signed(name: str, at: str = "2026-03-01T12:00:00+00:00") -> Signature:
+    return Signature(subject=subject(PLAN), at=at, key=name, value="AAAA")
 
 
 def test_signatures_stand_beside_the_digest() -> None:
-    """Signing does not change what is approved; each required key must have signed this very plan."""
-    (mine, my_public), (_, other_public) = _pair(), _pair()
-    signed = decode(encode(with_signature(PLAN, sign(signing_input(PLAN), mine))))
+    """Signing does not change what is approved; a second signer adds to the first; one's newer stands for the older."""
+    signed = with_signature(with_signature(PLAN, _signed("a")), _signed("b"))
+    assert decode(encode(signed)) == signed
     assert (signed.digest, digest(signed)) == (PLAN.digest, PLAN.digest)
-    assert unsigned_by(signing_input(signed), signatures(signed), [my_public]) == []
-    assert unsigned_by(signing_input(signed), signatures(signed), [other_public, my_public]) == [0]
-    another = sealed(replace(PLAN, incident="INC-1"))
-    assert unsigned_by(signing_input(another), signatures(signed), [my_public]) == [0]
-    assert with_signature(signed, signatures(signed)[0]) == signed
+    again = with_signature(signed, _signed("a", "2026-03-02T12:00:00+00:00"))
+    assert again.signatures == (_signed("b"), _signed("a", "2026-03-02T12:00:00+00:00"))
 
 
-def test_a_signature_that_is_none_is_named() -> None:
-    """What is no base64 was damaged."""
-    with pytest.raises(PlanError, match="no base64"):
-        signatures(replace(PLAN, signatures=("%%%",)))
+def test_a_plan_that_was_signed_of_old_is_read() -> None:
+    """Its signatures are texts; they stay beside a new one, and the bytes are those that they were."""
+    data = DATA.replace(b'"signatures":[]', b'"signatures":["c2lnbmVk"]')
+    of_old = decode(data)
+    assert of_old.signatures == ("c2lnbmVk",)
+    assert encode(of_old) == data
+    assert decode(encode(with_signature(of_old, _signed("a")))).signatures == ("c2lnbmVk", _signed("a"))
 
 
 @given(
@@ -192,5 +199,20 @@ def test_a_signature_that_is_none_is_named() -> None:
 def test_any_rule_the_api_may_send_goes_through_bytes(rules: list[dict[str, object]]) -> None:
     """Whatever text a description holds."""
     action = PLAN.actions[0]
-    plan: Plan = sealed(replace(PLAN, actions=tuple([replace(action, before=rule) for rule in rules])))
+    actions = tuple([replace(action, rule_id=f"sgr-{n}", before=rule) for n, rule in enumerate(rules)])
+    plan: Plan = sealed(replace(PLAN, actions=actions))
+    assert decode(encode(plan)) == plan
+
+
+def test_a_plan_that_names_a_rule_twice_is_refused() -> None:
+    """The second change would hide the first from whoever looks a rule up."""
+    action = PLAN.actions[0]
+    with pytest.raises(PlanError, match=f"names rule {action.rule_id} of group .* twice"):
+        decode(encode(sealed(replace(PLAN, actions=(action, replace(action, adds=()))))))
+
+
+@pytest.mark.parametrize("kind", ["revoke", "split", "narrow", "block"])
+def test_every_kind_of_change_can_be_read_back(kind: Kind) -> None:
+    """What is written is taken by the reader."""
+    plan = sealed(replace(PLAN, actions=tuple([replace(action, action=kind) for action in PLAN.actions])))
     assert decode(encode(plan)) == plan

@@ -10,7 +10,7 @@ import pytest
 from msgspec.structs import replace
 
 from orchestrator.plan import Action, Place, Settings, decide, return_key
-from orchestrator.policy import Check, Exemption, PortSpec, default_checks, evaluate
+from orchestrator.policy import Check, Exemption, default_checks, evaluate, parse_port
 from orchestrator.securitygroup import Lists, Unreadable, authorize_parameters, content_digest
 from tests.plan.groups import NOW, REDIS, SSH, decided, group, judge_of, permission, planned
 
@@ -104,7 +104,7 @@ def test_the_ports_of_all_failing_checks_are_taken_at_once() -> None:
 
 def test_two_checks_that_make_up_a_rule_revoke_it() -> None:
     """Each alone would split it; together nothing is left."""
-    telnet = Check(id="telnet", ports=(PortSpec.parse("23"),))
+    telnet = Check(id="telnet", ports=(parse_port("23"),))
     action = only(decided(group(permission(1, "22/23")), SSH, telnet).actions)
     assert (action.action, action.adds) == ("revoke", ())
 
@@ -206,8 +206,9 @@ def test_narrow_without_an_allow_list_changes_nothing() -> None:
 
 
 def test_narrow_to_the_whole_source_is_refused() -> None:
-    """What leaves the finding open is no remedy."""
-    result = decided(group(permission(1)), NARROW, narrow_to=("0.0.0.0/0",))
+    """What leaves the finding open is no remedy: nobody knows what a prefix list holds before it is read."""
+    lists = Lists(prefix_lists={"pl-all": ("0.0.0.0/0",)})
+    result = decided(group(permission(1), lists=lists), NARROW, narrow_to=("pl-all",))
     assert result.actions == ()
     assert result.skipped[0].reason.startswith("narrow is not possible: ")
 
@@ -240,12 +241,13 @@ def test_block_is_refused_where_it_would_shut_out_others(
 
 
 def test_the_group_must_hold_the_additions_for_a_moment() -> None:
-    """200 rules of both directions are the most; what does not fit is left alone with the numbers."""
+    """Where a most is set, rules of both directions count; what does not fit is left alone with the numbers."""
     others = [permission(n, f"{8000 + n}/{8000 + n}", "10.0.0.0/8") for n in range(2, 200)]
-    fits = decided(group(permission(1, "22/23"), *others))
+    fits = decided(group(permission(1, "22/23"), *others), rules_per_group=200)
     assert len(fits.actions) == 1
-    full = decided(group(permission(1, "20/23"), *others))
+    full = decided(group(permission(1, "20/23"), *others), rules_per_group=200)
     assert full.actions == ()
+    assert len(decided(group(permission(1, "20/23"), *others)).actions) == 1  # unset: the cloud decides
     assert "would hold 201 rules for a moment, and 200 is the most" in full.skipped[0].reason
 
 
@@ -311,7 +313,7 @@ def test_everything_that_is_not_done_is_told_with_its_reason() -> None:
     assert reasons["sgr-2"] == "exempt: jump"
     assert reasons["sgr-3"].startswith("shadowed, so nothing is open")
     assert "PortRange" in reasons["sgr-5"]
-    assert reasons[None] == "could not be read: Forbidden.RAM: no role"
+    assert reasons[None] == "not read: Forbidden.RAM: no role"
 
 
 def test_a_wide_source_is_told_and_left_alone() -> None:
@@ -345,7 +347,7 @@ def test_a_classic_rule_keeps_its_network_card() -> None:
 
 def test_an_egress_check_with_an_action_is_carried_out_on_egress_rules() -> None:
     """In an enterprise group, which lets nothing out by itself; the action says which API is meant."""
-    check = Check(id="out", direction="egress", ports=(PortSpec.parse("22"),), action="split")
+    check = Check(id="out", direction="egress", ports=(parse_port("22"),), action="split")
     rule = permission(1, "22/23", SourceCidrIp="", DestCidrIp="0.0.0.0/0", Direction="egress")
     action = only(decided(group(rule, listing={"SecurityGroupType": "enterprise"}), check).actions)
     assert action.direction == "egress"
@@ -389,6 +391,14 @@ def test_the_same_input_makes_the_same_plan() -> None:
     assert planned(one).digest != planned(one, now=datetime.fromisoformat("2026-03-02T00:00:00+00:00")).digest
 
 
+def test_two_plans_of_one_second_are_two_plans() -> None:
+    """The digest names the job that carries a plan out: what `close` plans again at once is not taken for done."""
+    first, again = (
+        datetime.fromisoformat(f"2026-03-02T00:00:00.{fraction}+00:00") for fraction in ("100000", "100001")
+    )
+    assert planned(group(permission(1)), now=first).digest != planned(group(permission(1)), now=again).digest
+
+
 def test_a_group_beyond_the_limit_may_still_lose_rules() -> None:
     """A raised quota is no reason to keep a rule that only has to go."""
     result = decided(group(permission(1), permission(2, "443/443")), rules_per_group=1)
@@ -397,7 +407,7 @@ def test_a_group_beyond_the_limit_may_still_lose_rules() -> None:
 
 def test_what_two_changes_come_to_is_not_reached_by_modifying() -> None:
     """One rule would be narrowed in place to just what the other's replacement adds: both add it instead."""
-    telnet = Check(id="telnet", ports=(PortSpec.parse("23"),), action="split")
+    telnet = Check(id="telnet", ports=(parse_port("23"),), action="split")
     one = group(permission(1), permission(2, "22/23"))
     actions = decided(one, NARROW, telnet, narrow_to=("10.0.0.0/8",)).actions
     assert [(action.action, action.modify) for action in actions] == [("narrow", None), ("narrow", None)]

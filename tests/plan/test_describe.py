@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from orchestrator.plan import Settings, describe, describe_rule
-from orchestrator.policy import Check, PortSpec
+from msgspec.structs import replace
+
+from orchestrator.approval import Signature
+from orchestrator.plan import Known, Settings, describe, describe_identity, describe_rule, subject, summarize
+from orchestrator.policy import Check, parse_port
 from tests.plan.groups import SSH, group, judge_of, permission, planned
 
 
 def test_a_plan_reads_as_a_diff() -> None:
-    """Headings by account, region and group; what comes, what goes, what closes; what is left alone; a sum."""
-    telnet = Check(id="telnet", ports=(PortSpec.parse("23"),), action="narrow")
+    """Headings by account, region and group; what comes, what goes, what closes; what is left alone."""
+    telnet = Check(id="telnet", ports=(parse_port("23"),), action="narrow")
     one = group(
         permission(1, "22/25"), permission(2, "25/25", "0.0.0.0/0"), permission(3, "23/23"), permission(4, "nonsense"),
         permission(5, "24/25"),
     )  # fmt: skip
     plan = planned(one, judge=judge_of(SSH, telnet), settings=Settings(narrow_to=("10.0.0.0/8",)))
-    assert list(describe(plan)) == [
+    assert [one.text for one in describe(plan)] == [
         "account 1001, cn-hangzhou",
         "  sg-1",
         "    narrow sgr-1 (ssh, telnet)",
@@ -29,22 +32,25 @@ def test_a_plan_reads_as_a_diff() -> None:
         "      closes tcp/23 from 0.0.0.0/0; tcp/23 stays open for 10.0.0.0/8",
         "left alone",
         "  1001 cn-hangzhou sg-1 sgr-4: This rule could not be judged: PortRange: 'nonsense' is no number in range.",
-        "to do: 2 narrow, in 1 groups of 1 accounts; left alone: 1",
     ]
+    assert {one.about for one in describe(plan)} == {"", "heading", "comes", "goes", "closes"}
 
 
 def test_a_modified_rule_shows_what_it_becomes() -> None:
     """It keeps its id, so it is neither removed nor added."""
     narrow = Check(id="ssh", ports=SSH.ports, action="narrow")
     plan = planned(group(permission(1)), judge=judge_of(narrow), settings=Settings(narrow_to=("10.0.0.0/8",)))
-    lines = list(describe(plan))
+    lines = [one.text for one in describe(plan)]
     assert "      ~ accept tcp 22/22 from 0.0.0.0/0, priority 1" in lines
     assert "        becomes SourceCidrIp 10.0.0.0/8" in lines
 
 
 def test_an_empty_plan_says_so() -> None:
     """Nothing to do is an answer, too."""
-    assert list(describe(planned(group()))) == ["to do: nothing, in 0 groups of 0 accounts; left alone: 0"]
+    assert list(describe(planned(group()))) == []
+    assert [one.text for one in summarize(planned(group()))] == [
+        "to do: nothing; 0 rules in 0 groups of 0 accounts"
+    ]
 
 
 def test_every_end_of_a_rule_is_told() -> None:
@@ -58,3 +64,69 @@ def test_every_end_of_a_rule_is_told() -> None:
         1, "", SourceCidrIp="", DestPrefixListId="pl-1", PortRangeListId="prl-1", Direction="egress"
     )
     assert describe_rule(out) == "accept tcp prl-1 to pl-1, priority 1"
+
+
+EVERYTHING = Check(id="many", ports=tuple(map(parse_port, ("22", "3389", "6379", "udp/53"))))
+
+
+def test_pieces_that_repeat_are_folded() -> None:
+    """Those that differ by their ports alone are one line; of those of another rule it is said whose they are like."""
+    first, second = (
+        group(permission(n, "-1/-1", "0.0.0.0/0", IpProtocol="ALL"), listing={"SecurityGroupId": f"sg-{n}"})
+        for n in (1, 2)
+    )
+    plan = planned(first, second, judge=judge_of(EVERYTHING))
+    assert [len(action.adds) for action in plan.actions] == [8, 8]
+    assert [one.text for one in describe(plan) if one.about == "comes"] == [
+        "      + 4 rules: accept tcp 1/21, 23/3388, 3390/6378, 6380/65535 from 0.0.0.0/0, priority 1",
+        "      + accept udp 1/52 from 0.0.0.0/0, priority 1",
+        "      + accept udp 54/65535 from 0.0.0.0/0, priority 1",
+        "      + accept icmp from 0.0.0.0/0, priority 1",
+        "      + accept gre from 0.0.0.0/0, priority 1",
+        "      + the same 8 rules as for sgr-1",
+    ]
+
+
+def test_what_a_plan_comes_to() -> None:
+    """By account with its name, kind and severity; what closes, what stays, what must be known, what is left alone."""
+    open_all = permission(2, "-1/-1", "0.0.0.0/0", IpProtocol="ALL")
+    plan = planned(group(permission(1), open_all, permission(3, "nonsense")))
+    plan = replace(plan, actions=tuple(replace(one, notes=("look here",)) for one in plan.actions))
+    place = plan.actions[0].place
+    known = Known({"1001": "shop"}, {(place, "sgr-1"): "critical", (place, "sgr-2"): "high"})
+    (closes,) = {one.closes for one in plan.actions if one.action == "split"}
+    assert [one.text for one in summarize(plan, known)] == [
+        "to do: 1 revoke, 1 split; 2 rules in 1 group of 1 account (1 critical, 1 high)",
+        "accounts",
+        "  1001 (shop): 1 revoke, 1 split (1 critical, 1 high)",
+        "closes",
+        "  1 x tcp/22 from 0.0.0.0/0",
+        f"  1 x {closes}",
+        "stays",
+        "  what else 1 rule let in, by 5 rules in their place",
+        "to be known",
+        "  2 x look here",
+        "left alone: 1",
+        "  1 x This rule could not be judged: PortRange: 'nonsense' is no number in range.",
+    ]
+    short = [one.text for one in summarize(plan, known, 1)]
+    assert short[3:6] == ["closes", "  1 x tcp/22 from 0.0.0.0/0", "  and 1 more"]
+    lines = [one.text for one in describe(plan, known)]
+    assert lines[0] == "account 1001 (shop), cn-hangzhou"
+    assert "    revoke sgr-1 (ssh; critical)" in lines
+
+
+def test_which_plan_it_is_and_who_has_signed_it() -> None:
+    """Digest, run, time, organization, cloud, incident; each signature by key, time, ticket and end."""
+    plan = replace(planned(group(permission(1))), incident="INC-1")
+    assert list(describe_identity(plan)) == [
+        f"plan {plan.digest}",
+        f"of run {plan.run_id}, made {plan.created_at}, incident INC-1",
+        f"for organization {plan.hub_account_id}, against {plan.endpoint}",
+        "nobody has signed it",
+    ]
+    signed = Signature(subject=subject(plan), at="today", ticket="CHG-1", expires="tomorrow", key="ab" * 32)
+    assert list(describe_identity(replace(plan, signatures=("b2xk", signed))))[3:] == [
+        "signature: of an sgsweep of old: it does not say whose, nor when, and is to be made anew",
+        f"signature: with key {'ab' * 8} (SHA-256), today, ticket CHG-1, until tomorrow",
+    ]

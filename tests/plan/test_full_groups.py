@@ -23,6 +23,8 @@ def test_a_rule_can_go_from_a_group_over_the_limit() -> None:
         Placement("1"), "cn-hangzhou", {"SecurityGroupId": "sg-1", "VpcId": "vpc-1"}, {}, rules, NO_LISTS
     )
     judge = partial(evaluate, checks=default_checks(), now=datetime(2026, 3, 1, tzinfo=UTC))
-    decision = decide(group, judge(group), judge=judge, settings=Settings())
+    decision = decide(group, judge(group), judge=judge, settings=Settings(rules_per_group=200))
     assert [(one.rule_id, one.action) for one in decision.actions] == [("sgr-0", "revoke")]
     assert any(one.rule_id == "sgr-1" and "200 is the most" in one.reason for one in decision.skipped)
+    left_to_the_cloud = decide(group, judge(group), judge=judge, settings=Settings())
+    assert [one.action for one in left_to_the_cloud.actions] == ["revoke", "split"]

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from orchestrator.plan import Action, Decision
 from orchestrator.policy import Action as CheckAction
-from orchestrator.policy import Check, PortSpec, Status, Verdict
+from orchestrator.policy import Check, Status, Verdict, parse_port
 from orchestrator.securitygroup import Lists
 from tests.plan.groups import decided, group, judge_of, permission
 from tests.plan.oracle import Cloud, Fields, Packet
@@ -78,7 +78,7 @@ def check_lists(draw: st.DrawFn) -> tuple[Check, ...]:
     actions: st.SearchStrategy[CheckAction] = st.sampled_from(
         ["", "revoke", "split", "narrow", "block", "report"]
     )
-    checks = [Check(id=f"c{n}", ports=(PortSpec.parse(n),), action=draw(actions)) for n in names]
+    checks = [Check(id=f"c{n}", ports=(parse_port(n),), action=draw(actions)) for n in names]
     if draw(st.integers(0, 3)) == 0:
         checks.append(
             Check(id="all", all_ports=True, action=draw(st.sampled_from(["report", "split", "narrow"])))

@@ -6,8 +6,7 @@ from typing import Any
 
 import pytest
 
-from orchestrator.plan import CodeMark, Settings, Totals, UnsafePlan, managed_as_code
-from orchestrator.policy import PolicyError
+from orchestrator.plan import PlanError, Settings, Totals, UnsafePlan, managed_as_code
 from tests.plan.groups import decided, group, permission, planned
 
 
@@ -97,15 +96,50 @@ def test_a_group_that_a_tool_makes_is_said_to_be(listing: dict[str, Any], tool: 
 
 
 def test_marks_are_configurable_and_each_tool_is_told_once() -> None:
-    """Two marks of one tool make one note; without marks there is none."""
+    """Two marks of one tool make one note; one's own marks, in any case, are a pipeline's."""
     one = group(listing=tagged(("terraform", ""), ("owner", "terraform")))
     assert len(managed_as_code(one, Settings())) == 1
-    assert managed_as_code(one, Settings(code_marks=())) == ()
-    mark = CodeMark(tool="Pulumi", name="WEB*")
-    assert managed_as_code(one, Settings(code_marks=(mark,)))[0].startswith("managed as code by Pulumi")
+    own = group(listing=tagged(("Made-By", "pulumi")))
+    assert managed_as_code(own, Settings()) == ()
+    for marks in (
+        {"code_names": ("WEB*",)},
+        {"code_tags": ("made-by=PUL*",)},
+        {"code_tags": ("none", "*-BY")},
+    ):
+        assert managed_as_code(own, Settings(**marks))[0].startswith("managed as code by a pipeline")
+    assert managed_as_code(own, Settings(code_names=("WEB",), code_tags=("by",)))
+    assert managed_as_code(own, Settings(code_names=("w",), code_tags=("by",))) == ()
 
 
 def test_an_allow_list_entry_that_is_none_is_named() -> None:
     """Before anything is decided."""
-    with pytest.raises(PolicyError, match="narrow_to: 10\\.0\\.0/8 is no block"):
+    with pytest.raises(PlanError, match="narrow_to: 10\\.0\\.0/8 is no block"):
         Settings(narrow_to=("10.0.0/8",))
+
+
+@pytest.mark.parametrize(
+    "entries",
+    [("0.0.0.0/0",), ("10.0.0.0/8", "::/0"), ("8.0.0.0/9", "8.128.0.0/9"), ("2400::/12",)],
+)
+def test_an_allow_list_that_holds_the_internet_is_refused(entries: tuple[str, ...]) -> None:
+    """Narrowed to it, a finding would stay open: one block, or several together; private networks do not count."""
+    with pytest.raises(PlanError, match=r"narrow_to: .* reach as much of the Internet as fails a check"):
+        Settings(narrow_to=entries)
+    narrow = ("10.0.0.0/8", "100.64.0.0/10", "8.0.0.0/9", "2400:3200::/32", "pl-office")
+    assert Settings(narrow_to=narrow).narrow_to == narrow
+
+
+@pytest.mark.parametrize(
+    ("wrong", "says"),
+    [
+        ({"max_rules": -1}, "max_rules is -1; limits must not be negative"),
+        ({"max_share_of_accounts": -0.1}, "max_share_of_accounts is -0.1"),
+        ({"rules_per_group": 0}, "rules_per_group is 0; give 1 or more"),
+        ({"returned_limit": 0}, "returned_limit is 0; give 1 or more"),
+    ],
+)
+def test_a_setting_that_cannot_be_meant_is_named(wrong: dict[str, Any], says: str) -> None:
+    """Where it is made, whoever makes it."""
+    with pytest.raises(PlanError) as caught:
+        Settings(**wrong)
+    assert says in str(caught.value)

@@ -6,8 +6,6 @@ import random
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 
-import msgspec
-
 from orchestrator.emulator import Fault, Kind
 from orchestrator.journal import Journal, check_folder
 from orchestrator.plan import Action
@@ -15,6 +13,7 @@ from orchestrator.remediate import (
     Brake,
     Session,
     Settings,
+    Stopped,
     differences,
     expectations,
     remediate_account,
@@ -23,7 +22,7 @@ from orchestrator.remediate import (
     undos,
 )
 from tests.remediate.crash import Crash, Fuse, MortalLedger, MortalSession
-from tests.remediate.kit import HEADER, Cloud, History, order, planned, random_group
+from tests.remediate.kit import HEADER, Cloud, History, guard, order, planned, random_group
 
 CALLS = "*SecurityGroup*"
 # What only costs time is left out here: it would be waited for. REPEATED_TOKEN needs a second page.
@@ -58,15 +57,12 @@ class Campaign:
             return
         async with Journal.create(self._folder, HEADER):
             pass
-        confirm = self._dice.random() < 0.5
         history = History(self._cloud.emulator, groups, since=len(self._cloud.emulator.calls))
         self.faults = self._some_faults(kinds)
-        await self._apply(actions, msgspec.structs.replace(self._patience, confirm_adds=confirm))
+        await self._apply(actions, self._patience)
         history.check_nothing_else_was_touched(actions)
         history.check_closed(actions, self._cloud.emulator.world, self._cloud.account_id)
-        if confirm or Kind.IGNORED not in {fault.kind for fault in self.faults}:
-            # Who believes an answer that lies, and does not look, may lose packets until the re-read.
-            history.check_legitimate_packets_always_passed()
+        history.check_legitimate_packets_always_passed()
         await self._check_words(actions)
         await self._roll_back(self._some_faults(kinds))
         history.check_restored(self._cloud.emulator.world, self._cloud.account_id)
@@ -89,13 +85,18 @@ class Campaign:
                     await life(journal, MortalLedger(journal, fuse), self._entrance(fuse))
                 except Crash:
                     self.deaths += 1
+                except Stopped:  # by the brake: most failed, and a person, who has seen why, starts it again
+                    if not is_mortal:
+                        raise
 
     def _entrance(self, fuse: Fuse) -> Callable[[str], Session]:
         return lambda policy: MortalSession(self._cloud.enter(policy), fuse)
 
     async def _apply(self, actions: Sequence[Action], patience: Settings) -> None:
         async def life(_: Journal, ledger: MortalLedger, enter: Callable[[str], Session]) -> None:
-            await remediate_account(enter, ledger, actions, order(), Brake(), patience)
+            await remediate_account(
+                enter, ledger, actions, order(), Brake(), guard(self._cloud.account_id), patience
+            )
 
         await self._live(life, self.faults)
 
@@ -106,7 +107,7 @@ class Campaign:
             assert set(words) == {action.rule_id for action in actions}
             assert set(words.values()) <= {"revoked", "split"}, words
             for place, targets in expectations(journal.all_effects()):
-                assert await differences(self._cloud.enter(""), place, targets) == []
+                assert differences(place, await self._cloud.read(place), targets) == []
 
     async def _roll_back(self, faults: Sequence[Fault]) -> None:
         async def life(journal: Journal, ledger: MortalLedger, enter: Callable[[str], Session]) -> None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from typing import Any
 
-from orchestrator.journal import Claim, Effect, Intent, Journal, Settled
-from orchestrator.remediate import Session
+from orchestrator.journal import Claim, Effect, Intent, JobState, Journal, Settled
+from orchestrator.remediate import Session, Turn
 
 
 class Crash(BaseException):
@@ -62,7 +63,7 @@ class MortalLedger:
         await self._journal.settle(claim, settled)
         self._fuse.step("after outcome")
 
-    async def finish(self, claim: Claim, state: str) -> None:
+    async def finish(self, claim: Claim, state: JobState) -> None:
         """As the journal does."""
         self._fuse.step("before finish")
         await self._journal.finish(claim, state)
@@ -70,19 +71,55 @@ class MortalLedger:
 
 
 class MortalSession:
-    """A session, with a step before and after each call."""
+    """A session, with a step before and after each call; `before` and `after` are there to be overridden, too."""
 
     def __init__(self, session: Session, fuse: Fuse) -> None:
         self._session = session
         self._fuse = fuse
         self.account_id = session.account_id
 
+    async def before(self, action: str) -> None:
+        """Pass the step before a call."""
+        self._fuse.step(f"before {_short(action)}")
+
+    async def after(self, action: str) -> None:
+        """Pass the step after a call that was answered."""
+        self._fuse.step(f"after {_short(action)}")
+
     async def call(
         self, action: str, region_id: str | None, parameters: Mapping[str, object], *, mutating: bool = False
     ) -> dict[str, Any]:
         """As the session does."""
-        short = action.replace("SecurityGroup", "").replace("Attribute", "")
-        self._fuse.step(f"before {short}")
+        await self.before(action)
         answer = await self._session.call(action, region_id, parameters, mutating=mutating)
-        self._fuse.step(f"after {short}")
+        await self.after(action)
         return answer
+
+    @asynccontextmanager
+    async def turn(self, action: str, region_id: str | None) -> AsyncIterator[MortalTurn]:
+        """As the session does."""
+        async with self._session.turn(action, region_id) as turn:
+            yield MortalTurn(turn, self, action)
+
+
+class MortalTurn:
+    """A turn, with the session's steps before and after its call."""
+
+    def __init__(self, turn: Turn, session: MortalSession, action: str) -> None:
+        self._turn = turn
+        self._session = session
+        self._action = action
+
+    async def call(self, parameters: Mapping[str, object], *, not_after: float) -> dict[str, Any]:
+        """As the turn does."""
+        await self._session.before(self._action)
+        answer = await self._turn.call(parameters, not_after=not_after)
+        await self._session.after(self._action)
+        return answer
+
+
+def _short(action: str) -> str:
+    """Name the steps of what a group is asked for; what is asked about others has a name of its own."""
+    if action == "DescribeNetworkInterfaces":
+        return "Neighbours"
+    return action.replace("SecurityGroups", "Listing").replace("SecurityGroup", "").replace("Attribute", "")

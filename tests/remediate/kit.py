@@ -12,26 +12,40 @@ from typing import Any
 
 import msgspec
 
-from accounts.credentials import AssumedRole, Credentials, Session, StaticCredentials, role_arn
+from accounts.credentials import Credentials, StaticCredentials
+from accounts.credentials import Session as RoleSession
 from orchestrator.cloud.client import AccountSession, Client, CloudSettings, Limits
+from orchestrator.cloud.sessions import Sessions
 from orchestrator.emulator import Emulator, Group, Options, Rule, World
-from orchestrator.exposure import PacketSet, effective, packets_to
+from orchestrator.exposure import PacketSet, PortSet, effective, packets_to
+from orchestrator.inventory import RegionReader
+from orchestrator.inventory import Session as Reading
 from orchestrator.journal import Journal, Outcome, RunHeader
-from orchestrator.plan import Action, Settings, decide
-from orchestrator.policy import Check, PortSpec, evaluate
-from orchestrator.remediate import Brake, Order, remediate_account
+from orchestrator.plan import Action, Place, Settings, decide
+from orchestrator.policy import Check, evaluate, parse_port
+from orchestrator.remediate import Brake, Guard, Order, Rules, Session, remediate_account
 from orchestrator.remediate import Settings as Patience
-from orchestrator.securitygroup import Placement, PortRange, SecurityGroup, parse_group, parse_rule
+from orchestrator.securitygroup import (
+    NO_LISTS,
+    Lists,
+    Placement,
+    SecurityGroup,
+    every_port,
+    parse_group,
+    parse_ports,
+    parse_rule,
+)
+from tests.remediate.crash import Fuse, MortalSession
 
 NOW = datetime(2026, 11, 1, 12, tzinfo=UTC)
 REGION = "cn-hangzhou"
 CHECKS = (
-    Check(id="ssh", ports=(PortSpec.parse("tcp/22"),)),
-    Check(id="redis", ports=(PortSpec.parse("tcp/6379"),)),
+    Check(id="ssh", ports=(parse_port("tcp/22"),)),
+    Check(id="redis", ports=(parse_port("tcp/6379"),)),
 )
-RISKY = packets_to("tcp", (PortRange(22, 22), PortRange(6379, 6379)))
+RISKY = packets_to(PortSet([parse_ports("tcp/22"), parse_ports("tcp/6379")]))
 # Protocol ALL cannot be written again but for these (design): the others may go with it.
-WRITABLE = packets_to("tcp") | packets_to("udp") | packets_to("icmp") | packets_to("gre")
+WRITABLE = packets_to(PortSet([every_port(protocol) for protocol in ("tcp", "udp", "icmp", "gre")]))
 HEADER = RunHeader(
     run_id="run-1", created_at="", hub_account_id="1", hub_arn="", endpoint="emulator", settings={}
 )
@@ -50,7 +64,7 @@ def raw_of(rule: Rule) -> dict[str, Any]:
     return raw
 
 
-def seen(group: Group, account_id: str) -> SecurityGroup:
+def seen(group: Group, account_id: str, lists: Lists = NO_LISTS) -> SecurityGroup:
     """The group as a scan sees it."""
     listing = {
         "SecurityGroupId": group.security_group_id,
@@ -60,11 +74,15 @@ def seen(group: Group, account_id: str) -> SecurityGroup:
     }
     attribute = {"InnerAccessPolicy": group.inner_access_policy}
     raws = [raw_of(rule) for rule in group.rules]
-    return parse_group(Placement(account_id), REGION, listing, attribute, raws)
+    return parse_group(Placement(account_id), REGION, listing, attribute, raws, lists)
 
 
 def planned(
-    groups: Iterable[Group], account_id: str, checks: Sequence[Check] = CHECKS, **settings: Any
+    groups: Iterable[Group],
+    account_id: str,
+    checks: Sequence[Check] = CHECKS,
+    lists: Lists = NO_LISTS,
+    **settings: Any,
 ) -> list[Action]:
     """What the real judgement and the real plan decide for the groups."""
 
@@ -73,7 +91,7 @@ def planned(
 
     actions: list[Action] = []
     for group in groups:
-        one = seen(group, account_id)
+        one = seen(group, account_id, lists)
         actions += decide(one, judge(one), judge=judge, settings=Settings(**settings)).actions
     return actions
 
@@ -104,9 +122,13 @@ class Cloud:
     def enter(self, policy: str) -> AccountSession:
         """A session of the remediation role, cut by the policy: real AssumeRole, real signature."""
         hub = AccountSession(self.client, self._hub_id, self._hub)
-        arn = role_arn(self.account_id, "sgsweep-remediate")
-        source = AssumedRole(hub, arn, Session(name="sgsweep-test", policy=policy))
-        return AccountSession(self.client, self.account_id, source)
+        sessions = Sessions(self.client, hub, RoleSession(name="sgsweep-test"))
+        return sessions.enter(self.account_id, "sgsweep-remediate", policy)
+
+    async def read(self, place: Place, session: Reading | None = None) -> Rules:
+        """The group's rules, as a verification reads them; by a session of its own, or this one."""
+        reader = RegionReader(session or self.enter(""), Placement(place.account_id), place.region_id)
+        return Rules((await reader.rules(place.security_group_id)).permissions)
 
     def calls(self) -> Counter[str]:
         """How often each ECS action was called, refused calls included."""
@@ -115,13 +137,13 @@ class Cloud:
 
 
 @asynccontextmanager
-async def cloud(options: Options | None = None, *, read_seconds: float = 5.0) -> AsyncIterator[Cloud]:
+async def cloud(options: Options | None = None, *, read_timeout_seconds: float = 5.0) -> AsyncIterator[Cloud]:
     """A cloud that waits for nothing: retries have no jitter, limits are out of the way."""
     world = World.generate(seed=1, accounts=1, groups_per_account=0, region_ids=1)
     async with Emulator(world, options) as emulator:
         limits = Limits(circuit_failures=10**6, retry_fraction=1.0, share=1.0, window_seconds=0.05)
         settings = CloudSettings(
-            endpoint=emulator.http_url, limits=limits, read_seconds=read_seconds, attempts=4
+            endpoint=emulator.http_url, limits=limits, read_timeout_seconds=read_timeout_seconds, attempts=4
         )
         async with Client(settings, chance=lambda: 0.0) as client:
             yield Cloud(emulator, client)
@@ -138,11 +160,29 @@ def order(job: str = "apply:1") -> Order:
     )
 
 
+def guard(account_id: str, checks: Sequence[Check] = CHECKS, **fields: Any) -> Guard:
+    """What `planned` judged by."""
+    given = {"now": lambda: NOW, "placement": Placement(account_id), **fields}
+    return Guard(checks=tuple(checks), **given)
+
+
 async def apply(
-    there: Cloud, journal: Journal, actions: Sequence[Action], job: str = "apply:1"
+    there: Cloud,
+    journal: Journal,
+    actions: Sequence[Action],
+    job: str = "apply:1",
+    checks: Sequence[Check] = CHECKS,
+    by: type[MortalSession] | None = None,
+    **fields: Any,
 ) -> list[Outcome]:
-    """Carry out the actions, which were not carried out before."""
-    ended = await remediate_account(there.enter, journal, actions, order(job), Brake(), HASTE)
+    """Carry out the actions, which were not carried out before; `by` what comes between them and the cloud."""
+
+    def enter(policy: str) -> Session:
+        session = there.enter(policy)
+        return session if by is None else by(session, Fuse())
+
+    held = guard(there.account_id, checks, **fields)
+    ended = await remediate_account(enter, journal, actions, order(job), Brake(), held, HASTE)
     assert ended is not None
     return ended
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from orchestrator.journal import Journal
-from orchestrator.policy import Check, PortSpec, Status, evaluate
+from orchestrator.policy import Check, Status, evaluate, parse_port
 from orchestrator.remediate import Brake, remediate_account
 from tests.remediate.kit import (
     CHECKS,
@@ -15,6 +15,7 @@ from tests.remediate.kit import (
     Cloud,
     History,
     apply,
+    guard,
     order,
     planned,
     raw_of,
@@ -25,30 +26,43 @@ from tests.remediate.kit import (
 )
 
 
-async def test_a_group_takes_three_calls_or_four(there: Cloud, journal: Journal) -> None:
-    """Revoking is read, revoke, read; splitting adds one call, however many rules the group has."""
+async def test_a_group_takes_three_calls_or_five(there: Cloud, journal: Journal) -> None:
+    """Revoking is read, revoke, read; splitting adds a call and a look after it, however many rules the group has.
+
+    Each look that a call relies on lists the group, too; what stands beside it is read once a region.
+    """
     plain = there.put(*(rule(n, priority=n) for n in range(1, 8)))
     ended = await apply(there, journal, planned([plain], there.account_id))
     assert set(words(ended).values()) == {"revoked"}
     assert there.calls() == {
         "DescribeSecurityGroupAttribute": 2,
         "RevokeSecurityGroup": 1,
-        "DescribeSecurityGroups": 1,  # an empty group is asked twice whether it is
+        "DescribeSecurityGroups": 2,  # an empty group is asked twice whether it is
     }
+    assert len(there.emulator.calls.of("DescribeNetworkInterfaces")) == 1
     there.emulator.calls.clear()
     wide = there.put(*(rule(n, "20/80", priority=n) for n in range(11, 14)))
     ended = (
         await remediate_account(
-            there.enter, journal, planned([wide], there.account_id), order("apply:2"), Brake(), HASTE
+            there.enter,
+            journal,
+            planned([wide], there.account_id),
+            order("apply:2"),
+            Brake(),
+            guard(there.account_id),
+            HASTE,
         )
         or []
     )
     assert set(words(ended).values()) == {"split"}
-    assert sum(there.calls().values()) == 4
+    assert sum(there.calls().values()) == 5 + 2
     assert there.emulator.world.estate(there.account_id, "cn-hangzhou").groups[wide.security_group_id].rules
     assert [call.action for call in there.emulator.calls if "SecurityGroup" in call.action] == [
+        "DescribeSecurityGroups",
         "DescribeSecurityGroupAttribute",
         "AuthorizeSecurityGroup",
+        "DescribeSecurityGroups",
+        "DescribeSecurityGroupAttribute",
         "RevokeSecurityGroup",
         "DescribeSecurityGroupAttribute",
     ]
@@ -155,7 +169,7 @@ async def test_more_rules_than_a_call_takes_go_in_batches(there: Cloud, journal:
             for n in range(2, 152)
         )
     )
-    everyone = [Check(id="ssh", ports=(PortSpec.parse("tcp/22"),))]
+    everyone = [Check(id="ssh", ports=(parse_port("tcp/22"),))]
     actions = planned([group], there.account_id, everyone)
     assert len(actions) > 0
     actions = [

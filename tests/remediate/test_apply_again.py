@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from orchestrator.emulator import Fault, GoneRule, Kind, Options, Quirks
 from orchestrator.journal import Claim, Fenced, Journal, check_folder
@@ -19,6 +20,7 @@ from tests.remediate.kit import (
     History,
     apply,
     cloud,
+    guard,
     order,
     planned,
     rule,
@@ -31,13 +33,19 @@ async def test_delivered_again_it_makes_no_call(there: Cloud, journal: Journal) 
     actions = planned([there.put(rule(1)), there.put(rule(2, "1/65535"))], there.account_id)
     await apply(there, journal, actions)
     calls = len(there.emulator.calls)
-    assert await remediate_account(there.enter, journal, actions, order(), Brake(), HASTE) is None
+    assert (
+        await remediate_account(
+            there.enter, journal, actions, order(), Brake(), guard(there.account_id), HASTE
+        )
+        is None
+    )
     assert len(there.emulator.calls) == calls
     phases = [(record.rule_id, record.phase.value) for record in journal.audit_records()]
     assert phases == [("sgr-1", "intent"), ("sgr-1", "outcome"), ("sgr-2", "intent"), ("sgr-2", "outcome")]
 
 
-POINTS = ("before claim", "after claim", "before Describe", "after Describe", "before intent", "after intent",
+POINTS = ("before claim", "after claim", "before Neighbours", "after Neighbours", "before DescribeListing",
+          "after DescribeListing", "before Describe", "after Describe", "before intent", "after intent",
           "before Authorize", "after Authorize", "before Revoke", "after Revoke", "before outcome", "after outcome",
           "before finish", "after finish")  # fmt: skip
 
@@ -57,10 +65,13 @@ async def test_a_crash_at_every_named_point(there: Cloud, tmp_path: Path, point:
                 actions,
                 order(),
                 Brake(),
+                guard(there.account_id),
                 HASTE,
             )
     async with Journal.open(tmp_path / "run") as journal:
-        await remediate_account(there.enter, journal, actions, order(), Brake(), HASTE)
+        await remediate_account(
+            there.enter, journal, actions, order(), Brake(), guard(there.account_id), HASTE
+        )
         assert words(journal.outcomes()) == {"sgr-1": "split", "sgr-2": "revoked"}
     history.check_nothing_else_was_touched(actions)
     history.check_legitimate_packets_always_passed()
@@ -78,6 +89,7 @@ async def test_every_named_point_is_passed(there: Cloud, journal: Journal) -> No
         actions,
         order(),
         Brake(),
+        guard(there.account_id),
         HASTE,
     )
     assert set(fuse.steps) == set(POINTS)
@@ -89,18 +101,25 @@ async def test_a_second_delivery_fences_the_first(there: Cloud, journal: Journal
 
     class Sleeper(MortalLedger):
         async def intend(self, claim: Claim, intents: Any) -> None:
-            assert await remediate_account(there.enter, journal, actions, order(), Brake(), HASTE)
+            assert await remediate_account(
+                there.enter, journal, actions, order(), Brake(), guard(there.account_id), HASTE
+            )
             await super().intend(claim, intents)
 
     with pytest.raises(Fenced):
-        await remediate_account(there.enter, Sleeper(journal, Fuse()), actions, order(), Brake(), HASTE)
+        await remediate_account(
+            there.enter, Sleeper(journal, Fuse()), actions, order(), Brake(), guard(there.account_id), HASTE
+        )
     assert words(journal.outcomes()) == {"sgr-1": "revoked"}
     assert there.calls()["RevokeSecurityGroup"] == 1
 
 
 async def test_a_rule_gone_a_moment_ago_does_not_spoil_its_batch(journal: Journal) -> None:
     """Where a reading still shows a rule that another has revoked, the refused batch waits for the reading."""
-    quirks = Quirks(read_lag_seconds=0.1, gone_rule=GoneRule.NOT_FOUND)
+    quirks = Quirks(
+        read_lag_seconds=2.0, gone_rule=GoneRule.NOT_FOUND
+    )  # longer than a busy machine takes to begin
+    patience = replace(HASTE, wait_seconds=10.0)
     async with cloud(Options(quirks=quirks)) as there:
         group = there.put(rule(1), rule(2, "6379/6379"))
         actions = planned([group], there.account_id)
@@ -110,7 +129,10 @@ async def test_a_rule_gone_a_moment_ago_does_not_spoil_its_batch(journal: Journa
             "SecurityGroupRuleId": ["sgr-1"],
         }
         await there.enter("").call("RevokeSecurityGroup", REGION, rival, mutating=True)
-        assert words(await apply(there, journal, actions)) == {"sgr-1": "revoked", "sgr-2": "revoked"}
+        ended = await remediate_account(
+            there.enter, journal, actions, order(), Brake(), guard(there.account_id), patience
+        )
+        assert words(ended) == {"sgr-1": "revoked", "sgr-2": "revoked"}
         assert there.emulator.world.estate(there.account_id, REGION).groups["sg-1"].rules == ()
 
 
@@ -122,15 +144,19 @@ async def test_a_stop_file_stops_between_calls_and_leaves_a_resumable_run(
     stop = journal.folder / "STOP"
 
     class Watcher(MortalSession):
-        async def call(self, action: str, *rest: Any, **more: Any) -> dict[str, Any]:
-            answer = await super().call(action, *rest, **more)
+        async def after(self, action: str) -> None:
             if action == "RevokeSecurityGroup":
                 stop.touch()
-            return answer
 
     with pytest.raises(Stopped, match="STOP"):
         await remediate_account(
-            lambda policy: Watcher(there.enter(policy), Fuse()), journal, actions, order(), Brake(stop), HASTE
+            lambda policy: Watcher(there.enter(policy), Fuse()),
+            journal,
+            actions,
+            order(),
+            Brake(stop),
+            guard(there.account_id),
+            HASTE,
         )
     assert words(journal.outcomes()) == {"sgr-1": "revoked"}
     assert there.calls()["RevokeSecurityGroup"] == 1
@@ -144,6 +170,12 @@ async def test_too_many_failures_stop_the_run(there: Cloud, journal: Journal) ->
     there.emulator.set_faults(Fault(kind=Kind.DENIED, action="RevokeSecurityGroup"))
     with pytest.raises(Stopped, match="5 of 5 changes failed"):
         await remediate_account(
-            there.enter, journal, actions, order(), Brake(max_failed_share=0.2, min_changes=5), HASTE
+            there.enter,
+            journal,
+            actions,
+            order(),
+            Brake(max_failed_share=0.2, min_changes=5),
+            guard(there.account_id),
+            HASTE,
         )
     assert there.calls()["RevokeSecurityGroup"] == 5

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 from msgspec.structs import replace
 
 from orchestrator.cloud.errors import Denied, NotFound
-from orchestrator.emulator import Fault, Kind
+from orchestrator.emulator import Fault, Kind, RuleRefusal
 from orchestrator.journal import Journal, JournalFull
-from orchestrator.remediate import Brake, Removal, differences, remediate_account
+from orchestrator.remediate import Brake, remediate_account
 from tests.remediate.crash import Fuse, MortalSession
 from tests.remediate.kit import (
     HASTE,
@@ -18,6 +16,7 @@ from tests.remediate.kit import (
     Cloud,
     History,
     apply,
+    guard,
     order,
     planned,
     rule,
@@ -34,14 +33,11 @@ async def test_a_rule_removed_between_reading_and_revoking_does_not_stop_the_oth
     actions = planned([group], there.account_id)
 
     class Rival(MortalSession):
-        async def call(self, action: str, *rest: Any, **more: Any) -> dict[str, Any]:
+        async def before(self, action: str) -> None:
             if action == "RevokeSecurityGroup" and len(there.emulator.calls.of(action)) == 0:
                 there.put(*group.rules[1:], group_id=group.security_group_id)
-            return await super().call(action, *rest, **more)
 
-    ended = await remediate_account(
-        lambda policy: Rival(there.enter(policy), Fuse()), journal, actions, order(), Brake(), HASTE
-    )
+    ended = await apply(there, journal, actions, by=Rival)
     assert set(words(ended).values()) == {"revoked"}
     assert not rules_of(there, group)
 
@@ -68,16 +64,14 @@ async def test_another_404_is_no_word_about_the_group(there: Cloud, journal: Jou
     actions = planned([there.put(rule(1))], there.account_id)
 
     class Astray(MortalSession):
-        async def call(self, action: str, *_: Any, **__: Any) -> dict[str, Any]:
+        async def before(self, action: str) -> None:
             raise NotFound(code=code, message="no such page", status=404, action=action)
 
-    ended = await remediate_account(
-        lambda policy: Astray(there.enter(policy), Fuse()), journal, actions, order(), Brake(), HASTE
-    )
+    ended = await apply(there, journal, actions, by=Astray)
     assert words(ended) == {"sgr-1": "failed"}
     (place,) = {action.place for action in actions}
     with pytest.raises(NotFound):
-        await differences(Astray(there.enter(""), Fuse()), place, [Removal(actions[0])])
+        await there.read(place, Astray(there.enter(""), Fuse()))
     assert words(await apply(there, journal, actions)) == {"sgr-1": "revoked"}
 
 
@@ -90,6 +84,70 @@ async def test_a_group_without_room_keeps_its_rule(there: Cloud, journal: Journa
     assert outcome.outcome == "failed"
     assert "AuthorizationLimitExceed" in outcome.reason
     assert not History(there.emulator, []).changes()
+
+
+@pytest.mark.parametrize("bad", [1, 8, 16])
+async def test_a_revoke_that_is_refused_spares_its_neighbours(
+    there: Cloud, journal: Journal, bad: int
+) -> None:
+    """One rule of a call is refused: the call is divided until it fails alone, in few calls; the others go."""
+    group = there.put(*(rule(n, priority=n, description="no" if n == bad else "") for n in range(1, 17)))
+    actions = planned([group], there.account_id)
+    there.emulator.refuse_rules(
+        RuleRefusal(code="InvalidParam.Description", rule={"Description": "no"}, action="Revoke*")
+    )
+    ended = {one.rule_id: one for one in await apply(there, journal, actions)}
+    assert {rule_id for rule_id, one in ended.items() if one.outcome == "failed"} == {f"sgr-{bad}"}
+    assert "InvalidParam.Description" in ended[f"sgr-{bad}"].reason
+    assert set(rules_of(there, group)) == {f"sgr-{bad}"}
+    assert there.calls()["RevokeSecurityGroup"] <= 2 * 4 + 1  # halves of halves of 16
+    there.emulator.refuse_rules()
+    assert words(await apply(there, journal, actions)) == {f"sgr-{bad}": "revoked"}
+
+
+async def test_an_addition_that_is_refused_takes_back_its_actions_others(
+    there: Cloud, journal: Journal
+) -> None:
+    """A split whose one part the API does not take leaves its rule as it was, and nothing half done beside it."""
+    split = [rule(n, "20/30", priority=n, description=f"{n}") for n in (1, 2, 3)]
+    group = there.put(*split)
+    before = rules_of(there, group)
+    actions = planned([group], there.account_id)
+    there.emulator.refuse_rules(
+        RuleRefusal(
+            code="InvalidParam.PortRange", rule={"PortRange": "23/30", "Priority": "2"}, action="Auth*"
+        )
+    )
+    ended = {one.rule_id: one for one in await apply(there, journal, actions)}
+    assert {rule_id: one.outcome.value for rule_id, one in ended.items()} == {
+        "sgr-1": "split", "sgr-2": "failed", "sgr-3": "split"
+    }  # fmt: skip
+    now = rules_of(there, group)
+    assert now["sgr-2"] == before["sgr-2"]
+    assert {one.priority for rule_id, one in now.items() if rule_id != "sgr-2"} == {1, 3}
+
+
+async def test_a_revoke_that_is_refused_takes_its_additions_back(there: Cloud, journal: Journal) -> None:
+    """The rule that stays needs no replacement beside it; one that another change needs stays."""
+    group = there.put(rule(1, "20/30"), rule(2, "20/30", priority=2))
+    actions = planned([group], there.account_id)
+    there.emulator.refuse_rules(RuleRefusal(code="Denied.ByHand", rule={"SecurityGroupRuleId": "sgr-1"}))
+    ended = await apply(there, journal, actions)
+    assert words(ended) == {"sgr-1": "failed", "sgr-2": "split"}
+    assert {one.priority for one in rules_of(there, group).values() if one.port_range != "20/30"} <= {2}
+
+
+async def test_a_full_group_is_closed_as_far_as_there_is_room(there: Cloud, journal: Journal) -> None:
+    """In a group of 241 rules what goes without replacement goes first, and what does not fit fails as it was."""
+    rules = [rule(n, f"{n}/{n}", priority=5, source="203.0.113.0/24") for n in range(1000, 1239)]
+    group = there.put(rule(1), rule(2, "20/30", priority=2), *rules)
+    before = rules_of(there, group)
+    actions = planned([group], there.account_id)
+    assert {one.rule_id: one.action for one in actions} == {"sgr-1": "revoke", "sgr-2": "split"}
+    ended = {one.rule_id: one for one in await apply(there, journal, actions)}
+    assert {key: one.outcome.value for key, one in ended.items()} == {"sgr-1": "revoked", "sgr-2": "failed"}
+    assert "AuthorizationLimitExceed" in ended["sgr-2"].reason
+    assert rules_of(there, group) == {key: one for key, one in before.items() if key != "sgr-1"}
 
 
 @pytest.mark.parametrize("kind", [Kind.ERROR_AFTER, Kind.RESET_AFTER, Kind.TRUNCATED, Kind.CUT])
@@ -116,14 +174,34 @@ async def test_a_change_that_does_not_take_is_failed_not_assumed(there: Cloud, j
     assert there.calls()["RevokeSecurityGroup"] == HASTE.rounds
 
 
-async def test_a_liar_loses_no_packet_of_those_who_look(there: Cloud, journal: Journal) -> None:
-    """With `confirm_adds` nothing is revoked before its replacement was seen."""
+async def test_a_rule_that_its_owner_repairs_in_between_is_left_alone(there: Cloud, journal: Journal) -> None:
+    """After our additions and before our revoke the same rule, by its id, is made harmless: it stays, they go."""
+    group = there.put(rule(1, "20/30"), rule(2, "20/40", priority=2))
+    actions = planned([group], there.account_id)
+    repaired = rule(1, "20/30", source="203.0.113.0/24")
+
+    class Owner(MortalSession):
+        async def after(self, action: str) -> None:
+            if action == "AuthorizeSecurityGroup":
+                now = [one for key, one in rules_of(there, group).items() if key != "sgr-1"]
+                there.put(repaired, *now, group_id=group.security_group_id)
+
+    ended = await apply(there, journal, actions, by=Owner)
+    assert words(ended) == {"sgr-1": "drifted", "sgr-2": "split"}
+    now = rules_of(there, group)
+    assert now["sgr-1"].source_cidr_ip == "203.0.113.0/24"
+    assert {one.priority for key, one in now.items() if key != "sgr-1"} == {2}
+
+
+async def test_a_liar_loses_no_packet(there: Cloud, journal: Journal) -> None:
+    """Nothing is revoked before its replacement was seen."""
     group = there.put(rule(1, "20/30"))
     history = History(there.emulator, [group])
     actions = planned([group], there.account_id)
     there.emulator.set_faults(Fault(kind=Kind.IGNORED, action="AuthorizeSecurityGroup", count=2))
-    patience = replace(HASTE, confirm_adds=True)
-    ended = await remediate_account(there.enter, journal, actions, order(), Brake(), patience)
+    ended = await remediate_account(
+        there.enter, journal, actions, order(), Brake(), guard(there.account_id), HASTE
+    )
     assert words(ended) == {"sgr-1": "split"}
     history.check_legitimate_packets_always_passed()
 
@@ -166,8 +244,7 @@ async def test_a_session_may_do_no_more_than_its_part_of_the_plan(there: Cloud, 
     actions = planned([mine], there.account_id)
 
     class Greedy(MortalSession):
-        async def call(self, action: str, *rest: Any, **more: Any) -> dict[str, Any]:
-            answer = await super().call(action, *rest, **more)
+        async def after(self, action: str) -> None:
             if action == "RevokeSecurityGroup":
                 where = {"RegionId": REGION, "SecurityGroupId": other.security_group_id}
                 opened = {
@@ -182,11 +259,8 @@ async def test_a_session_may_do_no_more_than_its_part_of_the_plan(there: Cloud, 
                     )
                 with pytest.raises(Denied):
                     await self._session.call("AuthorizeSecurityGroup", REGION, opened, mutating=True)
-            return answer
 
-    ended = await remediate_account(
-        lambda policy: Greedy(there.enter(policy), Fuse()), journal, actions, order(), Brake(), HASTE
-    )
+    ended = await apply(there, journal, actions, by=Greedy)
     assert words(ended) == {"sgr-1": "revoked"}
     assert (
         other.rules

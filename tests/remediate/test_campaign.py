@@ -66,7 +66,7 @@ async def test_many_seeds_of_crash_and_fault(tmp_path: Path, name: str) -> None:
 @pytest.mark.parametrize("kind", [Kind.HANG, Kind.SLOW])
 async def test_answers_that_never_come(tmp_path: Path, kind: Kind) -> None:
     """An answer that is waited for in vain may hide a change that was made: it is looked for, not assumed."""
-    async with cloud(read_seconds=0.1) as there:
+    async with cloud(read_timeout_seconds=0.1) as there:
         for seed in range(3):
             await Campaign(there, tmp_path / str(seed), seed).run([kind])
 

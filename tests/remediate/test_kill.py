@@ -21,12 +21,13 @@ _LATENCY_SECONDS = 0.01
 WORKER = """
 import asyncio, pathlib, sys
 import msgspec
-from accounts.credentials import AssumedRole, Credentials, Session, StaticCredentials, role_arn
+from accounts.credentials import Credentials, Session, StaticCredentials
 from orchestrator.cloud.client import AccountSession, Client, CloudSettings
+from orchestrator.cloud.sessions import Sessions
 from orchestrator.journal import Journal
 from orchestrator.plan import Action
 from orchestrator.remediate import Brake, remediate_account, roll_back_account, rollback_job, undos
-from tests.remediate.kit import HASTE, order
+from tests.remediate.kit import guard, HASTE, order
 
 folder, url, hub_id, account_id, key_id, secret, what = sys.argv[1:]
 folder = pathlib.Path(folder)
@@ -35,14 +36,13 @@ async def main():
     async with Client(CloudSettings(endpoint=url)) as client:
         hub = AccountSession(client, hub_id, StaticCredentials(Credentials(key_id, secret)))
         def enter(policy):
-            role = AssumedRole(hub, role_arn(account_id, "sgsweep-remediate"), Session(name="kill", policy=policy))
-            return AccountSession(client, account_id, role)
+            return Sessions(client, hub, Session("kill")).enter(account_id, "sgsweep-remediate", policy)
         await enter("").call("DescribeRegions", None, {})  # all that is imported late is there when the clock starts
         async with Journal.open(folder / "run") as journal:
             print("begun", flush=True)
             if what == "apply":
                 actions = msgspec.json.decode((folder / "actions.json").read_bytes(), type=list[Action])
-                await remediate_account(enter, journal, actions, order(), Brake(), HASTE)
+                await remediate_account(enter, journal, actions, order(), Brake(), guard(account_id), HASTE)
             else:
                 undoing = undos(journal.all_effects())
                 await roll_back_account(enter, journal, undoing, order(rollback_job(undoing)), Brake(), HASTE)

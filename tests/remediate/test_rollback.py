@@ -31,6 +31,7 @@ from tests.remediate.kit import (
     Cloud,
     History,
     apply,
+    guard,
     order,
     planned,
     rule,
@@ -41,7 +42,7 @@ from tests.remediate.kit import (
 
 async def roll_back(there: Cloud, journal: Journal, **selection: str) -> list[Outcome] | None:
     """Undo what is selected."""
-    undoing = undos(journal.all_effects(), **selection)
+    undoing = undos(journal.all_effects(), journal.audit_records(), **selection)
     return await roll_back_account(
         there.enter, journal, undoing, order(rollback_job(undoing)), Brake(), HASTE
     )
@@ -84,7 +85,7 @@ async def test_long_descriptions_fit_into_the_calls(there: Cloud, journal: Journ
     actions = planned([group], there.account_id, checks)
     assert len(actions) == 9
     history = History(there.emulator, [group])
-    assert set(words(await apply(there, journal, actions)).values()) == {"split", "revoked"}
+    assert set(words(await apply(there, journal, actions, checks=checks)).values()) == {"split", "revoked"}
     ended = await roll_back(there, journal)
     assert {outcome.outcome for outcome in ended or ()} == {"rolled_back"}
     history.check_restored(there.emulator.world, there.account_id)
@@ -166,7 +167,15 @@ async def test_additions_of_a_change_that_failed_are_undone_too(there: Cloud, jo
     group = there.put(rule(1, "20/30"))
     history = History(there.emulator, [group])
     there.emulator.set_faults(Fault(kind=Kind.DENIED, action="RevokeSecurityGroup"))
-    await remediate_account(there.enter, journal, planned([group], there.account_id), order(), Brake(), HASTE)
+    await remediate_account(
+        there.enter,
+        journal,
+        planned([group], there.account_id),
+        order(),
+        Brake(),
+        guard(there.account_id),
+        HASTE,
+    )
     there.emulator.set_faults()
     assert len(rules_of(there, group)) == 3
     await roll_back(there, journal)
@@ -214,7 +223,7 @@ async def test_verification_compares_the_cloud_with_what_was_left(there: Cloud, 
     async def found() -> dict[str, str]:
         expected = list(expectations(journal.all_effects()))
         assert len(expected) == 3
-        read = [await differences(there.enter(""), place, targets) for place, targets in expected]
+        read = [differences(place, await there.read(place), targets) for place, targets in expected]
         return {one.rule_id: one.reason for several in read for one in several}
 
     assert await found() == {}
@@ -236,7 +245,7 @@ async def test_a_later_plan_may_remove_what_was_put_back(there: Cloud, journal: 
     group = there.emulator.world.estate(there.account_id, REGION).groups[group.security_group_id]
     await apply(there, journal, planned([group], there.account_id), "apply:2")
     for place, targets in expectations(journal.all_effects()):
-        assert await differences(there.enter(""), place, targets) == []
+        assert differences(place, await there.read(place), targets) == []
 
 
 async def test_a_rule_that_came_back_is_known_by_its_content(

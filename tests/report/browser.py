@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import os
+import re
 import shutil
 import subprocess
 import tempfile
@@ -35,6 +37,13 @@ def executable() -> str | None:
     return next((found for name in NAMES if (found := shutil.which(name))), None)
 
 
+def axe_core() -> Path | None:
+    """Where axe-core is: as `npm install axe-core` puts it beside the tests, or where AXE_CORE says; or None."""
+    named = os.environ.get("AXE_CORE")
+    found = Path(named) if named else Path(__file__).parents[2] / "node_modules/axe-core/axe.min.js"
+    return found if found.is_file() else None
+
+
 class Page:
     """One tab."""
 
@@ -55,18 +64,28 @@ class Page:
                 return result
             self.events.append(message)
 
-    async def open(self, path: Path) -> None:
-        """Open a file and wait until it has been laid out; events are kept from here on."""
-        self.events.clear()
+    async def open(self, path: Path, fragment: str = "") -> None:
+        """Open a file and wait until it has been laid out; events are kept from here on.
+
+        Args:
+            path: the file.
+            fragment: what stands behind the # of its address.
+        """
         for domain in ("Page", "Runtime", "Network", "Log"):
             await self.do(f"{domain}.enable")
-        await self.do("Page.navigate", url=path.as_uri())
+        await self._go("about:blank")  # a new fragment alone would not open it anew
+        await self._go(f"{path.as_uri()}{fragment and '#' + fragment}")
+
+    async def _go(self, url: str) -> None:
+        self.events.clear()
+        await self.do("Page.navigate", url=url)
         while not any(event["method"] == "Page.loadEventFired" for event in self.events):
             self.events.append(await self._socket.receive_json(timeout=30))
 
-    async def ask(self, expression: str) -> Any:
-        """Evaluate an expression in the page."""
-        result = await self.do("Runtime.evaluate", expression=expression, returnByValue=True)
+    async def ask(self, expression: str, *, wait: bool = False) -> Any:
+        """Evaluate an expression in the page; `wait` for the promise that it makes."""
+        how = {"returnByValue": not wait, "awaitPromise": wait}
+        result = await self.do("Runtime.evaluate", expression=expression, **how)
         assert "exceptionDetails" not in result, result
         return result["result"].get("value")
 
@@ -80,6 +99,18 @@ class Page:
         await self.do(
             "Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": name}]
         )
+
+    async def busy_seconds(self) -> float:
+        """How long the page's thread has computed so far: what others do on this machine counts little."""
+        await self.do("Performance.enable", timeDomain="threadTicks")
+        metrics = (await self.do("Performance.getMetrics"))["metrics"]
+        return float(next(one["value"] for one in metrics if one["name"] == "TaskDuration"))
+
+    async def printed(self) -> int:
+        """Print the page on A4 and return how many sheets that takes."""
+        paper = {"paperWidth": 8.27, "paperHeight": 11.69, "preferCSSPageSize": True}
+        made = base64.b64decode((await self.do("Page.printToPDF", **paper))["data"])
+        return len(re.findall(rb"/Type\s*/Page\b", made))
 
     async def picture(self) -> bytes:
         """Take a PNG of the window."""

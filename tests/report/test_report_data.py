@@ -3,16 +3,21 @@
 import csv
 import io
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
+from orchestrator.exposure import ports_to_json
+from orchestrator.journal import Effect
+from orchestrator.policy import Finding
 from orchestrator.report import FORMATS, ReportError, RunView, render
 from orchestrator.report.as_csv import COLUMNS
-from tests.report.sample import Item, finding, outcome, realistic, unreachable, view
+from tests.report.sample import Item, a_plan, effect, finding, planned, realistic, summary, unreachable, view
 
 
 def rendered(run: RunView, format_: str) -> str:
@@ -36,24 +41,28 @@ def test_json_is_one_document_with_the_runs_own_lines() -> None:
     """Nothing is added to, taken from or changed in the run's lines."""
     run = realistic(60)
     document = json.loads(rendered(run, "json"))
-    assert list(document) == ["summary", "findings", "unreachable", "outcomes"]
+    assert list(document) == ["summary", "not_covered", "findings", "unreachable", "outcomes"]
     assert document["summary"] == run.summary
-    assert document["findings"] == list(run.findings())
-    assert document["unreachable"] == list(run.unreachable())
-    assert document["outcomes"] == list(run.outcomes())
+    assert document["findings"] == json.loads(
+        msgspec.json.encode(list(run.findings()), enc_hook=ports_to_json)
+    )
+    assert document["unreachable"] == json.loads(msgspec.json.encode(list(run.unreachable())))
+    assert document["outcomes"] == json.loads(msgspec.json.encode(list(run.outcomes())))
 
 
 def test_json_has_what_the_plan_notes() -> None:
     """That a group is managed as code, or that a rule came back, is said to machines too."""
-    action = {
-        "account_id": "1",
-        "region_id": "r",
-        "security_group_id": "sg",
-        "rule_id": "sgr",
-        "notes": ["returned: 1"],
-    }
-    document = json.loads(rendered(view(plan={"actions": [action, {**action, "notes": []}]}), "json"))
-    assert document["plan_notes"] == [action]
+    action = planned(finding(1), notes=("returned: 1",))
+    document = json.loads(rendered(view(plan=a_plan([action, planned(finding(2))])), "json"))
+    assert document["plan_notes"] == [
+        {
+            "account_id": action.account_id,
+            "region_id": action.region_id,
+            "security_group_id": action.security_group_id,
+            "rule_id": action.rule_id,
+            "notes": ["returned: 1"],
+        }
+    ]
 
 
 def test_json_of_an_empty_run_has_empty_lists() -> None:
@@ -67,16 +76,17 @@ def test_csv_has_a_row_per_finding_and_the_documented_columns() -> None:
     run = realistic(60)
     read = rows(run)
     assert list(read[0]) == list(COLUMNS)
-    assert [row["rule_id"] for row in read] == [item["rule_id"] for item in run.findings()]
-    assert read[0]["ports"] == "tcp/22"
-    assert read[0]["service_managed"] == "false"
-    assert read[0]["witness_port"] == "22"
-    assert read[0]["standing"] == "closed"
-    assert read[0]["outcome"] == "revoked"
+    assert [row["rule_id"] for row in read] == [one.rule_id for one in run.findings()]
+    row = next(row for row in read if row["rule_id"] == finding(0).rule_id)
+    assert row["ports"] == "tcp/22"
+    assert row["service_managed"] == "false"
+    assert row["witness_port"] == "22"
+    assert row["standing"] == "closed"
+    assert row["outcome"] == "revoked"
     assert rendered(run, "csv").count("\r\n") == len(read) + 1
 
 
-@pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r", "\n", " =", "\uff1d"])
+@pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r", "\n", "\uff1d"])
 def test_csv_disarms_cells_that_begin_like_a_formula(start: str) -> None:
     """A group's name and a rule's description are a tenant's, and must not run in somebody's spreadsheet."""
     text = f"{start}cmd|' /C calc'!A0"
@@ -84,6 +94,35 @@ def test_csv_disarms_cells_that_begin_like_a_formula(start: str) -> None:
     (row,) = rows(view([hostile]))
     for column in ("security_group_name", "description", "account_name"):
         assert row[column] == f"'{text}"
+
+
+_CELL = re.compile(r"[ \"]*[=+\-@\uff1d\uff0b\uff0d\uff20]\s*[a-z]")
+
+
+@pytest.mark.parametrize("separator", [",", ";", "\t", "|", ":", "/", " ", "~", "\n", "\r"])
+@pytest.mark.parametrize("middle", ["", " ", '"', ' "', "  "])
+def test_csv_disarms_what_another_separator_makes_a_cell(separator: str, middle: str) -> None:
+    """Split at whatever character, with the quotes heeded or not, no cell runs."""
+    texts = [f"a{separator}{middle}{sign}cmd|' /C calc'!A0" for sign in ("=", "+", "-", "@", "\uff1d")]
+    run = view([finding(security_group_name=text, rule={"Description": text}) for text in texts])
+    raw = rendered(run, "csv")
+    with_quotes = (
+        [cell for row in csv.reader(io.StringIO(raw, newline=""), delimiter=separator) for cell in row]
+        if separator not in "\r\n"
+        else []
+    )
+    for cell in (*with_quotes, *re.split(f"[\r\n{re.escape(separator)}]", raw)):
+        assert not _CELL.match(cell), cell
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["web - prod", "a = b", "1 or -1, not -2", "key=value", "2026-03-01", "a--b", "ends with -", "'=1"],
+)
+def test_csv_leaves_what_is_harmless_as_it_is(text: str) -> None:
+    """Names that people give are not spoilt."""
+    (row,) = rows(view([finding(security_group_name=text)]))
+    assert row["security_group_name"] == text
 
 
 def test_csv_keeps_commas_quotes_and_line_ends_in_their_cell() -> None:
@@ -125,22 +164,22 @@ def test_ocsf_lines_are_compliance_findings() -> None:
 
 
 @pytest.mark.parametrize(
-    ("changes", "outcomes", "compliance", "status"),
+    ("changes", "effects", "compliance", "status"),
     [
         ({}, [], "Fail", "New"),
         ({"verdict": "undetermined"}, [], "Warning", "New"),
         ({"status": "exempt"}, [], "Fail", "Suppressed"),
         ({"status": "managed"}, [], "Fail", "Managed"),
         ({"status": "shadowed"}, [], "Fail", "Shadowed"),
-        ({}, [outcome(finding())], "Pass", "Resolved"),
-        ({}, [outcome(finding(), "failed")], "Fail", "New"),
+        ({}, [effect(finding())], "Pass", "Resolved"),
+        ({}, [effect(finding(), "failed")], "Fail", "New"),
     ],
 )
 def test_ocsf_tells_how_a_finding_stands(
-    changes: Item, outcomes: list[Item], compliance: str, status: str
+    changes: Item, effects: list[Effect], compliance: str, status: str
 ) -> None:
     """What could not be judged is a warning and never a pass; a waiver suppresses; a change resolves."""
-    (event,) = events(view([finding(**changes)], outcomes=outcomes))
+    (event,) = events(view([finding(**changes)], effects=effects))
     assert (event["compliance"]["status"], event["status"]) == (compliance, status)
     if status in {"Managed", "Shadowed"}:
         assert event["status_id"] == 99
@@ -164,6 +203,42 @@ def test_ocsf_tells_what_could_not_be_read() -> None:
     assert event["cloud"]["account"]["uid"] == "2000000000000001"
 
 
+@pytest.mark.parametrize(
+    ("code", "title"),
+    [("NotBegun", "Not read"), ("NotFinished", "Not read"), ("CountMismatch", "Not read in full")],
+)
+def test_ocsf_does_not_tell_what_was_not_tried_as_unreadable(code: str, title: str) -> None:
+    """What the run did not come to, and what it read in part, have their own words; each is a warning."""
+    (event,) = events(view(unseen=[replace(unreachable(1), code=code)]))
+    assert event["finding_info"]["title"] == title
+    assert "could not be read" not in json.dumps(event)
+    assert event["compliance"]["status_id"] == 2
+
+
+def test_ocsf_tells_why_else_a_run_is_incomplete() -> None:
+    """What is wrong with the run as a whole, where each place was read, is a warning of the account that acted."""
+    told = summary(
+        complete=False, incomplete_because=("3 groups were taken over",), cloud={"hub_account_id": "42"}
+    )
+    (event,) = events(view(summary=told))
+    for path, names in _REQUIRED.items():
+        assert set(names.split()) <= set(event[path] if path else event)
+    assert event["compliance"]["status"] == "Warning"
+    assert "3 groups were taken over" in event["message"]
+    assert event["cloud"]["account"]["uid"] == "42"
+
+
+def test_csv_and_ocsf_say_why_a_severity_is_below_the_checks_own() -> None:
+    """One check with two severities: the lower has its reason, the other an empty cell."""
+    latent = finding(0, severity="high", base_severity="critical", exposure="latent")
+    run = view([latent, finding(0, rule_id="sgr-full")])
+    assert sorted(row["severity_reason"] for row in rows(run)) == ["", "no public address is attached"]
+    assert (
+        sorted(event["unmapped"]["severity_reason"] for event in events(run))[1]
+        == "no public address is attached"
+    )
+
+
 def test_ocsf_refuses_a_run_without_a_time() -> None:
     """An event needs its time, and a made-up one would be a lie."""
     with pytest.raises(ReportError, match="created_at"):
@@ -175,18 +250,20 @@ def test_renderings_do_not_gather(format_: str) -> None:
     """No renderer holds all findings: of 20,000, not more than what the page shows is alive at once."""
     alive = most = 0
 
-    class Line(dict[str, Any]):
+    class Rule(dict[str, object]):
+        """The rule of a finding: it lives as long as the finding does."""
+
         def __init__(self, number: int) -> None:
             nonlocal alive, most
-            super().__init__(finding(number))
+            super().__init__(Priority=str(number))
             alive, most = alive + 1, max(most, alive + 1)
 
         def __del__(self) -> None:
             nonlocal alive
             alive -= 1
 
-    def lines() -> Iterator[Item]:
-        return (Line(number) for number in range(20_000))
+    def lines() -> Iterator[Finding]:
+        return (msgspec.structs.replace(finding(number), rule=Rule(number)) for number in range(20_000))
 
     render(msgspec.structs.replace(view(), findings=lines), format_, lambda _: None)
     assert most < 50

@@ -2,13 +2,16 @@
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
+from orchestrator.journal import Effect
+from orchestrator.policy import Finding
 from orchestrator.report import RunView, render
-from tests.report.sample import Item, finding, outcome, realistic, unreachable, view
+from tests.report.sample import Item, effect, finding, realistic, summary, unreachable, view
 
 
 def run_of(of: RunView) -> dict[str, Any]:
@@ -23,9 +26,9 @@ def run_of(of: RunView) -> dict[str, Any]:
     return one
 
 
-def one_result(of: Item, outcomes: list[Item] | None = None) -> dict[str, Any]:
+def one_result(of: Finding, effects: Sequence[Effect] = ()) -> dict[str, Any]:
     """The result of a run with one finding."""
-    (result,) = run_of(view([of], outcomes=outcomes))["results"]
+    (result,) = run_of(view([of], effects=effects))["results"]
     assert isinstance(result, dict)
     return result
 
@@ -82,22 +85,22 @@ def test_severities_become_levels_and_scores(severity: str, level: str, above: f
 
 
 @pytest.mark.parametrize(
-    ("changes", "outcomes", "kind", "level"),
+    ("changes", "effects", "kind", "level"),
     [
         ({}, [], "fail", "error"),
         ({"verdict": "undetermined"}, [], "open", "none"),
         ({"status": "exempt"}, [], "fail", "error"),
         ({"status": "managed"}, [], "fail", "note"),
         ({"status": "shadowed"}, [], "informational", "none"),
-        ({}, [outcome(finding())], "pass", "none"),
-        ({}, [outcome(finding(), "failed")], "fail", "error"),
+        ({}, [effect(finding())], "pass", "none"),
+        ({}, [effect(finding(), "failed")], "fail", "error"),
     ],
 )
 def test_how_a_finding_stands_is_the_results_kind(
-    changes: Item, outcomes: list[Item], kind: str, level: str
+    changes: Item, effects: list[Effect], kind: str, level: str
 ) -> None:
     """Only a fail has a level (section 3.27.10), and what could not be judged is open, never a pass."""
-    result = one_result(finding(**changes), outcomes)
+    result = one_result(finding(**changes), effects)
     assert (result["kind"], result["level"]) == (kind, level)
 
 
@@ -105,7 +108,7 @@ def test_an_exempt_finding_is_suppressed_with_its_reason() -> None:
     """The waiver is an accepted suppression from outside the code; all others have an empty list."""
     exempt = finding(status="exempt", reason="Opens tcp/22; exempt until 2026-06-30 by netops: vendor")
     (suppression,) = one_result(exempt)["suppressions"]
-    assert suppression == {"kind": "external", "status": "accepted", "justification": exempt["reason"]}
+    assert suppression == {"kind": "external", "status": "accepted", "justification": exempt.reason}
     assert one_result(finding())["suppressions"] == []
 
 
@@ -114,10 +117,10 @@ def test_a_location_names_the_rule() -> None:
     one = finding()
     (place,) = one_result(one)["locations"]
     (logical,) = place["logicalLocations"]
-    path = f"{one['account_id']}/{one['region_id']}/{one['security_group_id']}"
+    path = f"{one.account_id}/{one.region_id}/{one.security_group_id}"
     assert logical == {
-        "name": one["rule_id"],
-        "fullyQualifiedName": f"{path}/{one['rule_id']}",
+        "name": one.rule_id,
+        "fullyQualifiedName": f"{path}/{one.rule_id}",
         "kind": "rule",
     }
     assert place["physicalLocation"]["artifactLocation"]["uri"] == path
@@ -152,6 +155,27 @@ def test_unreachable_things_are_notifications_and_the_run_did_not_succeed() -> N
     assert all(note["level"] == "error" and "7B1D2F3A" in note["message"]["text"] for note in notes)
     known = {note["id"] for note in run_of(incomplete)["tool"]["driver"]["notifications"]}
     assert {note["descriptor"]["id"] for note in notes} <= known
+
+
+def test_what_was_not_begun_is_not_told_as_unreadable() -> None:
+    """Only what was tried could not be read; what else makes the run incomplete is told, too."""
+    gone = [
+        replace(unreachable(n), code=code)
+        for n, code in enumerate(("NotBegun", "NotFinished", "CountMismatch"))
+    ]
+    why = summary(complete=False, incomplete_because=("3 groups were taken over",))
+    (invocation,) = run_of(view(unseen=gone, summary=why))["invocations"]
+    told = [note["message"]["text"] for note in invocation["toolExecutionNotifications"]]
+    starts = ["Not read: NotBegun", "Not read: NotFinished", "Not read in full: CountMismatch"]
+    assert [text[: len(start)] for text, start in zip(told, starts, strict=False)] == starts
+    assert told[3:] == ["Incomplete: 3 groups were taken over"]
+
+
+def test_a_severity_below_the_checks_own_says_why() -> None:
+    """A result of the same rule with another severity carries the reason."""
+    latent = finding(0, severity="high", base_severity="critical", exposure="latent")
+    assert one_result(latent)["properties"]["severity_reason"] == "no public address is attached"
+    assert one_result(finding(0))["properties"]["severity_reason"] == ""
 
 
 def test_the_schemas_enumerations_are_kept() -> None:

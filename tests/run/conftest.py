@@ -46,6 +46,8 @@ class Desk:
     def changed(self, **changes: Any) -> Config:
         """Return the configuration with other tables: `limits={"share": 1}`."""
         config = self.config
+        if limits := changes.pop("limits", None):
+            changes["cloud"] = {"limits": msgspec.structs.replace(config.cloud.limits, **limits)}
         for table, given in changes.items():
             is_part = isinstance(given, dict)
             value = msgspec.structs.replace(getattr(config, table), **given) if is_part else given

@@ -10,10 +10,12 @@ from msgspec.structs import replace
 from orchestrator import run
 from orchestrator.emulator import Fault, Kind
 from orchestrator.emulator.foretold import Foretold
+from orchestrator.journal import Changes
 from orchestrator.plan import decode, encode, sealed
 from orchestrator.policy import Status, default_checks, evaluate
 from orchestrator.run import Approval, Closed, Filters, Progress
-from orchestrator.run.closing import lets_in, reachable
+from orchestrator.run.closing import reachable
+from tests.report.sample import effect
 from tests.rulebook import NOW, group, permission
 from tests.run.conftest import Desk
 
@@ -61,6 +63,39 @@ def test_what_was_stopped_or_failed_is_done_by_the_same_command(desk: Desk) -> N
     assert not still & Foretold.of(desk.emulator.world).risky
 
 
+def test_what_is_protected_is_closed_only_where_it_is_named(desk: Desk) -> None:
+    """All groups are protected: all stays open and is said to be; one that is named by its id is closed."""
+    everything = {"protected_groups": ("*",)}
+    kept = close(desk, remediation=everything)
+    assert (kept.exit_code, kept.left_protected, changed(desk)) == (1, kept.left_open, set())
+    assert kept.summary.protected == kept.left_open > 1
+    named = next(
+        one["security_group_id"]
+        for one in desk.lines("findings.jsonl", "inc")
+        if one["status"] == "open" and one["action"] in {"revoke", "split"}
+    )
+    work = run.close(
+        desk.changed(remediation={**everything, "change_protected": (named,)}),
+        Filters(ports=("22",)), desk.folder / "inc2", "INC-2", lambda *_: None, Progress(),
+    )  # fmt: skip
+    ended = asyncio.run(work)
+    assert {one["security_group_id"] for one in desk.lines("outcomes.jsonl", "inc2")} == {named}
+    assert 0 < ended.left_protected < kept.left_protected
+
+
+def test_what_is_protected_since_the_first_attempt_is_let_be(desk: Desk) -> None:
+    """A plan that an earlier attempt recorded is held against the protections of today, of names too."""
+    desk.emulator.set_faults(Fault(kind=Kind.ERROR_BEFORE, action="RevokeSecurityGroup"))
+    assert close(desk).changed.failed
+    desk.emulator.set_faults()
+    before = len([call for call in desk.emulator.calls if call.changes and call.action != "AssumeRole"])
+    again = close(desk, remediation={"protected_groups": ("*",)})
+    assert "is protected" in again.changed.stopped
+    assert before == len(
+        [call for call in desk.emulator.calls if call.changes and call.action != "AssumeRole"]
+    )
+
+
 @pytest.mark.parametrize("foreign", ["run_id", "hub_account_id", "endpoint", "account", "created_at"])
 def test_a_plan_that_this_run_did_not_make_is_refused(desk: Desk, foreign: str) -> None:
     """The folder's plans are finished unasked, so one of another run, cloud or account, or a changed one, is not."""
@@ -85,8 +120,8 @@ def test_what_stays_open_on_purpose_keeps_a_port_reachable() -> None:
         theirs.append(replace(other, status=status))
     via = tuple(one.security_group_id for one in theirs)
     found = [replace(mine[0], still_reachable_via=via), *theirs]
-    closed = {(mine[0].account_id, mine[0].region_id, mine[0].security_group_id, mine[0].rule_id)}
-    (told,) = reachable([one for one in found if lets_in(one)], closed)
+    closed = Changes([effect(mine[0])])
+    (told,) = reachable([one for one in found if one.lets_in], closed)
     assert told.via == ("sg-exempt", "sg-managed")
 
 

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from orchestrator import run
-from orchestrator.emulator import Fault, Kind, Options, World
+from orchestrator.emulator import Fault, Kind, Options, Quirks, World
 from orchestrator.emulator.archetypes import dropped, open_over_ipv6, web
 from orchestrator.emulator.model import Group, Interface, Rule
 from orchestrator.emulator.scenery import example_group
@@ -60,12 +60,35 @@ def test_what_may_not_be_seen_is_unknown(desk_at: MakeDesk, kind: Kind) -> None:
     assert summary.complete
 
 
-def _interface(*group_ids: str) -> Interface:
+@pytest.mark.parametrize("shown", [True, False])
+def test_the_address_that_came_with_an_instance_is_joined(desk_at: MakeDesk, shown: bool) -> None:  # noqa: FBT001 - a case
+    """An interface may show its elastic address only: the instance tells the rest, and it is counted once."""
+    world = World.generate(11, 4, region_ids=2)
+    desk = desk_at(world, Options(quirks=Quirks(fixed_address_on_interface=shown)))
+    test_each_finding_says_what_is_attached(desk)
+    assert any((one["attachment"] or {}).get("public_ips") for one in desk.lines("findings.jsonl"))
+
+
+@pytest.mark.parametrize("kind", [Kind.DENIED, Kind.EMPTY])
+def test_an_interface_whose_instance_is_not_given_may_be_public(desk_at: MakeDesk, kind: Kind) -> None:
+    """DescribeInstances without the right answers an empty list: nothing is latent then; an elastic address shows."""
+    faults = (Fault(kind=kind, action="DescribeInstances"),)
+    desk = desk_at(World.generate(11, 4, region_ids=2), Options(faults=faults))
+    desk.scan()
+    behind = [one for one in desk.lines("findings.jsonl") if (one["attachment"] or {}).get("instances")]
+    assert {one["exposure"] for one in behind} <= {"exposed", "unknown"}
+    assert any(one["exposure"] == "unknown" for one in behind)
+    exposed = [one["attachment"] for one in behind if one["exposure"] == "exposed"]
+    assert exposed
+    assert all(one["elastic_ips"] or one["ipv6_addresses"] for one in exposed)
+
+
+def _interface(*group_ids: str, number: int = 1) -> Interface:
     return Interface(
-        interface_id="eni-1",
+        interface_id=f"eni-{number}",
         group_ids=group_ids,
-        private_ip="10.0.0.1",
-        instance_id="i-1",
+        private_ip=f"10.0.0.{number}",
+        instance_id=f"i-{number}",
         vpc_id="vpc-1",
         public_ip="47.1.2.3",
     )
@@ -90,7 +113,7 @@ def test_groups_on_one_interface_are_judged_together(desk_at: MakeDesk) -> None:
     ids = [group.security_group_id for group in groups]
     world.estate(account, REGION).interfaces = (
         _interface(ids[0], ids[1], ids[3]),
-        _interface(ids[4], ids[2]),
+        _interface(ids[4], ids[2], number=2),
     )
     desk = desk_at(world)
     desk.scan(filters=Filters(accounts=(account,)))
@@ -125,3 +148,6 @@ def test_halves_of_two_groups_on_one_interface_are_one_internet(desk_at: MakeDes
     assert run.plan(desk.folder / "first", desk.config).plan.actions == ()
     (explained,) = run.explain_rule(desk.folder / "first", "sgr-high").findings
     assert (explained.check_id, explained.exposure) == ("ssh", "exposed")
+    protected = {"protected_groups": ("sg-*",)}
+    assert desk.scan("kept", Filters(accounts=(account,)), remediation=protected).protected == 2
+    assert all(one["protection"] for one in desk.lines("findings.jsonl", "kept"))

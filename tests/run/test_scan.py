@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from datetime import date
+from datetime import UTC, date, datetime
+from typing import Any
 
 import msgspec
 import pytest
 
+from accounts import AcceptedUnreachable
 from accounts.discovery import DiscoveryError
+from orchestrator import run
 from orchestrator.cloud.errors import Denied
-from orchestrator.config import AcceptedUnreachable
-from orchestrator.emulator import Fault, Kind, Options, Quirks, Throttle, World
+from orchestrator.emulator import Bend, BendKind, Fault, Kind, Options, Quirks, Throttle, World
+from orchestrator.emulator.api import Context
 from orchestrator.emulator.foretold import Foretold
-from orchestrator.emulator.model import Rule
+from orchestrator.emulator.model import Group, Rule
+from orchestrator.emulator.quirks import RuleCount
 from orchestrator.journal import JournalExists
-from orchestrator.policy import parse_exemptions
-from orchestrator.run import Filters, Progress, RefusedError, resume, scan
+from orchestrator.policy import parse_checks, parse_exemptions
+from orchestrator.run import Filters, Progress, RefusedError, UsageError, resume, scan
 from tests.run.conftest import Desk, MakeDesk
 
 READS = ("DescribeSecurityGroups", "DescribeSecurityGroupAttribute")
@@ -41,13 +45,11 @@ def test_it_finds_what_the_world_foretells(desk: Desk) -> None:
     assert summary.exit_code == 1
     assert summary.accounts.total == summary.accounts.reached == 7
     groups = [group for _, _, group in desk.emulator.world.groups()]
-    # In the classic network only the rules of the public card are read: the others face no Internet.
-    facing = [rule for group in groups for rule in group.rules if group.vpc_id or rule.nic_type == "internet"]
-    assert summary.rules == len(facing)
+    assert summary.rules == sum(len(group.rules) for group in groups)  # of both cards in the classic network
 
 
 def test_it_makes_no_call_more_than_it_must(desk: Desk) -> None:
-    """ECS calls: one per account, one per account and region, one per group that has rules, and further pages."""
+    """ECS calls: one per account, one per account and region, one per group with rules (two if classic)."""
     desk.scan()
     world = desk.emulator.world
     groups = [group for _, _, group in world.groups()]
@@ -60,7 +62,8 @@ def test_it_makes_no_call_more_than_it_must(desk: Desk) -> None:
     made = Counter(call.action for call in desk.emulator.calls)
     assert made["DescribeRegions"] == len(world.account_ids)
     assert made["DescribeSecurityGroups"] == len(world.account_ids) * len(world.region_ids)
-    pages = sum(-(-len(group.rules) // 1000) for group in groups)
+    cards = {True: 1, False: 2}
+    pages = sum(cards[bool(group.vpc_id)] * -(-len(group.rules) // 1000) for group in groups)
     assert made["DescribeSecurityGroupAttribute"] == pages
     assert made["DescribePrefixListAttributes"] + made["DescribePortRangeListEntries"] <= len(lists)
     assert not [call for call in desk.emulator.calls if call.changes and call.action != "AssumeRole"]
@@ -91,6 +94,93 @@ def test_an_accepted_account_does_not_count_as_incomplete(desk_at: MakeDesk) -> 
     assert desk.scan("second", accepted_unreachable=accepted[0]).exit_code == 1
     assert desk.scan("third", accepted_unreachable=accepted[1]).exit_code == 3
     assert len(desk.lines("unreachable.jsonl", "second")) == 1
+    assert [
+        desk.lines("unreachable.jsonl", name)[0].get("accepted_until") for name in ("second", "third")
+    ] == [
+        "2999-01-01",
+        None,
+    ]
+    page = (desk.folder / "third" / "report.html").read_text(encoding="utf-8")
+    assert "Accepted as unreachable" not in page
+
+
+@pytest.mark.parametrize(
+    ("given", "exit_code"),
+    [
+        ({"region": "{region}"}, 0),
+        ({"region": ("cn-moon", "{region}"), "code": "{code}"}, 0),
+        ({"code": "{code}"}, 0),
+        ({"region": "cn-moon"}, 3),
+        ({"region": "{region}", "code": "Other"}, 3),
+        ({"region": "{region}", "account": "1"}, 3),
+    ],
+)
+def test_what_is_accepted_may_be_a_region_or_an_answer(
+    desk: Desk, given: dict[str, Any], exit_code: int
+) -> None:
+    """In every account; all that is given must match."""
+    filters = Filters(regions=desk.emulator.world.region_ids[:1])
+    desk.emulator.set_faults(Fault(kind=Kind.DENIED, action="DescribeSecurityGroups"))
+    desk.scan(filters=filters)
+    row = desk.lines("unreachable.jsonl")[0]
+    fields = {"region": row["region_id"], "code": row["code"]}
+    said = {
+        key: value.format(**fields)
+        if isinstance(value, str)
+        else tuple(one.format(**fields) for one in value)
+        for key, value in given.items()
+    }
+    entry = AcceptedUnreachable(owner="o", reason="r", expires=date(2999, 1, 1), **said)
+    summary = desk.scan("second", filters, accepted_unreachable=(entry,))
+    assert summary.exit_code == exit_code
+    assert summary.accepted == (0 if exit_code else summary.unreachable)
+
+
+def test_what_is_accepted_is_told_as_exemptions_are(desk_at: MakeDesk) -> None:
+    """One that has expired, one that expires soon, and one that accepts nothing: nobody else would notice."""
+    desk = desk_at(World.generate(11, 3, region_ids=2, groups_per_account=3, unreachable=1))
+    desk.scan()
+    account = desk.lines("unreachable.jsonl")[0]["account_id"]
+    today = datetime.now(UTC).date()
+    entries = [
+        AcceptedUnreachable(owner="ann", reason="r", account=who, expires=day)
+        for who, day in ((account, date(2020, 1, 1)), (account, today), ("7", date(2999, 1, 1)))
+    ]
+    entries.append(AcceptedUnreachable(owner="ann", reason="r", account=account, expires=date(2999, 1, 1)))
+    summary = desk.scan("second", accepted_unreachable=tuple(entries))
+    assert summary.exemption_notes == (
+        f"accepted_unreachable (account {account}) of ann expired on 2020-01-01 and accepts nothing any more",
+        f"accepted_unreachable (account {account}) of ann expires on {today}",
+        "accepted_unreachable (account 7) of ann matches nothing: all that it is about was read, or is not in scope",
+    )
+    assert summary.complete
+
+
+def test_a_wide_source_is_open_to_ssh_and_told_apart_elsewhere(desk_at: MakeDesk) -> None:
+    """To SSH it makes the run end with 1, to a cache with 0; both are in the findings, each counted once."""
+    world = World.generate(11, 1, region_ids=1, groups_per_account=0)
+    account, region = next(iter(world.organization.members)), world.region_ids[0]
+    desk = desk_at(world)
+    wide = [
+        Rule(f"sgr-{port}", port_range=f"{port}/{port}", source_cidr_ip="20.0.0.0/9") for port in (6379, 22)
+    ]
+    summaries = []
+    for name, rules in (("cache", wide[:1]), ("both", wide)):
+        world.put(account, region, Group(security_group_id="sg-1", vpc_id="vpc-1", rules=tuple(rules)))
+        summaries.append(
+            desk.scan(
+                name,
+                Filters(accounts=(account,)),
+            )
+        )
+        assert [one["check_id"] for one in desk.lines("findings.jsonl", name)] == ["wide"] * len(rules)
+    assert [(one.exit_code, one.open_failures, one.wide) for one in summaries] == [(0, 0, 1), (1, 1, 1)]
+    assert sum(n for by_status in summaries[1].findings.values() for n in by_status.values()) == 1
+    page = (desk.folder / "both" / "report.html").read_text(encoding="utf-8")
+    assert (
+        "1 open finding (1 high) on 1 rule in 1 account; 1 finding of a wide source is counted apart" in page
+    )
+    assert page.count("In earlier versions an IPv6 source") == 1
 
 
 @pytest.mark.parametrize(
@@ -124,15 +214,102 @@ def test_a_read_that_fails_for_good_is_never_a_pass(desk_at: MakeDesk, action: s
     assert summary.exit_code == 3
 
 
-def test_an_empty_list_is_not_taken_for_an_empty_group(desk_at: MakeDesk) -> None:
-    """Where rules are counted but none is given, as for lack of rights, the group is unreachable and not clean."""
-    world = World.generate(11, 2, region_ids=2, groups_per_account=8)
-    desk = desk_at(world, Options(faults=(Fault(kind=Kind.EMPTY, action="DescribeSecurityGroupAttribute"),)))
+def with_rules(desk: Desk, at_least: int = 1) -> tuple[str, str, str]:
+    """The place of one group that has so many rules, in a VPC."""
+    return next(
+        (account, region, group.security_group_id)
+        for account, region, group in desk.emulator.world.groups()
+        if len(group.rules) >= at_least and group.vpc_id
+    )
+
+
+@pytest.mark.parametrize("kind", [BendKind.EMPTIED, BendKind.CUT])
+def test_fewer_rules_than_are_counted_make_the_group_unreachable(desk: Desk, kind: BendKind) -> None:
+    """As for lack of rights: the group is told as CountMismatch, what was given is judged, and nothing is planned."""
+    account, region, group = with_rules(desk, at_least=2)
+
+    def bend(context: Context, answer: dict[str, object]) -> dict[str, object] | None:
+        if (
+            context.operation.action != "DescribeSecurityGroupAttribute"
+            or context.parameters.text("SecurityGroupId") != group
+        ):
+            return None
+        rules = answer["Permissions"]["Permission"]  # type: ignore[index]  # the answer's shape
+        kept = [] if kind is BendKind.EMPTIED else rules[:1]
+        return {**answer, "Permissions": {"Permission": kept}}
+
+    desk.emulator.state.bends.by_hand.append(bend)
+    summary = desk.scan()
+    (row,) = desk.lines("unreachable.jsonl")
+    assert (row["account_id"], row["region_id"], row["security_group_id"]) == (account, region, group)
+    assert row["code"] == "CountMismatch"
+    assert (summary.complete, summary.exit_code, summary.incomplete_because) == (False, 3, ())
+    made = run.plan(desk.folder / "first", desk.config).plan
+    assert group not in {action.security_group_id for action in made.actions}
+    assert any(one.security_group_id == group and "CountMismatch" in one.reason for one in made.skipped)
+
+
+def test_a_wholesale_disagreement_of_counts_is_told_once(desk_at: MakeDesk) -> None:
+    """Then it is our reading of RuleCount that is wrong: the groups are judged and planned, the run is incomplete."""
+    world = World.generate(11, 6, region_ids=4, groups_per_account=12)
+    desk = desk_at(world, Options(quirks=Quirks(rule_count=RuleCount.MORE)))
+    summary = desk.scan()
+    assert desk.lines("unreachable.jsonl") == []
+    (reason,) = summary.incomplete_because
+    assert 'rule_count = "ignore"' in reason
+    assert summary.exit_code == 3
+    assert run.plan(desk.folder / "first", desk.config).plan.actions
+    assert desk.scan("second", cloud={"rule_count": "ignore"}).complete
+
+
+def test_a_region_that_counts_more_groups_than_it_lists_is_unreachable(desk: Desk) -> None:
+    """Ten groups of TotalCount 25 and no page token: what came is judged, the region is not complete."""
+
+    def bend(context: Context, answer: dict[str, object]) -> dict[str, object] | None:
+        return {**answer, "TotalCount": 25} if context.operation.action == "DescribeSecurityGroups" else None
+
+    desk.emulator.state.bends.by_hand.append(bend)
     summary = desk.scan()
     rows = desk.lines("unreachable.jsonl")
-    assert len(rows) == sum(1 for _, _, group in world.groups() if group.rules)
-    assert {row["code"] for row in rows} == {"MalformedAnswer"}
+    assert {row["code"] for row in rows} == {"CountMismatch"}
+    assert {row["security_group_id"] for row in rows} == {None}
     assert summary.exit_code == 3
+    assert summary.open_failures
+
+
+def test_an_account_that_lists_no_region_is_unreachable(desk: Desk) -> None:
+    """No account is without a region."""
+    desk.emulator.bend(Bend(kind=BendKind.EMPTIED, action="DescribeRegions"))
+    summary = desk.scan()
+    assert {row["code"] for row in desk.lines("unreachable.jsonl")} == {"CountMismatch"}
+    assert (summary.accounts.reached, summary.exit_code) == (0, 3)
+
+
+def test_a_session_of_another_account_is_refused_before_anything_is_read(desk: Desk) -> None:
+    """AssumedRoleUser.Arn names another account than was asked for: nothing is asked with that session."""
+    desk.emulator.bend(Bend(kind=BendKind.OTHER_ACCOUNT, action="AssumeRole"))
+    desk.scan()
+    rows = desk.lines("unreachable.jsonl")
+    assert {row["code"] for row in rows} == {"WrongAccount"}
+    hub = desk.emulator.world.organization.hub_account_id  # enters itself with its own keys
+    assert {call.account_id for call in desk.emulator.calls if call.action == "DescribeRegions"} == {hub}
+
+
+def test_both_cards_of_a_classic_group_are_read(desk_at: MakeDesk) -> None:
+    """A rule of the intranet card is seen, and counted: `internal-lateral` and zone = "any" judge it."""
+    world = World.generate(11, 1, region_ids=1, groups_per_account=0)
+    account, region = world.account_ids[0], world.region_ids[0]
+    rules = tuple(
+        Rule(security_group_rule_id=f"sgr-{card}", port_range="22/22", source_cidr_ip=source, nic_type=card)
+        for card, source in (("internet", "203.0.113.9/32"), ("intranet", "10.0.0.0/8"))
+    )
+    world.put(account, region, Group(security_group_id="sg-classic", vpc_id="", rules=rules))
+    desk = desk_at(world)
+    inside = {"id": "inside", "ports": ["tcp/22"], "severity": "high", "zone": "private"}
+    summary = desk.scan(checks=parse_checks([inside]))
+    assert summary.complete
+    found = [one for one in desk.lines("findings.jsonl") if one["security_group_id"] == "sg-classic"]
+    assert [one["rule_id"] for one in found] == ["sgr-intranet"]
 
 
 def test_a_repeated_page_token_is_an_incomplete_read(desk_at: MakeDesk) -> None:
@@ -236,12 +413,23 @@ def test_filters_narrow_the_sweep(desk: Desk) -> None:
 
 
 def test_a_region_that_does_not_exist_is_said(desk: Desk) -> None:
-    """A region nobody has is unreachable in every account, with the ones there are."""
+    """Where it cannot be asked for beforehand, it is unreachable in every account, with the ones there are."""
+    desk.emulator.set_faults(
+        Fault(kind=Kind.DENIED, action="DescribeRegions", count=2)
+    )  # the hub, the first account
     summary = desk.scan(filters=Filters(regions=("cn-atlantis",)))
     rows = desk.lines("unreachable.jsonl")
     assert len(rows) == 7
     assert "cn-atlantis" in rows[0]["message"]
     assert summary.exit_code == 3
+
+
+def test_a_region_that_the_first_account_has_is_one(desk: Desk) -> None:
+    """The hub's own keys may not be allowed to ask for regions: then the first account is asked."""
+    desk.emulator.set_faults(Fault(kind=Kind.DENIED, action="DescribeRegions", count=1))
+    with pytest.raises(UsageError, match=r"there is no region cn-hangzou\. Did you mean cn-hangzhou"):
+        desk.scan(filters=Filters(regions=("cn-hangzou",)))
+    assert not (desk.folder / "first").exists()
 
 
 def test_a_filter_that_matches_nothing_is_an_error(desk: Desk) -> None:
@@ -264,7 +452,7 @@ def test_a_run_folder_is_never_overwritten(desk: Desk) -> None:
     """A second scan into the same folder is refused before the cloud is asked."""
     desk.scan()
     desk.emulator.calls.clear()
-    with pytest.raises(JournalExists, match="resume"):
+    with pytest.raises(JournalExists, match="holds a run already"):
         desk.scan()
     assert not list(desk.emulator.calls)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 from collections.abc import Iterator
@@ -10,8 +11,16 @@ from typing import Any
 from tests.terraform.rights import PLATFORM, change_actions, directory_actions, function_actions, read_actions
 
 Values = dict[str, Any]
+BALANCERS = {"alb:ListListeners", "alb:ListLoadBalancers", "nlb:ListListeners", "nlb:ListLoadBalancers"}
 # the function does not look at what stands behind a group
-WEIGHING = {"ecs:DescribeNetworkInterfaces", "ecs:DescribeInstances"}
+WEIGHING = {"ecs:DescribeInstances"}
+# who changes nothing needs not know which groups share an interface
+NEIGHBOURS = {"ecs:DescribeNetworkInterfaces"}
+
+# the function narrows nothing
+BY_ITSELF = {"ecs:ModifySecurityGroupRule"}
+# whose an account is
+DIRECTORY = {"resourcemanager:ListAccounts", "resourcemanager:GetResourceDirectory"}
 
 REFUSED = "terraform refuses it"
 # the actions for which RAM has no resource-level authorization: they match only Resource "*"
@@ -29,9 +38,11 @@ ONLY_ON_EVERYTHING = {
     "resourcemanager:GetResourceDirectory",
     "resourcemanager:ListAccounts",
     "resourcemanager:ListFoldersForParent",
-}
+    "resourcecenter:SearchMultiAccountResources",
+    "resourcecenter:GetMultiAccountResourceCounts",
+} | BALANCERS
 # only sgsweep's own roles are entered; only the ledger is written, not the code beside it
-LIMITED = {"sts:AssumeRole": ":role/sgsweep-", "oss:PutObject": "/ledger/*"}
+LIMITED = {"sts:AssumeRole": ":role/sgsweep-", "oss:PutObject": "/ledger/"}
 
 
 def documents(resources: list[Values]) -> Iterator[tuple[str, Values]]:
@@ -73,7 +84,14 @@ def problems(resources: list[Values]) -> list[str]:
         *_of_trusts(resources),
         *_of_functions(resources),
     ]
-    return [*found, *_of_rules(resources), *_of_storage(resources), *_of_rollout(resources)]
+    return [
+        *found,
+        *_of_rules(resources),
+        *_of_storage(resources),
+        *_of_alarms(resources),
+        *_of_rollout(resources),
+        *_of_names(resources),
+    ]
 
 
 def _of(resources: list[Values], kind: str) -> list[Values]:
@@ -91,21 +109,27 @@ def _of_policies(resources: list[Values]) -> Iterator[str]:
                     yield f"{name}: {action} is allowed on {where}"
                 if action in LIMITED and not all(LIMITED[action] in one for one in where):
                     yield f"{name}: {action} is allowed beyond {LIMITED[action]}"
+                if action == "sts:AssumeRole" and any("*" in one.rpartition(":role/")[2] for one in where):
+                    yield f"{name}: other installations' roles may be assumed"
 
 
 def _of_rights(resources: list[Values]) -> Iterator[str]:
     """Compare what each policy allows with what the code calls: not an action less, not one more."""
-    many = any(one["type"] == "alicloud_config_aggregator" for one in resources)
+    many = any(one["type"] == "alicloud_config_aggregate_config_rule" for one in resources)
     ingress = {action for action in change_actions() if "Egress" not in action}
-    around = {action for action in function_actions() if not action.startswith("config:Start")}
+    ledger = {action for action in function_actions() if action.startswith("oss:")}
+    whose = DIRECTORY if many else set()
     again = "config:StartAggregateConfigRuleEvaluation" if many else "config:StartConfigRuleEvaluation"
     wanted = {
         "sgsweep-read": read_actions(),
         "sgsweep-remediate": read_actions() | ingress,
-        "sgsweep-command-hub": directory_actions() | {"sts:AssumeRole"},
-        "sgsweep-function-hub": {"sts:AssumeRole"},
-        "sgsweep-function-function": around | PLATFORM | {again},
-        "sgsweep-function-groups": (read_actions() | ingress) - WEIGHING - {"ecs:ModifySecurityGroupRule"},
+        "sgsweep-command-hub": directory_actions() | {"sts:AssumeRole", "oss:GetObject"},
+        "sgsweep-function-hub": {"sts:AssumeRole"} | DIRECTORY,
+        "sgsweep-judge-hub": {"sts:AssumeRole"} | DIRECTORY,
+        "sgsweep-function-around": ledger | PLATFORM | whose | {again},
+        "sgsweep-judge-around": PLATFORM | whose | {"config:PutEvaluations"},
+        "sgsweep-function-groups": (read_actions() | ingress) - WEIGHING - BY_ITSELF,
+        "sgsweep-judge-groups": read_actions() - WEIGHING - NEIGHBOURS,
     }
     for name, document in documents(resources):
         differing = actions(document) ^ wanted[name.removeprefix("stack group ")]
@@ -143,8 +167,14 @@ def _of_function(one: Values) -> Iterator[str]:
         "leaves no log": log.get("logstore") and log.get("project"),
         "has no time to work": (one["timeout"] or 0) >= 30,
         "lets two events share an instance": one["instance_concurrency"] == 1,
-        "never gets new code": re.fullmatch(r"code/[0-9a-f]{64}\.zip", one["code"][0]["oss_object_name"]),
-        "has a ledger if it acts, and only then": ("SGSWEEP_LEDGER" in environment) == acts,
+        "never gets new code": one["code"][0]["zip_file"] == base64.b64encode(b"a zip").decode(),
+        "runs under a role that changes, and changes nothing": one["role"].endswith(
+            "-function" if environment.get("SGSWEEP_MODE") == "apply" else "-judge"
+        ),
+        "enters by a role that changes, and changes nothing": not environment.get(
+            "SGSWEEP_REMEDIATION_ROLE", ""
+        ).endswith("-remediate"),
+        "has a ledger if it acts, and only then": bool(environment.get("SGSWEEP_LEDGER")) == acts,
     }
     yield from (text for text, holds in wanted.items() if not holds)
 
@@ -199,9 +229,29 @@ def _of_storage(resources: list[Values]) -> Iterator[str]:
         yield "the ledger is not encrypted"
     if [one["retention_period"] >= 180 for one in _of(resources, "alicloud_log_store")] != [True]:
         yield "the audit records are not kept for half a year"
+
+
+def _of_alarms(resources: list[Values]) -> Iterator[str]:
     alarms = _of(resources, "alicloud_sls_alert")
-    if not any("sgsweep_alarm" in one["configuration"][0]["query_list"][0]["query"] for one in alarms):
+    queries = [one["configuration"][0]["query_list"][0]["query"] for one in alarms]
+    if not any("sgsweep_alarm" in query for query in queries):
         yield "nobody is told when the brake is pulled"
+    if not any("hasFunctionError: true" in query for query in queries):
+        yield "nobody is told when the function cannot even start"
+    indexed = {
+        one["name"] for index in _of(resources, "alicloud_log_store_index") for one in index["field_search"]
+    }
+    if "hasFunctionError" not in indexed:
+        yield "the alarm looks for what is not indexed"
+    policies = [one["configuration"][0]["policy_configuration"][0]["action_policy_id"] for one in alarms]
+    if policies != ["security-on-call"]:
+        yield "somebody else is told than was asked for"
+    depth = [
+        (one["metric"], json.loads(one["metric_dimensions"])) for one in _of(resources, "alicloud_cms_alarm")
+    ]
+    queues = [one["queue_name"] for one in _of(resources, "alicloud_message_service_queue")]
+    if [(metric, [x["queue"] for x in places]) for metric, places in depth] != [("ActiveMessages", queues)]:
+        yield "nobody is told what lies in the dead letter"
 
 
 def _of_rollout(resources: list[Values]) -> Iterator[str]:
@@ -211,3 +261,16 @@ def _of_rollout(resources: list[Values]) -> Iterator[str]:
     for one in _of(resources, "alicloud_ros_stack_instances"):
         if len(one["region_ids"]) != 1:
             yield "two stacks would make the same role"
+
+
+def _of_names(resources: list[Values]) -> Iterator[str]:
+    """Every name begins with the prefix, so that two installations live side by side."""
+    keys = ("_name", "bucket", "name")
+    # what is named after something else, or by the cloud
+    not_ours = {"event_bus_name", "stack_group_name", "logstore_name", "display_name", "product_name"}
+    for one in resources:
+        for key, value in one["values"].items():
+            if not key.endswith(keys) or key in not_ours or not isinstance(value, str):
+                continue
+            if not value.startswith("sgsweep") and "logstore" not in key:
+                yield f"{one['address']}: {key} is {value}"

@@ -11,6 +11,8 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 _ECS = re.compile(r"(Describe|Authorize|Revoke|Modify)[A-Za-z]+")
 _DIRECTORY = re.compile(r"(Get|List)[A-Za-z]+")
+_BALANCERS = re.compile(r"List(LoadBalancers|Listeners)")
+_WITNESS = re.compile(r"(Search|Get)MultiAccount[A-Za-z]+")
 _CONFIG = re.compile(r"(Put|Start)[A-Za-z]+")
 # what the platform does with the function's role, not the code
 PLATFORM = {"log:PostLogStoreLogs", "mns:SendMessage"}
@@ -46,17 +48,26 @@ def _files(folder: str) -> list[Path]:
 
 def read_actions() -> set[str]:
     """What a scan calls in a member."""
-    return _called(_files("orchestrator/inventory"), _ECS, "ecs")
+    inventory = _files("orchestrator/inventory")
+    balancers = _called(inventory, _BALANCERS, "nlb") | _called(inventory, _BALANCERS, "alb")
+    return _called(inventory, _ECS, "ecs") | balancers
 
 
 def change_actions() -> set[str]:
-    """What applying a plan or undoing it calls in a member, reads included."""
-    return _called(_files("orchestrator/remediate"), _ECS, "ecs")
+    """What applying a plan or undoing it calls in a member: what its sessions may do, which is said by whole names."""
+    texts = {text for path in _files("orchestrator/remediate") for text in _texts(path)}
+    # a piece of an f-string alone is no action
+    return {
+        text
+        for text in texts
+        if re.fullmatch(f"ecs:{_ECS.pattern}", text) and not text.endswith(":ModifySecurityGroup")
+    }
 
 
 def directory_actions() -> set[str]:
-    """What finding the accounts calls in the hub."""
-    return _called(_files("accounts/discovery"), _DIRECTORY, "resourcemanager")
+    """What finding the accounts, and hearing a second witness of what they own, calls in the hub."""
+    witness = _called(_files("orchestrator/inventory"), _WITNESS, "resourcecenter")
+    return _called(_files("accounts/discovery"), _DIRECTORY, "resourcemanager") | witness
 
 
 def function_actions() -> set[str]:

@@ -1,8 +1,9 @@
-"""A stand-in for the provider aliyun/alicloud: it knows the arguments and keeps nothing.
+"""A stand-in for the provider aliyun/alicloud: it knows the arguments, what the API refuses, and what was made.
 
-Serves Terraform's plugin protocol 6 on a Unix socket, so that the real `terraform` validates, plans and
-"applies" without a registry or an account. Usage: standin.py SCHEMA -- COMMAND…; the command finds the
-provider through TF_REATTACH_PROVIDERS and the stand-in ends with it.
+Serves Terraform's plugin protocol 6 on a Unix socket, so that the real `terraform` validates, plans, applies, changes
+and destroys without a registry or an account. Usage: python -m tests.terraform.standin SCHEMA -- COMMAND…; the command
+finds the provider through TF_REATTACH_PROVIDERS and the stand-in ends with it. STANDIN_FOLDER holds the
+`cloud.Setting`.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -23,8 +25,15 @@ import msgpack
 from tf.gen import tfplugin_pb2 as wire
 from tf.gen import tfplugin_pb2_grpc as service
 
-Values = dict[str, Any]
+from tests.terraform.cloud import Cloud, RefusedError, Values, from_environment
+from tests.terraform.refusals import ask
+
 UNKNOWN = msgpack.ExtType(0, b"\x00")
+_NESTING = {
+    "block": wire.Schema.NestedBlock.SINGLE,
+    "blocks": wire.Schema.NestedBlock.LIST,
+    "block-set": wire.Schema.NestedBlock.SET,
+}
 _PROVIDER = {"region": "string", "access_key": "string", "secret_key": "string"}
 _ASSUME_ROLE = {"role_arn": "string", "session_name": "string", "external_id": "string"}
 
@@ -41,7 +50,7 @@ class Argument:
     @property
     def is_block(self) -> bool:
         """Whether it is a nested block."""
-        return self.kind in {"blocks", "block-set"}
+        return self.kind in {"block", "blocks", "block-set"}
 
     def said(self, key: str) -> str:
         """The text after `key=`, or nothing."""
@@ -84,6 +93,8 @@ def read_schema(text: str) -> dict[str, list[Argument]]:
 
 
 def _type(argument: Argument) -> object:
+    if argument.kind == "objects":
+        return ["list", ["object", {one.name: _type(one) for one in argument.inner}]]
     outer, _, inner = argument.kind.partition("-of-")
     return [outer, inner] if inner else outer
 
@@ -93,7 +104,7 @@ def _block(arguments: list[Argument]) -> Any:
     for one in arguments:
         required, computed = "required" in one.words, "computed" in one.words
         if one.is_block:
-            nesting = wire.Schema.NestedBlock.SET if one.kind == "block-set" else wire.Schema.NestedBlock.LIST
+            nesting = _NESTING[one.kind]
             block.block_types.add(
                 type_name=one.name,
                 block=_block(one.inner),
@@ -107,7 +118,7 @@ def _block(arguments: list[Argument]) -> Any:
                 type=json.dumps(_type(one)).encode(),
                 required=required,
                 computed=computed,
-                optional=not required and not computed,
+                optional=not required and (not computed or "optional" in one.words),
                 deprecated="deprecated" in one.words,
             )
     return block
@@ -124,24 +135,19 @@ def _problems(arguments: list[Argument], values: Values) -> Iterator[tuple[str, 
         elif isinstance(value, msgpack.ExtType):
             continue
         elif one.is_block:
-            for item in value:
+            for item in [value] if one.kind == "block" else value:
                 yield from ((one.name, text, warning) for _, text, warning in _problems(one.inner, item))
         elif text := one.problem(value):
             yield one.name, text, False
 
 
-def _fill(arguments: list[Argument], values: Values, *, known: bool) -> None:
-    """Give the computed values, as the provider does while planning (unknown) and applying (known)."""
-    for one in arguments:
-        if "computed" in one.words and (known or values.get(one.name) is None):
-            values[one.name] = f"standin-{one.name}" if known else UNKNOWN
-
-
 class Provider(service.ProviderServicer):  # type: ignore[misc]  # the generated stubs have no types
-    """Answers what terraform asks of a provider, from the schema alone."""
+    """Answers what terraform asks of a provider, from the schema and what the cloud says."""
 
-    def __init__(self, schema: dict[str, list[Argument]]) -> None:
+    def __init__(self, schema: dict[str, list[Argument]], cloud: Cloud) -> None:
         self._schema = schema
+        self._cloud = cloud
+        self._alone = threading.Lock()
 
     def GetProviderSchema(self, _request: Any, _context: Any) -> Any:  # noqa: N802  # the protocol's name
         """Tell the schema."""
@@ -165,22 +171,56 @@ class Provider(service.ProviderServicer):  # type: ignore[misc]  # the generated
         return answer
 
     def PlanResourceChange(self, request: Any, _context: Any) -> Any:  # noqa: N802  # the protocol's name
-        """Plan what is asked, with unknown computed values for what is new."""
-        values = _unpack(request.proposed_new_state.msgpack)
-        if values is not None and _unpack(request.prior_state.msgpack) is None:
-            _fill(self._schema[request.type_name], values, known=False)
-        return wire.PlanResourceChange.Response(planned_state=_pack(values))
+        """Plan what is asked: unknown computed values for what is new, and another thing where one must be."""
+        prior, values = _unpack(request.prior_state.msgpack), _unpack(request.proposed_new_state.msgpack)
+        arguments = self._schema[request.type_name]
+        if values is not None and prior is None:
+            values.update(
+                {x.name: UNKNOWN for x in arguments if "computed" in x.words and values[x.name] is None}
+            )
+        anew = []
+        if values is not None and prior is not None:
+            anew = [
+                one.name for one in arguments if "new" in one.words and prior[one.name] != values[one.name]
+            ]
+        if anew:
+            given = _unpack(request.config.msgpack)
+            computed = [one.name for one in arguments if "computed" in one.words]
+            values.update({name: UNKNOWN for name in computed if given.get(name) is None})
+        steps = [wire.AttributePath(steps=[wire.AttributePath.Step(attribute_name=name)]) for name in anew]
+        return wire.PlanResourceChange.Response(planned_state=_pack(values), requires_replace=steps)
 
     def ApplyResourceChange(self, request: Any, _context: Any) -> Any:  # noqa: N802  # the protocol's name
-        """Do nothing, and say that it is done."""
-        values = _unpack(request.planned_state.msgpack)
-        if values is not None:
-            _fill(self._schema[request.type_name], values, known=True)
-        return wire.ApplyResourceChange.Response(new_state=_pack(values))
+        """Do what the API would do, or refuse what it would refuse."""
+        prior, values = _unpack(request.prior_state.msgpack), _unpack(request.planned_state.msgpack)
+        answer = wire.ApplyResourceChange.Response()
+        with self._alone:
+            try:
+                kept = self._apply(request.type_name, prior, values)
+            except RefusedError as error:
+                summary = f"{request.type_name}: {error}"
+                answer.diagnostics.add(severity=wire.Diagnostic.ERROR, summary=summary)
+                kept = values if error.keeps else prior
+            self._cloud.tell()
+        answer.new_state.CopyFrom(_pack(kept))
+        return answer
+
+    def _apply(self, kind: str, prior: Values | None, values: Values | None) -> Values | None:
+        if values is None and prior is not None:
+            ask(self._cloud, "delete", kind, prior)
+            self._cloud.delete(kind, prior)
+        elif values is not None and prior is None:
+            ask(self._cloud, "create", kind, values)
+            self._cloud.create(kind, values)
+        elif values is not None and prior is not None:
+            ask(self._cloud, "update", kind, values)
+            self._cloud.update(kind, prior, values)
+        return values
 
     def ReadResource(self, request: Any, _context: Any) -> Any:  # noqa: N802  # the protocol's name
-        """Nothing changes behind terraform's back."""
-        return wire.ReadResource.Response(new_state=request.current_state)
+        """Read it back as the provider does."""
+        values = _unpack(request.current_state.msgpack)
+        return wire.ReadResource.Response(new_state=_pack(self._cloud.read(request.type_name, values)))
 
     def UpgradeResourceState(self, request: Any, _context: Any) -> Any:  # noqa: N802  # the protocol's name
         """The state is as it was written."""
@@ -189,10 +229,9 @@ class Provider(service.ProviderServicer):  # type: ignore[misc]  # the generated
         )
 
     def ReadDataSource(self, request: Any, _context: Any) -> Any:  # noqa: N802  # the protocol's name
-        """Give made-up values."""
+        """Say what there is."""
         values = _unpack(request.config.msgpack)
-        _fill(self._schema[f"data {request.type_name}"], values, known=True)
-        return wire.ReadDataSource.Response(state=_pack(values))
+        return wire.ReadDataSource.Response(state=_pack(self._cloud.data(request.type_name, values)))
 
 
 def _nothing_to_say(name: str) -> Any:
@@ -217,7 +256,9 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         address = f"{folder}/provider"
         server = grpc.server(ThreadPoolExecutor(8), options=[("grpc.max_send_message_length", -1)])
-        service.add_ProviderServicer_to_server(Provider(read_schema(schema.read_text())), server)
+        service.add_ProviderServicer_to_server(
+            Provider(read_schema(schema.read_text()), from_environment()), server
+        )
         server.add_insecure_port(f"unix://{address}")
         server.start()
         reattach = {

@@ -12,7 +12,7 @@ import pytest
 from orchestrator.emulator import Emulator, Group, Rule, Statement, World
 from orchestrator.emulator.api import REGISTRY
 from orchestrator.emulator.config import ConfigRule, config_of
-from orchestrator.emulator.model import PortList, PrefixList, Role
+from orchestrator.emulator.model import Balancer, Listener, PortList, PrefixList, Role
 from orchestrator.handler import evaluate, handler
 from tests.terraform.conftest import Terraform
 from tests.terraform.judgement import actions, documents
@@ -25,7 +25,9 @@ def test_egress_is_an_option(terraform: Terraform) -> None:
     """Where egress is asked for, the members' role allows every action that the code can call."""
     main = terraform.tree / "examples" / "organization" / "main.tf"
     main.write_text(
-        main.read_text().replace("  folder_ids        =", "  egress            = true\n  folder_ids        =")
+        main.read_text().replace(
+            "  folder_ids           =", "  egress               = true\n  folder_ids           ="
+        )
     )
     found = dict(documents(terraform.resources("organization")))
     assert actions(found["stack group sgsweep-remediate"]) == read_actions() | change_actions()
@@ -42,27 +44,36 @@ def _statements(*policies: dict[str, Any]) -> tuple[Statement, ...]:
 
 def _called(emulator: Emulator) -> set[str]:
     """The RAM actions of the calls that were made and needed one."""
-    by_action = {action: one for (_, action), one in REGISTRY.items()}
     names = {call.action for call in emulator.calls}
-    found = {by_action[name].permission for name in names & by_action.keys() if by_action[name].guarded}
-    return found | {f"oss:{name}" for name in names - by_action.keys()}
+    # NLB and ALB have actions of the same names: what is asked of the one is asked of the other
+    found = {one.permission for (_, action), one in REGISTRY.items() if action in names and one.guarded}
+    return found | {f"oss:{name}" for name in names - {action for _, action in REGISTRY}}
+
+
+def _as(name: str, found: dict[str, Any], emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Go on under a role of the applied example, with its policies."""
+    statements = _statements(found[f"sgsweep-{name}-around"], found[f"sgsweep-{name}-groups"])
+    hub = emulator.world.organization.hub_account_id
+    role = Role(f"sgsweep-{name}", (), statements)
+    keys = emulator.state.identities.open_session(hub, role, "fc", time.time() + 600).keys
+    monkeypatch.setenv("ALIBABA_CLOUD_ACCESS_KEY_ID", keys.access_key_id)
+    monkeypatch.setenv("ALIBABA_CLOUD_ACCESS_KEY_SECRET", keys.access_key_secret)
+    monkeypatch.setenv("ALIBABA_CLOUD_SECURITY_TOKEN", keys.security_token)
+
+
+def _allowed(name: str, found: dict[str, Any]) -> set[str]:
+    return actions(found[f"sgsweep-{name}-around"]) | actions(found[f"sgsweep-{name}-groups"])
 
 
 def test_the_function_needs_exactly_its_policies(
     terraform: Terraform, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Run under the role of the applied example, the function is never refused, and uses every right it has."""
+    """Run under the roles of the applied example, the function is never refused, and uses every right it has."""
     found = dict(documents(terraform.resources("single-account")))
     world = World.generate(5, 1, region_ids=1, groups_per_account=1)
     hub = world.organization.hub_account_id
-    statements = _statements(found["sgsweep-function-function"], found["sgsweep-function-groups"])
     with Emulator(world) as emulator:
-        role = Role("sgsweep-function", (), statements)
-        keys = emulator.state.identities.open_session(hub, role, "fc", time.time() + 600).keys
         environment = {
-            "ALIBABA_CLOUD_ACCESS_KEY_ID": keys.access_key_id,
-            "ALIBABA_CLOUD_ACCESS_KEY_SECRET": keys.access_key_secret,
-            "ALIBABA_CLOUD_SECURITY_TOKEN": keys.security_token,
             "SGSWEEP_ENDPOINT": emulator.http_url,
             "SGSWEEP_MODE": "apply",
             "SGSWEEP_PORTS": "22",
@@ -71,6 +82,7 @@ def test_the_function_needs_exactly_its_policies(
         }
         for name, value in environment.items():
             monkeypatch.setenv(name, value)
+        _as("function", found, emulator, monkeypatch)
         _prepare(emulator, hub)
         context = SimpleNamespace(
             request_id="r", account_id=hub, region=_REGION, function=SimpleNamespace(timeout=60)
@@ -78,17 +90,38 @@ def test_the_function_needs_exactly_its_policies(
         item = {"accountId": hub, "regionId": _REGION, "resourceId": "sg-x", "configRuleId": "cr-1"}
         assert handler(json.dumps([item]), context)["groups"] == {"changed": 1}, capsys.readouterr().out
         assert handler(json.dumps([item]), context)["groups"] == {"clean": 1}
+        called, refused = _called(emulator), [call for call in emulator.calls if call.status == 403]
+    assert refused == []
+    # an intent that stands already is read only after a crash
+    assert called | {"oss:GetObject"} | PLATFORM == _allowed("function", found)
+
+
+def test_the_judge_needs_exactly_its_policies(
+    terraform: Terraform, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Under the role that only reads, a rule is answered and a group looked at; nothing is refused, no right unused."""
+    found = dict(documents(terraform.resources("single-account")))
+    world = World.generate(5, 1, region_ids=1, groups_per_account=1)
+    hub = world.organization.hub_account_id
+    with Emulator(world) as emulator:
+        monkeypatch.setenv("SGSWEEP_ENDPOINT", emulator.http_url)
+        monkeypatch.setenv("SGSWEEP_PORTS", "22")
+        _as("judge", found, emulator, monkeypatch)
+        _prepare(emulator, hub)
+        context = SimpleNamespace(
+            request_id="r", account_id=hub, region=_REGION, function=SimpleNamespace(timeout=60)
+        )
+        item = {"accountId": hub, "regionId": _REGION, "resourceId": "sg-x", "configRuleId": "cr-1"}
+        assert handler(json.dumps([item]), context)["groups"] == {"planned": 1}, capsys.readouterr().out
         config_of(emulator.state).tokens["t"] = ("cr-1", None)
         evaluate(json.dumps({"resultToken": "t", "invokingEvent": {"accountId": hub}}), context)
         called, refused = _called(emulator), [call for call in emulator.calls if call.status == 403]
     assert refused == []
-    allowed = actions(found["sgsweep-function-function"]) | actions(found["sgsweep-function-groups"])
-    # an intent that stands already is read only after a crash
-    assert called | {"oss:GetObject"} | PLATFORM == allowed
+    assert called | PLATFORM == _allowed("judge", found)
 
 
 def _resources(found: dict[str, Any]) -> list[str]:
-    return [x for one in found["sgsweep-function-function"]["Statement"] for x in one["Resource"]]
+    return [x for one in found["sgsweep-function-around"]["Statement"] for x in one["Resource"]]
 
 
 def _prepare(emulator: Emulator, hub: str) -> None:
@@ -104,4 +137,8 @@ def _prepare(emulator: Emulator, hub: str) -> None:
         ),
     )
     estate.groups["sg-x"] = Group(security_group_id="sg-x", vpc_id="vpc-1", rules=rules)
+    for product in ("nlb", "alb"):  # 443 is no risk
+        listeners = (Listener(f"lsn-{product}", "TCP" if product == "nlb" else "HTTPS", 443),)
+        made = Balancer(f"{product}-1", product, "front", ("sg-x",), "vpc-1", listeners=listeners)
+        estate.balancers[made.balancer_id] = made
     config_of(emulator.state).add_rule(ConfigRule("cr-1", "custom", "CUSTOM_FC", "arn", hub))

@@ -53,6 +53,40 @@ variable "event_path" {
   default     = false
 }
 
+variable "exemptions" {
+  description = "What is let be: a list of objects with id, owner, reason, expires and what they match. See the remediation module."
+  type        = any
+  default     = []
+}
+
+variable "action_policy_id" {
+  description = "Your Log Service action policy: who is told of an alarm, and how."
+  type        = string
+}
+
+variable "alarm_contact_groups" {
+  description = "Your Cloud Monitor contact groups: who is told when an event was lost."
+  type        = list(string)
+}
+
+variable "lock_days" {
+  description = "How many days nobody can change or delete what is in the ledger; 0 for none. It cannot be shortened later."
+  type        = number
+  default     = 0
+}
+
+variable "service_linked_roles" {
+  description = "With event_path: EventBridge's service-linked roles to make. Leave out those that the account has already."
+  type        = list(string)
+  default     = ["AliyunServiceRoleForEventBridgeSourceActionTrail", "AliyunServiceRoleForEventBridgeSendToFC", "AliyunServiceRoleForEventBridgeSendToMNS"]
+}
+
+variable "prefix" {
+  description = "Names begin with it; it begins with sgsweep. Another one makes a second installation beside the first."
+  type        = string
+  default     = "sgsweep"
+}
+
 provider "alicloud" {
   region = var.region_id
 }
@@ -67,6 +101,13 @@ module "remediation" {
   mode        = var.mode
   invoke_type = var.invoke_type
   event_path  = var.event_path
+  exemptions  = var.exemptions
+  prefix      = var.prefix
+
+  action_policy_id     = var.action_policy_id
+  alarm_contact_groups = var.alarm_contact_groups
+  lock_days            = var.lock_days
+  service_linked_roles = var.service_linked_roles
 }
 
 output "remediation" {

@@ -15,7 +15,7 @@ variable "egress" {
 locals {
   groups   = ["acs:ecs:*:*:securitygroup/*"]
   anywhere = ["*"]
-  judge = [
+  look = [
     {
       Effect   = "Allow"
       Action   = ["ecs:DescribeSecurityGroups", "ecs:DescribeSecurityGroupAttribute"]
@@ -23,14 +23,32 @@ locals {
     },
     {
       Effect   = "Allow"
-      Action   = ["ecs:DescribeRegions", "ecs:DescribePrefixListAttributes", "ecs:DescribePortRangeListEntries"]
+      Action   = ["ecs:DescribePrefixListAttributes", "ecs:DescribePortRangeListEntries"]
       Resource = local.anywhere
     },
   ]
+  # who looks at a whole account; and whether there is the region that an event names
+  find = [{
+    Effect   = "Allow"
+    Action   = ["ecs:DescribeRegions"]
+    Resource = local.anywhere
+  }]
+  # which groups share an interface: what one of them closes, another may let in, and the other way about
+  neighbours = [{
+    Effect   = "Allow"
+    Action   = ["ecs:DescribeNetworkInterfaces"]
+    Resource = local.anywhere
+  }]
   # what stands behind a group: whether a public address does
   weigh = [{
     Effect   = "Allow"
-    Action   = ["ecs:DescribeNetworkInterfaces", "ecs:DescribeInstances"]
+    Action   = ["ecs:DescribeInstances"]
+    Resource = local.anywhere
+  }]
+  # which groups load balancers joined: there the balancer's rule decides, and an Accept that goes closes nothing
+  balancers = [{
+    Effect   = "Allow"
+    Action   = ["nlb:ListLoadBalancers", "nlb:ListListeners", "alb:ListLoadBalancers", "alb:ListListeners"]
     Resource = local.anywhere
   }]
   close = [
@@ -50,8 +68,8 @@ locals {
     Action   = concat(["ecs:ModifySecurityGroupRule"], var.egress ? ["ecs:ModifySecurityGroupEgressRule"] : [])
     Resource = local.anywhere
   }]
-  read      = concat(local.judge, local.weigh)
-  remediate = concat(local.judge, local.weigh, local.close, local.narrow)
+  read      = concat(local.look, local.find, local.neighbours, local.weigh, local.balancers)
+  remediate = concat(local.read, local.close, local.narrow)
 }
 
 output "read_statements" {
@@ -76,5 +94,10 @@ output "remediate" {
 
 output "function" {
   description = "What the function needs where it works in its own account: it weighs nothing and narrows nothing."
-  value       = jsonencode({ Version = "1", Statement = concat(local.judge, local.close) })
+  value       = jsonencode({ Version = "1", Statement = concat(local.look, local.find, local.neighbours, local.balancers, local.close) })
+}
+
+output "judge" {
+  description = "What the function needs where it works in its own account and only judges."
+  value       = jsonencode({ Version = "1", Statement = concat(local.look, local.find, local.balancers) })
 }

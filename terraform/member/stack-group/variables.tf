@@ -19,6 +19,18 @@ variable "external_id" {
   }
 }
 
+variable "other_external_ids" {
+  description = "Further external ids that are accepted while the external id is being changed; [] otherwise."
+  type        = list(string)
+  default     = []
+  sensitive   = true
+
+  validation {
+    condition     = alltrue([for one in var.other_external_ids : can(regex("^[A-Za-z0-9+=,.@:/_-]{8,128}$", one))])
+    error_message = "Each of other_external_ids is 8 to 128 letters, digits or + = , . @ : / _ - ."
+  }
+}
+
 variable "egress" {
   description = "Whether sgsweep may change egress rules as well; needed only where a check of yours looks at egress."
   type        = bool
@@ -31,18 +43,22 @@ variable "prefix" {
   default     = "sgsweep"
 
   validation {
-    condition     = can(regex("^sgsweep(-[a-z0-9]+)*$", var.prefix)) && length(var.prefix) <= 40
-    error_message = "prefix is \"sgsweep\" or \"sgsweep-something\", in lower case, at most 40 characters."
+    condition     = can(regex("^sgsweep(-[a-z0-9]+)*$", var.prefix)) && length(var.prefix) <= 28
+    error_message = "prefix is \"sgsweep\" or \"sgsweep-something\", in lower case, at most 28 characters."
   }
 }
 
 variable "folder_ids" {
-  description = "Resource Directory folders whose members get the roles, now and when they join; the root folder (r-…) covers every member."
+  description = "Resource Directory folders whose members get the roles, now and when they join; the root folder (r-…) covers every member. None lies in another: see the README, \"Other folders\"."
   type        = list(string)
 
   validation {
-    condition     = length(var.folder_ids) > 0 && length(var.folder_ids) <= 20
-    error_message = "folder_ids holds 1 to 20 folders; the root folder alone covers every member."
+    condition     = length(var.folder_ids) > 0 && length(distinct(var.folder_ids)) == length(var.folder_ids)
+    error_message = "folder_ids holds at least one folder, each once."
+  }
+  validation {
+    condition     = length(var.folder_ids) == 1 || !anytrue([for one in var.folder_ids : startswith(one, "r-")])
+    error_message = "folder_ids holds the root folder and others that lie in it: name the root folder alone."
   }
 }
 
@@ -61,12 +77,34 @@ variable "max_concurrent_accounts" {
   description = "How many members are worked on at once, 1 to 20."
   type        = number
   default     = 10
+
+  validation {
+    condition     = var.max_concurrent_accounts >= 1 && var.max_concurrent_accounts <= 20
+    error_message = "max_concurrent_accounts is 1 to 20."
+  }
 }
 
-variable "failure_tolerance_accounts" {
-  description = "How many members may fail before the roll-out stops, 0 to 20."
+variable "failure_tolerance_percentage" {
+  description = "How many of the members may fail, in percent, before ROS leaves the rest alone. 100: each member for itself."
   type        = number
-  default     = 5
+  default     = 100
+
+  validation {
+    condition     = var.failure_tolerance_percentage >= 0 && var.failure_tolerance_percentage <= 100
+    error_message = "failure_tolerance_percentage is 0 to 100."
+  }
+}
+
+variable "left_out_account_ids" {
+  description = "Members known to fail: they are not warned of, and a change of the external id goes on without them."
+  type        = list(string)
+  default     = []
+}
+
+variable "attempt" {
+  description = "Raise it to have ROS work on every member once more, after what stood in its way was put right."
+  type        = number
+  default     = 1
 }
 
 variable "capabilities" {

@@ -31,6 +31,18 @@ run "trust" {
   }
 }
 
+run "two_external_ids_while_it_is_changed" {
+  command = apply
+  variables {
+    other_external_ids = ["a-newer-external-id"]
+  }
+
+  assert {
+    condition     = alltrue([for role in alicloud_ram_role.this : jsondecode(role.assume_role_policy_document).Statement[0].Condition.StringEquals["sts:ExternalId"] == ["a-newer-external-id", "an-external-id"]])
+    error_message = "Both are accepted, in an order that does not tell which is in use."
+  }
+}
+
 run "a_whole_account_is_refused" {
   command = plan
   variables {

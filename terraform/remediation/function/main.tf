@@ -16,19 +16,25 @@ variable "description" {
 }
 
 variable "environment" {
-  description = "Its environment variables; empty ones are left out."
+  description = "Its environment variables."
   type        = map(string)
 }
 
+variable "role_arn" {
+  description = "The role it runs under."
+  type        = string
+}
+
 variable "settings" {
-  description = "What the functions have in common."
+  description = "What the functions have in common. Without a bucket the zip goes up with the function itself."
   type = object({
     runtime              = string
-    role_arn             = string
     timeout_seconds      = number
     reserved_concurrency = number
-    bucket               = string
-    code                 = string
+    environment_bytes    = number
+    zip_path             = string
+    bucket               = optional(string)
+    code                 = optional(string)
     log_project          = string
     logstore             = string
     dead_letter          = string
@@ -38,21 +44,24 @@ variable "settings" {
 
 resource "alicloud_fcv3_function" "this" {
   function_name = var.name
-  description   = var.description
-  runtime       = var.settings.runtime
-  handler       = var.handler
-  role          = var.settings.role_arn
-  timeout       = var.settings.timeout_seconds
-  memory_size   = 1024
-  cpu           = 0.5
-  disk_size     = 512
+  # tells in the plan, and in the console, which code it is
+  description = "${var.description} Code ${substr(filesha256(var.settings.zip_path), 0, 12)}."
+  runtime     = var.settings.runtime
+  handler     = var.handler
+  role        = var.role_arn
+  timeout     = var.settings.timeout_seconds
+  memory_size = 1024
+  cpu         = 0.5
+  disk_size   = 512
   # one event at a time in an instance: two remediations share nothing
   instance_concurrency  = 1
   internet_access       = true
-  environment_variables = { for key, value in var.environment : key => value if nonsensitive(value != "") }
+  environment_variables = var.environment
   tags                  = var.settings.tags
 
   code {
+    # no secret, but 16 MB of text that a plan would print
+    zip_file        = var.settings.bucket == null ? sensitive(filebase64(var.settings.zip_path)) : null
     oss_bucket_name = var.settings.bucket
     oss_object_name = var.settings.code
   }
@@ -63,6 +72,13 @@ resource "alicloud_fcv3_function" "this" {
     log_begin_rule          = "None"
     enable_request_metrics  = true
     enable_instance_metrics = true
+  }
+
+  lifecycle {
+    precondition {
+      condition     = var.settings.environment_bytes <= 4096
+      error_message = "The function's environment variables would need ${var.settings.environment_bytes} bytes, and Function Compute takes 4096 in all."
+    }
   }
 }
 

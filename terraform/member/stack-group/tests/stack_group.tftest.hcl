@@ -21,7 +21,7 @@ run "every_member_now_and_later" {
     error_message = "A member that leaves loses the roles."
   }
   assert {
-    condition     = alicloud_ros_stack_instances.members.region_ids == tolist(["cn-shanghai"])
+    condition     = alltrue([for one in alicloud_ros_stack_instances.members : one.region_ids == tolist(["cn-shanghai"])])
     error_message = "RAM is global: one region."
   }
 }
@@ -36,12 +36,32 @@ run "the_roles" {
   assert {
     condition = alltrue([
       for one in jsondecode(alicloud_ros_stack_group.roles.template_body).Resources :
-      one.Properties.AssumeRolePolicyDocument.Statement[0].Condition.StringEquals["sts:ExternalId"] == [{ Ref = "ExternalId" }]
+      one.Properties.AssumeRolePolicyDocument.Statement[0].Condition.StringEquals["sts:ExternalId"] == ["an-external-id"]
     ])
     error_message = "Each role asks for the external id."
   }
   assert {
-    condition     = !strcontains(alicloud_ros_stack_group.roles.template_body, "an-external-id")
-    error_message = "The external id is a parameter, not part of the template."
+    condition     = length(alicloud_ros_stack_group.roles.parameters) == 0
+    error_message = "No parameter: a hidden one is read back as asterisks, and everything would be rolled out at each apply."
   }
+}
+
+run "a_resource_for_each_folder" {
+  command = apply
+  variables {
+    folder_ids = ["fd-shop", "fd-bank"]
+  }
+
+  assert {
+    condition     = { for key, one in alicloud_ros_stack_instances.members : key => one.deployment_targets[0].rd_folder_ids } == { fd-shop = tolist(["fd-shop"]), fd-bank = tolist(["fd-bank"]) }
+    error_message = "A folder more is one more of them."
+  }
+}
+
+run "the_root_folder_alone" {
+  command = plan
+  variables {
+    folder_ids = ["r-AbCdEf", "fd-shop"]
+  }
+  expect_failures = [var.folder_ids]
 }

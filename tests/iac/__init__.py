@@ -1,0 +1,1 @@
+"""Tests of the room that judges code before it is applied."""
