@@ -81,6 +81,11 @@ class GroupLedger:
         self._present: frozenset[str] = frozenset()
         self._intended: set[str] = set()  # in this delivery
 
+    @property
+    def run_id(self) -> str:
+        """The invocation's own: a door that comes back is another job, or the cloud takes its calls for repetitions."""
+        return self._trail.run_id
+
     async def returned(self, present: Collection[str]) -> dict[str, int]:
         """Return how often a rule's content came back: by `return_key`, for `plan.decide`.
 

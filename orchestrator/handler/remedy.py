@@ -262,7 +262,7 @@ class Remedy:
         self, place: Place, plan: Plan, actions: Sequence[Action], ledger: GroupLedger
     ) -> Result:
         who = await self._entrances.prove(self._entrances.reader(place.account_id))
-        order = Order(job="function", who=who.arn, plan_digest=plan.digest, now=self._now)
+        order = Order(job=ledger.run_id, who=who.arn, plan_digest=plan.digest, now=self._now)
         enter = partial(self._entrances.enter, place.account_id)
         outcomes = await remediate_account(
             enter,

@@ -50,6 +50,11 @@ class Trail:
         self._unsaid: dict[int, tuple[bytes, str]] = {}  # lines that wait for those before them
         self._said = 0
 
+    @property
+    def run_id(self) -> str:
+        """The invocation's own, also where the platform delivers an event twice."""
+        return self._chains.run_id
+
     async def keep(
         self, record: AuditRecord, name: str, entry: Callable[[AuditRecord], msgspec.Struct]
     ) -> None:

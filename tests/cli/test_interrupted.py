@@ -82,7 +82,8 @@ thing = Thing()
 kept = weakref.ref(thing, interrupted)
 try:
     del thing
-    time.sleep(20)
+    for _ in range(2000):
+        time.sleep(0.01)  # what is given again cannot wake a call of the system
 except KeyboardInterrupt:
     print("interrupted")
 """

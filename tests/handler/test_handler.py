@@ -634,6 +634,9 @@ def test_a_group_that_a_load_balancer_joined(site: Site) -> None:
         assert (group.rules[0], group.rules[-1].policy) == (OFFICE, "Drop")
         site.emulator.world.put(site.member, REGION, msgspec.structs.replace(group, rules=(OFFICE,)))
         group = site.emulator.world.estate(site.member, REGION).groups["sg-test"]
+    added = [call for call in site.emulator.calls if call.action == "AuthorizeSecurityGroup"]
+    tokens = {call.parameters["ClientToken"] for call in added}
+    assert len(added) == len(tokens) == 4, "with the token of the first time the cloud would do nothing"
 
 
 def test_load_balancers_that_may_not_be_read_are_told(site: Site) -> None:

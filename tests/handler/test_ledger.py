@@ -245,7 +245,7 @@ async def test_a_locked_ledger_takes_every_outcome(cloud: Emulator, ledger: str)
 
 async def test_a_ledger_that_fails_says_so(cloud: Emulator) -> None:
     """A refused bucket is the ledger's error, not the group's."""
-    cloud.set_faults(Fault(kind=Kind.ERROR_BEFORE, action="ListObjects"))
+    cloud.set_faults(Fault(kind=Kind.DENIED, action="ListObjects"))
     async with opened(cloud, "oss://ledger/p") as store:
         with pytest.raises(LedgerError, match="cannot be read"):
             await GroupLedger(store, Place("1", "r", "g"), trail(store), frozen(NOW)).returned([])

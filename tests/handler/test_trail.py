@@ -106,7 +106,7 @@ def _swap(one: Path, other: Path) -> None:
         (lambda at: _remove(*_objects(at, "sg-1", ".intent")), "intent.json is gone"),
         (lambda at: _remove(*_objects(at, "sg-1", ".outcome")), "outcome.json is gone"),
         (lambda at: _edit(_objects(at, "sg-1", ".intent")[0], "0.0.0.0/0", "10.0.0.0/8"), "not as it was written"),
-        (lambda at: _edit(_objects(at, "sg-1", ".intent")[0], '"job":"function"', '"job":"x"'), "not as it was"),
+        (lambda at: _edit(_objects(at, "sg-1", ".intent")[0], '"job":"function-', '"job":"x-'), "not as it was"),
         (lambda at: _edit(_objects(at, "sg-1", ".intent")[0], '"record":', '"recrd":'), "holds no record"),
         (lambda at: _swap(*_objects(at, "sg-1")), "not as it was written"),
         (lambda at: _edit(_entry(at, 3), "req-1", "req-9"), "entry 4 of the trail does not follow"),

@@ -573,7 +573,7 @@ def test_memory_does_not_grow_with_the_findings() -> None:
         return replace(sample[n % 20], account_id=str(n // 500), rule_id=f"sgr-{n:012}")
 
     peak(100)
-    assert peak(30_000) < peak(3_000) + 4_000_000
+    assert peak(12_000) < peak(1_200) + 4_000_000
 
 
 @pytest.mark.parametrize(

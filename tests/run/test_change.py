@@ -345,7 +345,8 @@ def test_an_account_that_does_not_say_whether_undoing_is_allowed_is_left_alone(d
     made = planned(desk)
     mute = made.plan.actions[0].account_id
     desk.emulator.set_faults(Fault(kind=Kind.UNAVAILABLE, action="AuthorizeSecurityGroup", account=mute))
-    result = apply(desk, made.plan.digest, remediation={"max_failure_rate": 1.0})
+    impatient = {"attempts": 1}  # the fault lasts: to try again would only be waited for
+    result = apply(desk, made.plan.digest, remediation={"max_failure_rate": 1.0}, cloud=impatient)
     assert result.exit_code == 5
     assert result.outcomes[OutcomeKind.failed] == sum(
         action.account_id == mute for action in made.plan.actions

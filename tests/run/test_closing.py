@@ -20,6 +20,10 @@ from tests.rulebook import NOW, group, permission
 from tests.run.conftest import Desk
 
 
+IMPATIENT = {"attempts": 1}
+"""[cloud]: what fails is not tried again, so that a fault that lasts need not be waited out."""
+
+
 def close(desk: Desk, **changes: object) -> Closed:
     """Close 22 everywhere."""
     config = desk.changed(**changes)
@@ -49,7 +53,7 @@ def test_the_limits_are_of_the_run_however_often_it_is_run_again(desk: Desk) -> 
 def test_what_was_stopped_or_failed_is_done_by_the_same_command(desk: Desk) -> None:
     """An account that was scanned to its end is not done while its changes are not."""
     desk.emulator.set_faults(Fault(kind=Kind.ERROR_BEFORE, action="RevokeSecurityGroup"))
-    assert close(desk).exit_code == 5
+    assert close(desk, cloud=IMPATIENT).exit_code == 5
     desk.emulator.set_faults()
     (desk.folder / "inc" / "STOP").touch()
     assert close(desk).changed.stopped
@@ -86,7 +90,7 @@ def test_what_is_protected_is_closed_only_where_it_is_named(desk: Desk) -> None:
 def test_what_is_protected_since_the_first_attempt_is_let_be(desk: Desk) -> None:
     """A plan that an earlier attempt recorded is held against the protections of today, of names too."""
     desk.emulator.set_faults(Fault(kind=Kind.ERROR_BEFORE, action="RevokeSecurityGroup"))
-    assert close(desk).changed.failed
+    assert close(desk, cloud=IMPATIENT).changed.failed
     desk.emulator.set_faults()
     before = len([call for call in desk.emulator.calls if call.changes and call.action != "AssumeRole"])
     again = close(desk, remediation={"protected_groups": ("*",)})
@@ -100,7 +104,7 @@ def test_what_is_protected_since_the_first_attempt_is_let_be(desk: Desk) -> None
 def test_a_plan_that_this_run_did_not_make_is_refused(desk: Desk, foreign: str) -> None:
     """The folder's plans are finished unasked, so one of another run, cloud or account, or a changed one, is not."""
     desk.emulator.set_faults(Fault(kind=Kind.ERROR_BEFORE, action="RevokeSecurityGroup"))
-    assert close(desk).changed.failed
+    assert close(desk, cloud=IMPATIENT).changed.failed
     desk.emulator.set_faults()
     paths = sorted((desk.folder / "inc" / "plans").iterdir())
     plan = decode(paths[0].read_bytes())

@@ -43,6 +43,7 @@ def test_safe_by_default(terraform: Terraform, example: str) -> None:
     assert problems(terraform.resources(example)) == []
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize("mutation", MUTATIONS, ids=str)
 def test_a_mutation_is_noticed(terraform: Terraform, mutation: Mutation) -> None:
     """Each of these careless edits makes a check fail."""
