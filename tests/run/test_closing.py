@@ -19,7 +19,6 @@ from tests.report.sample import effect
 from tests.rulebook import NOW, group, permission
 from tests.run.conftest import Desk
 
-
 IMPATIENT = {"attempts": 1}
 """[cloud]: what fails is not tried again, so that a fault that lasts need not be waited out."""
 
