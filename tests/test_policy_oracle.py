@@ -208,7 +208,7 @@ def agree(raws: Sequence[Raw]) -> None:
 
 @pytest.mark.parametrize("shard", [0, *(pytest.param(n, marks=pytest.mark.soak) for n in range(1, 4))])
 def test_no_disagreement_on_ten_thousand_groups(shard: int) -> None:
-    """Reach, blame, shadowing and ports are the oracle's, and nothing fails without the blamed: 2,500 groups, 7,500 more in soak."""
+    """Reach, blame, shadowing and ports are the oracle's; nothing fails without the blamed: 2,500 groups a shard."""
 
     @seed(20261101 + shard)
     @settings(max_examples=EXAMPLES, deadline=None, database=None)
