@@ -39,7 +39,7 @@ def failures(failed: Iterable[Outcome], names: Mapping[str, str], all_in: Path) 
             sum(len(alike) for _, alike in left),
             len({account_id for (account_id, _), _ in left}),
         )
-        lines.append(f"and {_many(rules, 'more rule')} in {_many(accounts, 'account')} failed, see {all_in}")
+        lines.append(f"and {many(rules, 'more rule')} in {many(accounts, 'account')} failed, see {all_in}")
     return lines
 
 
@@ -60,7 +60,7 @@ def _extent(alike: Sequence[Outcome]) -> str:
     rules, groups = len(alike), len({(one.region_id, one.security_group_id) for one in alike})
     regions = Counter(one.region_id for one in alike)
     where = next(iter(regions)) if len(regions) == 1 else f"{len(regions)} regions"
-    return f"{_many(rules, 'rule')} in {_many(groups, 'group')} of {where}"
+    return f"{many(rules, 'rule')} in {many(groups, 'group')} of {where}"
 
 
 def _reason(one: Outcome) -> str:
@@ -72,8 +72,9 @@ def _places(alike: Sequence[Outcome]) -> Iterator[str]:
     for one in alike[:_PLACES]:
         yield f"  {one.region_id} {one.security_group_id} {one.rule_id}"
     if len(alike) > _PLACES:
-        yield f"  and {_many(len(alike) - _PLACES, 'more rule')}"
+        yield f"  and {many(len(alike) - _PLACES, 'more rule')}"
 
 
-def _many(count: int, what: str) -> str:
+def many(count: int, what: str) -> str:
+    """Return "1 rule", "3 rules"."""
     return f"{count:,} {what}{'' if count == 1 else 's'}"

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from orchestrator.cli.failures import failures
+from orchestrator.cli.failures import failures, many
 from orchestrator.cli.lines import again, line
 from orchestrator.cli.terminal import Style, document, give, page, say, visible, warn
 
@@ -343,7 +343,7 @@ def signed(done: Signed, path: Path) -> int:
     what = f"the record of run {done.run_id}, {subject.head} entries, the last of {subject.head_at}"
     if done.plan is not None:
         accounts = len({action.account_id for action in done.plan.actions})
-        what = f"the plan of run {done.run_id}: {len(done.plan.actions)} rules in {accounts} accounts"
+        what = f"the plan of run {done.run_id}: {many(len(done.plan.actions), 'rule')} in {many(accounts, 'account')}"
     say(f"signed: {what}")
     say(
         f"of organization {subject.organization}, against {subject.endpoint}; signatures on it now: {done.signatures}"
@@ -495,9 +495,8 @@ def checked(found: CodeChecked, kind: str) -> int:
             render_code(found.view, kind, write)
     for file in found.files:
         against = f", with the groups of {file.against}" if file.against else ""
-        say(
-            f"{file.path}: {file.kind}, {file.rules} rules in {file.groups} groups{against}: {_verdict(file.found)}"
-        )
+        what = f"{many(file.rules, 'rule')} in {many(file.groups, 'group')}"
+        say(f"{file.path}: {file.kind}, {what}{against}: {_verdict(file.found)}")
     return found.exit_code
 
 

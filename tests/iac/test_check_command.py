@@ -23,7 +23,7 @@ def test_a_plan_that_opens_nothing_risky_is_clean(tmp_path: Path) -> None:
     result = check(plan.rule("office", cidr_ip="203.0.113.0/24").write(tmp_path))
     assert result.exit_code == 0
     assert result.stdout == ""
-    assert "2 rules in 1 groups: nothing found" in result.stderr
+    assert "2 rules in 1 group: nothing found" in result.stderr
 
 
 def test_an_unknown_value_makes_it_undetermined_and_is_named(tmp_path: Path) -> None:
