@@ -7,6 +7,16 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from orchestrator.cloud.errors import ApiError, CloudError, NotFound, Unavailable
 from orchestrator.remediate.calls import is_rule_gone
 
+_ABOUT_ALL = (
+    "InvalidOperation.ResourceManagedByCloudProduct",
+    "InvalidSecurityGroupId.",
+    "InvalidRegionId.",
+    "InvalidAction",
+    "UnsupportedHTTPMethod",
+    "VPCDisabled",
+)
+"""How the codes begin that are about the group, the region or the call, whichever rules it holds (ECS error table)."""
+
 Call = Callable[[int], Awaitable[str]]
 """Makes a call, given how often it was answered before; returns its RequestId."""
 
@@ -71,10 +81,12 @@ class Attempts:
 def is_about_the_request(error: CloudError) -> bool:
     """Tell whether the call was refused for what it asks, not for who asks or when: part of it may be taken.
 
-    A rule that is gone is another matter: the group is read again, and shows which. So is a reading that was refused.
+    A rule that is gone is another matter: the group is read again, and shows which. So is a reading that was refused,
+    and a group that takes no call at all.
     """
     is_change = error.action.startswith(("Authorize", "Modify", "Revoke"))
-    return is_change and isinstance(error, (ApiError, NotFound)) and not is_rule_gone(error)
+    is_of_one = not is_rule_gone(error) and not error.code.startswith(_ABOUT_ALL)
+    return is_change and is_of_one and isinstance(error, (ApiError, NotFound))
 
 
 def _halves(

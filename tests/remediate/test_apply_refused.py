@@ -105,6 +105,19 @@ async def test_a_revoke_that_is_refused_spares_its_neighbours(
     assert words(await apply(there, journal, actions)) == {f"sgr-{bad}": "revoked"}
 
 
+@pytest.mark.parametrize(
+    "code", ["InvalidOperation.ResourceManagedByCloudProduct", "InvalidSecurityGroupId.Malformed", "VPCDisabled"]
+)
+async def test_a_group_that_takes_no_call_is_asked_once(there: Cloud, journal: Journal, code: str) -> None:
+    """What is about the whole group would refuse every part of the call, too: it is not divided."""
+    group = there.put(*(rule(n, priority=n) for n in range(1, 17)))
+    there.emulator.refuse_rules(RuleRefusal(code=code, rule={}, action="Revoke*"))
+    ended = await apply(there, journal, planned([group], there.account_id))
+    assert set(words(ended).values()) == {"failed"}
+    assert all(code in one.reason for one in ended)
+    assert there.calls()["RevokeSecurityGroup"] == 1
+
+
 async def test_an_addition_that_is_refused_takes_back_its_actions_others(
     there: Cloud, journal: Journal
 ) -> None:
