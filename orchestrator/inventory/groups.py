@@ -42,8 +42,8 @@ class Observation(msgspec.Struct, frozen=True):
         attribute: the top level of DescribeSecurityGroupAttribute without its rules; empty for a group without any.
         permissions: every rule, of all pages, as the API gave it.
         lists: the prefix and port lists its rules name.
-        sent_at_seconds: when the last page of its rules was asked for, see `Rules`; long ago of a group that counts no
-            rule, for it was not asked for any.
+        sent_at_seconds: when the last page of its rules was asked for, see `Rules`, or, of a look, the oldest of its
+            lists, if that was before; long ago of a group that counts no rule, for it was not asked for any.
     """
 
     group: SecurityGroup
@@ -188,6 +188,7 @@ class RegionReader:
         self._check_counts = check_counts
         self._prefix_lists: dict[str, tuple[str, ...] | Unreadable] = {}
         self._port_lists: dict[str, tuple[str, ...] | Unreadable] = {}
+        self._lists_sent_at = math.inf  # of the oldest of them
         self._one_at_a_time = asyncio.Lock()  # so that two groups that name the same list read it once
 
     async def read(self, listing: Answer) -> Seen:
@@ -218,11 +219,15 @@ class RegionReader:
         """
         self._prefix_lists.clear()
         self._port_lists.clear()
+        self._lists_sent_at = math.inf
         listing, _ = await asyncio.gather(self._listing(group_id), self._lists(naming))
         seen, missing = await self._observed(group_id, listing)
         if missing is not None:
             raise missing
-        return seen
+        return self._as_old_as_its_lists(seen)
+
+    def _as_old_as_its_lists(self, seen: Observation) -> Observation:
+        return msgspec.structs.replace(seen, sent_at_seconds=min(seen.sent_at_seconds, self._lists_sent_at))
 
     async def _observed(self, group_id: str, listing: Answer) -> tuple[Observation, CloudError | None]:
         """Return what was read, and the error if the listing counts more rules than that."""
@@ -330,9 +335,8 @@ class RegionReader:
         more = Lists(
             {**seen.lists.prefix_lists, **lists.prefix_lists}, {**seen.lists.port_lists, **lists.port_lists}
         )
-        return msgspec.structs.replace(
-            seen, lists=more, group=msgspec.structs.replace(seen.group, lists=more)
-        )
+        group = msgspec.structs.replace(seen.group, lists=more)
+        return self._as_old_as_its_lists(msgspec.structs.replace(seen, lists=more, group=group))
 
     async def _listing(self, group_id: str) -> Answer:
         """Return the group's item of DescribeSecurityGroups.
@@ -453,10 +457,14 @@ class RegionReader:
     ) -> tuple[str, ...] | Unreadable:
         """Return the entries of a prefix or port list (neither is paged), or why they cannot be read."""
         listing = Listing(self._session, action, self._region_id, path)
+        sent_at = asyncio.get_running_loop().time()
         try:
-            _, found = await listing.whole({"RegionId": self._region_id, key: list_id})
+            answer, found = await listing.whole({"RegionId": self._region_id, key: list_id})
+            sent_at = _sent_at(answer, sent_at)
         except CloudError as error:
             return Unreadable(reason=f"{action} of {list_id}: {error.code} (RequestId {error.request_id})")
+        finally:
+            self._lists_sent_at = min(self._lists_sent_at, sent_at)
         return tuple(str(entry.get(field, "")) for entry in found)
 
 

@@ -196,9 +196,9 @@ class View:
                 raise Shut(error) from None
             self.unread = error
             raise
-        # Lists are asked for first, and a group that counts no rule is not asked for any: the oldest counts.
-        is_rules_only = seen.permissions and not (seen.lists.prefix_lists or seen.lists.port_lists)
-        self._sent_at = seen.sent_at_seconds if is_rules_only else asked_at
+        self._sent_at = max(
+            asked_at, seen.sent_at_seconds
+        )  # long ago: it counts no rule, and none were asked for
         self._seen = seen
         self._show(Rules(seen.permissions), whole=True)
         ours = frozenset[str]().union(*self.added.values())

@@ -32,6 +32,7 @@ from orchestrator.emulator import (
     Throttle,
     World,
 )
+from orchestrator.emulator.model import PrefixList
 from orchestrator.inventory import RegionReader
 from orchestrator.securitygroup import Placement
 
@@ -187,6 +188,27 @@ def test_a_reading_is_as_old_as_the_attempt_that_was_answered() -> None:
             assert len(sent) == 2
             assert rules.sent_at_seconds == pytest.approx(sent[1])
             assert sent[1] > sent[0]
+
+    run(use())
+
+
+@pytest.mark.parametrize("refused", ["DescribePrefixListAttributes", "DescribeSecurityGroupAttribute"])
+def test_a_look_is_as_old_as_the_oldest_of_lists_and_rules(refused: str) -> None:
+    """What waits before it is sent makes nothing older: neither the list that waits nor the rules that come after."""
+
+    async def use() -> None:
+        async with _desk() as desk:
+            estate = desk.cloud.world.estate(desk.session.account_id, REGION)
+            estate.prefix_lists["pl-1"] = PrefixList("pl-1", "offices", entries=("203.0.113.0/24",))
+            sent: dict[str, float] = {}
+            desk.cloud.before.append(lambda moment: sent.update({moment.action: now() - LATENCY_SECONDS / 2}))
+            desk.cloud.set_faults(Fault(kind=Kind.THROTTLED, action=refused, count=1))
+            began = now()
+            seen = await desk.reader.look(GROUP, [{"SourcePrefixListId": "pl-1"}])
+            assert seen.sent_at_seconds == pytest.approx(sent["DescribePrefixListAttributes"])
+            assert sent["DescribeSecurityGroupAttribute"] > seen.sent_at_seconds + LATENCY_SECONDS / 2
+            waited = seen.sent_at_seconds > began + LATENCY_SECONDS / 2
+            assert waited == (refused == "DescribePrefixListAttributes")
 
     run(use())
 

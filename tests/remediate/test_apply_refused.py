@@ -106,7 +106,8 @@ async def test_a_revoke_that_is_refused_spares_its_neighbours(
 
 
 @pytest.mark.parametrize(
-    "code", ["InvalidOperation.ResourceManagedByCloudProduct", "InvalidSecurityGroupId.Malformed", "VPCDisabled"]
+    "code",
+    ["InvalidOperation.ResourceManagedByCloudProduct", "InvalidSecurityGroupId.Malformed", "VPCDisabled"],
 )
 async def test_a_group_that_takes_no_call_is_asked_once(there: Cloud, journal: Journal, code: str) -> None:
     """What is about the whole group would refuse every part of the call, too: it is not divided."""
