@@ -36,8 +36,9 @@ from orchestrator.journal import Journal, RunHeader
 from orchestrator.journal.store import Lock
 from orchestrator.journal.writer import Writer
 from orchestrator.run import Filters, Progress
+from orchestrator.run.criteria import Criteria
 from orchestrator.run.hub import Hub
-from orchestrator.run.sweep import Judgement, Sweep
+from orchestrator.run.sweep import Sweep
 
 T = TypeVar("T")
 ENDPOINT = "http://127.0.0.1:9"  # never connected to
@@ -279,7 +280,7 @@ async def sweep(hub: Hub, folder: Path, learned: Iterable[Learned] = (), *, expo
         await journal.add_accounts(discovered.accounts, discovered.skipped)
         hub.client.limiter.remember(learned)
         began = loop.time()
-        judgement = Judgement(hub.config.checks, exposure=exposure)
+        judgement = Criteria(hub.config.checks, exposure=exposure)
         await Sweep(hub, journal, judgement, Progress(), datetime.now(UTC)).run()
         return Swept(
             loop.time() - began,

@@ -45,6 +45,7 @@ from orchestrator.run.changing import (
     order_of,
 )
 from orchestrator.run.connection import note
+from orchestrator.run.criteria import criteria_of
 from orchestrator.run.filters import Filters
 from orchestrator.run.folder import Summary, export_outcomes
 from orchestrator.run.guarding import guard_of, refuse_protected
@@ -53,7 +54,7 @@ from orchestrator.run.planning import judge_of, refuse_rolled_back, totals
 from orchestrator.run.preflight import Entrance, refuse_what_cannot_be_undone
 from orchestrator.run.progress import Progress
 from orchestrator.run.refusals import RefusedError
-from orchestrator.run.scanning import judgement_of, now, scan_or_resume
+from orchestrator.run.scanning import now, scan_or_resume
 from orchestrator.run.signing import refuse_older, remember_record
 from orchestrator.run.unseen import tried
 
@@ -166,7 +167,7 @@ class _Closing:
             asked_unless_stopped(self._brake, self._confirm, accounts, None)
         self._hub, self._journal = hub, journal
         self._returned = removed_before(journal.folder.resolve().parent)
-        self._judge = judge_of(judgement_of(journal.header), now())
+        self._judge = judge_of(criteria_of(journal.header), now())
         self._past: set[str] = set()
         for effect in journal.all_effects():  # of earlier passes: the limits are of the run
             self._past.add(effect.job)

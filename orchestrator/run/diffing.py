@@ -31,9 +31,9 @@ from orchestrator.report import (
     render_json,
     render_since,
 )
+from orchestrator.run.criteria import criteria_of
 from orchestrator.run.planning import is_complete
 from orchestrator.run.refusals import UsageError
-from orchestrator.run.scanning import judgement_of
 from orchestrator.run.telling import view
 from orchestrator.run.trend import looked_for
 from orchestrator.run.unseen import unseen
@@ -182,7 +182,7 @@ class _Checks:
 
 
 def _looked_for(reader: Reader) -> dict[str, Check]:
-    return looked_for(judgement_of(reader.header).checks)
+    return looked_for(criteria_of(reader.header).checks)
 
 
 # --- what they looked at
@@ -195,7 +195,7 @@ class _Seen:
         self._reader, self._name = reader, name
         self._states = {one.account.account_id: one.state for one in reader.accounts()}
         self._skipped = {one.account_id: one.reason for one in reader.skipped()}
-        self._regions = judgement_of(reader.header).regions
+        self._regions = criteria_of(reader.header).regions
         self._unread: dict[tuple[str, str, str], str] = {
             (one.account_id, one.region_id or "", one.security_group_id or ""): f"{one.code}: {one.message}"
             for one in reader.unreachables()
@@ -234,7 +234,7 @@ class _Seen:
 
 def _scope(earlier: Reader, later: Reader) -> Iterator[str]:
     """Yield what the old run was asked to look at and the new one was not."""
-    old, new = judgement_of(earlier.header).regions, judgement_of(later.header).regions
+    old, new = criteria_of(earlier.header).regions, criteria_of(later.header).regions
     if new and not set(old or ("every region",)) <= set(new):
         yield f"the new run looked at {', '.join(new)} only, the old one at {', '.join(old) or 'every region'}"
     now = {one.account.account_id for one in later.accounts()}

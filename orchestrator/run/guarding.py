@@ -11,10 +11,11 @@ from orchestrator.exposure import listener_rules
 from orchestrator.journal import Journal, Reader
 from orchestrator.plan import Action, Place, protection, prove
 from orchestrator.remediate import Guard, Settings
+from orchestrator.run.criteria import criteria_of
 from orchestrator.run.hub import placement
 from orchestrator.run.planning import judge_of
 from orchestrator.run.refusals import RefusedError
-from orchestrator.run.scanning import judgement_of, now
+from orchestrator.run.scanning import now
 from orchestrator.securitygroup import NOT_BALANCED, Balancing
 
 
@@ -44,8 +45,8 @@ def refuse_unjustified(actions: Iterable[Action], settings: Settings, reader: Re
     Raises:
         RefusedError: names the first such rule, and what its change would do.
     """
-    judgement = judgement_of(reader.header)
-    judge = judge_of(judgement, datetime.fromisoformat(reader.header.created_at))
+    criteria = criteria_of(reader.header)
+    judge = judge_of(criteria, datetime.fromisoformat(reader.header.created_at))
     by_place: dict[Place, list[Action]] = {}
     for action in actions:
         by_place.setdefault(action.place, []).append(action)
@@ -75,7 +76,7 @@ def guard_of(journal: Journal, config: Config, account: Account) -> Guard:
         return NOT_BALANCED if seen is None else seen.balancing
 
     return Guard(
-        checks=judgement_of(journal.header).checks,
+        checks=criteria_of(journal.header).checks,
         now=now,
         exemptions=config.exemptions,
         placement=placement(account),

@@ -13,9 +13,10 @@ from orchestrator.iac import Decided, Judgement, Patched, patch_code, patch_terr
 from orchestrator.journal import Reader
 from orchestrator.plan import Judge, decide
 from orchestrator.policy import Finding
+from orchestrator.run.criteria import criteria_of
 from orchestrator.run.planning import acting, judge_of, remediation_of
 from orchestrator.run.refusals import UsageError
-from orchestrator.run.scanning import judgement_of, now
+from orchestrator.run.scanning import now
 
 FOLDER = "patch"
 """Where in the run folder the patches are written."""
@@ -62,7 +63,7 @@ def patch(
             "name what manages the groups: --state FILE of Terraform, or --code FOLDER of Terraform or ROS code"
         )
     with Reader(folder) as reader:
-        wanted = acting(judgement_of(reader.header), actions)
+        wanted = acting(criteria_of(reader.header), actions)
         judge = judge_of(wanted, now())
         judgement = Judgement(judge, wanted.checks)
         decided = list(_decided(reader, config, judge))

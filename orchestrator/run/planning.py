@@ -23,12 +23,12 @@ from orchestrator.plan import (
 from orchestrator.policy import Check, Explanation, Finding, evaluate, explain
 from orchestrator.remediate import Settings, removed_before
 from orchestrator.run.connection import Connection, connection_of
+from orchestrator.run.criteria import Criteria, criteria_of
 from orchestrator.run.folder import PLAN
 from orchestrator.run.refusals import RefusedError, UsageError
 from orchestrator.run.reviewing import known_of
-from orchestrator.run.scanning import judgement_of, now
+from orchestrator.run.scanning import now
 from orchestrator.run.signing import read_private_key, signed_by
-from orchestrator.run.sweep import Judgement
 from orchestrator.run.unseen import unseen
 from orchestrator.securitygroup import SecurityGroup
 
@@ -69,7 +69,7 @@ def plan(
     pems = [read_private_key(key) for key in keys]
     with Reader(folder) as reader, Lock(folder):
         _refuse_begun(reader)
-        judge = judge_of(acting(judgement_of(reader.header), actions), now())
+        judge = judge_of(acting(criteria_of(reader.header), actions), now())
         made = make_plan(
             _judged_anew(reader, judge) if actions else _groups(reader),
             judge=judge,
@@ -166,9 +166,9 @@ def _judged_anew(
         yield group, judge(group)
 
 
-def acting(judgement: Judgement, actions: Sequence[str]) -> Judgement:
-    """Return the judgement with the actions of its checks replaced."""
-    checks = {check.id: check for check in judgement.checks}
+def acting(criteria: Criteria, actions: Sequence[str]) -> Criteria:
+    """Return the criteria with the actions of its checks replaced."""
+    checks = {check.id: check for check in criteria.checks}
     for text in actions:
         check_id, equals, action = text.rpartition("=")
         wanted = [check_id] if equals else list(checks)
@@ -178,15 +178,15 @@ def acting(judgement: Judgement, actions: Sequence[str]) -> Judgement:
             )
         for one in wanted:
             checks[one] = msgspec.convert({**msgspec.to_builtins(checks[one]), "action": action}, Check)
-    return msgspec.structs.replace(judgement, checks=tuple(checks.values()))
+    return msgspec.structs.replace(criteria, checks=tuple(checks.values()))
 
 
 _ACTIONS = ("revoke", "split", "narrow", "block", "report")
 
 
-def judge_of(judgement: Judgement, at: datetime) -> partial[tuple[Finding, ...]]:
+def judge_of(criteria: Criteria, at: datetime) -> partial[tuple[Finding, ...]]:
     """Return the judgement of a run as a function of a group alone."""
-    return partial(evaluate, checks=judgement.checks, now=at, exemptions=judgement.exemptions)
+    return partial(evaluate, checks=criteria.checks, now=at, exemptions=criteria.exemptions)
 
 
 def remediation_of(reader: Reader, config: Config | None) -> Settings:
@@ -225,10 +225,10 @@ def explain_rule(folder: Path, rule_id: str) -> Explanation:
             raise UsageError(
                 f"no finding of this run is about rule {rule_id!r}: it passed, is not in scope, or is misspelled"
             )
-        judgement = judgement_of(reader.header)
+        criteria = criteria_of(reader.header)
         kept = reader.findings_of_rule(rule_id, Finding)
     at = datetime.fromisoformat(reader.header.created_at)
-    found = explain([seen.group()], rule_id, judgement.checks, at, judgement.exemptions)
+    found = explain([seen.group()], rule_id, criteria.checks, at, criteria.exemptions)
     if found is None:
         raise UsageError(f"the group of rule {rule_id!r} does not hold it")
     return msgspec.structs.replace(

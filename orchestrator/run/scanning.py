@@ -34,13 +34,14 @@ from orchestrator.journal import (
 from orchestrator.policy import Finding, review
 from orchestrator.run.agreement import Agreement, Sample
 from orchestrator.run.connection import keep
+from orchestrator.run.criteria import Criteria, criteria_of
 from orchestrator.run.cross_check import SecondWitness, second_witness
 from orchestrator.run.filters import Filters
 from orchestrator.run.folder import Summary, count_calls, export, summarize
 from orchestrator.run.hub import Hub, opened
 from orchestrator.run.progress import Progress
 from orchestrator.run.refusals import RefusedError, UsageError
-from orchestrator.run.sweep import Judgement, Remedy, Sweep
+from orchestrator.run.sweep import Remedy, Sweep
 from orchestrator.run.telling import write_report
 from orchestrator.run.unseen import acceptance, review_accepted
 
@@ -137,7 +138,7 @@ async def scan(
         HubCredentialsError: the hub's credentials ended in the middle; the run can be resumed.
     """
     _refuse_existing(out)
-    judgement = Judgement(
+    criteria = Criteria(
         filters.checks(config),
         config.exemptions,
         filters.wanted_regions(config),
@@ -149,7 +150,7 @@ async def scan(
     run_id = run_id or new_run_id(started)
     async with opened(config, run_id, progress) as hub:
         discovered = await hub.discover(filters)
-        await _refuse_unknown_regions(hub, judgement.regions, discovered.accounts)
+        await _refuse_unknown_regions(hub, criteria.regions, discovered.accounts)
         header = RunHeader(
             run_id=run_id,
             created_at=started.isoformat(),
@@ -158,15 +159,15 @@ async def scan(
             endpoint=config.cloud.identity,
             settings={
                 "asked": msgspec.to_builtins(filters),
-                "judgement": msgspec.to_builtins(judgement),
+                "judgement": msgspec.to_builtins(criteria),
                 "remediation": msgspec.to_builtins(config.remediation),
             },
             incident=incident,
         )
-        with _earlier(changed_since, judgement, header) as earlier:
+        with _earlier(changed_since, criteria, header) as earlier:
             async with Journal.create(out, header) as journal:
                 await journal.add_accounts(discovered.accounts, discovered.skipped)
-                return await _sweep(hub, journal, judgement, progress, remedy, earlier)
+                return await _sweep(hub, journal, criteria, progress, remedy, earlier)
 
 
 async def _refuse_unknown_regions(hub: Hub, wanted: Sequence[str], accounts: Sequence[Account]) -> None:
@@ -191,7 +192,7 @@ async def _refuse_unknown_regions(hub: Hub, wanted: Sequence[str], accounts: Seq
 
 
 @contextmanager
-def _earlier(folder: Path | None, judgement: Judgement, header: RunHeader) -> Iterator[Reader | None]:
+def _earlier(folder: Path | None, criteria: Criteria, header: RunHeader) -> Iterator[Reader | None]:
     """Open the run to take unchanged groups from.
 
     Raises:
@@ -204,7 +205,7 @@ def _earlier(folder: Path | None, judgement: Judgement, header: RunHeader) -> It
         theirs = reader.header
         if (theirs.endpoint, theirs.hub_account_id) != (header.endpoint, header.hub_account_id):
             raise RefusedError(f"{folder} is a run against another cloud or from another hub")
-        if judgement_of(theirs).checks != judgement.checks:
+        if criteria_of(theirs).checks != criteria.checks:
             raise RefusedError(f"{folder} looked for other checks: what it found clean is not known to be")
         yield reader
 
@@ -235,7 +236,7 @@ async def scan_or_resume(
             refuse_other_cloud(journal.header, config, hub)
             discovered = await hub.discover(filters)
             await journal.add_accounts(discovered.accounts, discovered.skipped)
-            return await _sweep(hub, journal, judgement_of(journal.header), progress, remedy)
+            return await _sweep(hub, journal, criteria_of(journal.header), progress, remedy)
     return await scan(config, filters, out, progress, remedy, incident)
 
 
@@ -251,7 +252,7 @@ async def resume(config: Config, folder: Path, progress: Progress) -> Summary:
         opened(config, journal.header.run_id, progress) as hub,
     ):
         refuse_other_cloud(journal.header, config, hub)
-        return await _sweep(hub, journal, judgement_of(journal.header), progress)
+        return await _sweep(hub, journal, criteria_of(journal.header), progress)
 
 
 def refuse_other_cloud(header: RunHeader, config: Config, hub: Hub) -> None:
@@ -269,15 +270,10 @@ def refuse_other_cloud(header: RunHeader, config: Config, hub: Hub) -> None:
         )
 
 
-def judgement_of(header: RunHeader) -> Judgement:
-    """Return what the run looked for."""
-    return msgspec.convert(header.settings["judgement"], Judgement)
-
-
 async def _sweep(
     hub: Hub,
     journal: Journal,
-    judgement: Judgement,
+    criteria: Criteria,
     progress: Progress,
     remedy: Remedy | None = None,
     earlier: Reader | None = None,
@@ -291,9 +287,9 @@ async def _sweep(
     began = time.monotonic()
     hub.client.limiter.remember(learned_rates(journal))
     try:
-        await Sweep(hub, journal, judgement, progress, now(), remedy, earlier, first).run()
+        await Sweep(hub, journal, criteria, progress, now(), remedy, earlier, first).run()
     finally:
-        await _remember(hub, journal, judgement, time.monotonic() - began)
+        await _remember(hub, journal, criteria, time.monotonic() - began)
         summary = conclude(journal, hub.config.accepted_unreachable)
         await journal.set_fact("complete", summary.complete)
     return summary
@@ -307,7 +303,7 @@ async def _next_pass(journal: Journal) -> frozenset[str]:
     return frozenset(unfinished)
 
 
-async def _remember(hub: Hub, journal: Journal, judgement: Judgement, seconds: float) -> None:
+async def _remember(hub: Hub, journal: Journal, criteria: Criteria, seconds: float) -> None:
     """Keep what the run knows beside what it found."""
     earlier = journal.fact("scan") or {}
     api = count_calls(hub.client.stats, earlier.get("api"))
@@ -315,7 +311,7 @@ async def _remember(hub: Hub, journal: Journal, judgement: Judgement, seconds: f
     await journal.set_fact("learned", hub.client.limiter.learned())
     used = Counter(finding.exemption for finding in journal.findings(Finding) if finding.exemption)
     accepted = hub.config.accepted_unreachable
-    notes = [note.text for note in review(judgement.exemptions, used, now())]
+    notes = [note.text for note in review(criteria.exemptions, used, now())]
     notes += review_accepted(journal, accepted, now().date())
     await journal.set_fact("exemption_notes", notes)
     await journal.set_fact("accepted_unreachable", accepted)

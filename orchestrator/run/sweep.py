@@ -20,25 +20,13 @@ from orchestrator.cloud.errors import CloudError
 from orchestrator.inventory import Balancers, InPart, InRegion, Observation, RegionReader, Seen, Sought
 from orchestrator.journal import Claim, JobState, Journal, Observed, Reader, listing_digest
 from orchestrator.plan import protection
-from orchestrator.policy import Check, Exemption, Finding, Owners, evaluate, owner_of
+from orchestrator.policy import Finding, evaluate, owner_of
 from orchestrator.run.attached import Attached, may_guard
+from orchestrator.run.criteria import Criteria
 from orchestrator.run.cross_check import CrossCheck, mismatch
 from orchestrator.run.hub import Hub, placement
 from orchestrator.run.progress import Progress
 from orchestrator.securitygroup import SecurityGroup
-
-
-class Judgement(msgspec.Struct, frozen=True):
-    """What is looked for in this run: kept in its header, so that plan and explain judge as the scan did."""
-
-    checks: tuple[Check, ...]
-    exemptions: tuple[Exemption, ...] = ()
-    regions: tuple[str, ...] = ()
-    exposure: bool = True
-    balancers: bool = False
-    """Ask for load balancers everywhere, not only where a group fails."""
-    owners: Owners = Owners()
-    """Where owners are looked for."""
 
 
 class Remedy(Protocol):
@@ -68,7 +56,7 @@ class Sweep:
         self,
         hub: Hub,
         journal: Journal,
-        judgement: Judgement,
+        criteria: Criteria,
         progress: Progress,
         now: datetime,
         remedy: Remedy | None = None,
@@ -77,7 +65,7 @@ class Sweep:
     ) -> None:
         self.hub = hub
         self.journal = journal
-        self.judgement = judgement
+        self.criteria = criteria
         self.progress = progress
         self.now = now
         self.earlier = earlier
@@ -90,7 +78,7 @@ class Sweep:
         self._witness = CrossCheck(
             hub.resource_center(),
             journal,
-            judgement.regions,
+            criteria.regions,
             is_directory=hub.config.organization.source != "static",
         )
         # Tells whether another witness names a load balancer in an account and region.
@@ -252,7 +240,7 @@ class _AccountSweep:
     async def _regions(self) -> tuple[str, ...]:
         """Return the account's regions that are asked for; one that it does not have is unreachable there."""
         found = await inventory.regions(self._session)
-        wanted = self._sweep.judgement.regions
+        wanted = self._sweep.criteria.regions
         for region_id in sorted(set(wanted) - set(found)):
             await self._unreachable(
                 Unreachable(
@@ -273,7 +261,7 @@ class _AccountSweep:
         region = _Region(region_id, reader, found)
         if not is_listed:
             region.counts["regions_not_listed"] = 1
-        if self._sweep.judgement.balancers or self._sweep.has_balancers(self._account.account_id, region_id):
+        if self._sweep.criteria.balancers or self._sweep.has_balancers(self._account.account_id, region_id):
             await self._ask_balancers(region)
         async with asyncio.TaskGroup() as tasks:
             failure = await self._list(tasks, region, region_id)
@@ -283,7 +271,7 @@ class _AccountSweep:
         if region.balancers is None and region.failing:
             await self._ask_balancers(region)
             await self._judge_balanced(region)
-        if self._sweep.judgement.exposure and region.failing:
+        if self._sweep.criteria.exposure and region.failing:
             await self._weigh(region, region_id)
         self._progress.regions += 1
         await self._journal.region_done(self._claim, region_id, region.counts)
@@ -404,20 +392,20 @@ class _AccountSweep:
         self._progress.findings += len(findings)
 
     async def _weigh(self, region: _Region, region_id: str) -> None:
-        judgement = self._sweep.judgement
-        interfaces = await inventory.interfaces(self._session, region_id, judgement.owners.tags)
-        judge = (judgement.checks, self._sweep.now, judgement.exemptions)
+        criteria = self._sweep.criteria
+        interfaces = await inventory.interfaces(self._session, region_id, criteria.owners.tags)
+        judge = (criteria.checks, self._sweep.now, criteria.exemptions)
         attached = Attached(
-            self._journal, self._claim, region_id, interfaces, region.guards, judge, judgement.owners
+            self._journal, self._claim, region_id, interfaces, region.guards, judge, criteria.owners
         )
         await attached.weigh(region.failing)
 
     def _judge(self, group: SecurityGroup) -> tuple[Finding, ...]:
-        judgement = self._sweep.judgement
-        found = evaluate(group, judgement.checks, self._sweep.now, judgement.exemptions)
+        criteria = self._sweep.criteria
+        found = evaluate(group, criteria.checks, self._sweep.now, criteria.exemptions)
         if not found:
             return found
-        why, owner = protection(group, self._sweep.hub.config.remediation), owner_of(judgement.owners, group)
+        why, owner = protection(group, self._sweep.hub.config.remediation), owner_of(criteria.owners, group)
         own = {"protection": why, "owner": owner.name, "owner_from": owner.taken_from}
         return tuple([msgspec.structs.replace(one, **own) for one in found])
 

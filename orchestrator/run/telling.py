@@ -16,8 +16,9 @@ from accounts import AcceptedUnreachable
 from orchestrator.files import make_folder, replaced
 from orchestrator.journal import Changes, Reader, Untrusted, check_trust, read_trusted
 from orchestrator.plan import Plan
-from orchestrator.policy import Check, Exemption, Finding
+from orchestrator.policy import Finding
 from orchestrator.report import MOST_ROWS, PAGES, RunView, render, render_pages
+from orchestrator.run.criteria import criteria_of
 from orchestrator.run.folder import NO_CALLS, PLAN, REPORT, Summary, summarize
 from orchestrator.run.narrowing import WHOLE, Part, narrowed
 from orchestrator.run.refusals import UsageError
@@ -40,6 +41,7 @@ def view(folder: Path, summary: Summary | None = None) -> RunView:
         UsageError: its plan is damaged.
     """
     with Reader(folder) as reader:
+        criteria = criteria_of(reader.header)
         return RunView(
             summary=msgspec.to_builtins(summary or _summary(reader)),
             created_at=reader.header.created_at,
@@ -48,12 +50,10 @@ def view(folder: Path, summary: Summary | None = None) -> RunView:
             effects=reader.all_effects,
             accounts=reader.accounts,
             plan=_plan(folder / PLAN),
-            checks=msgspec.convert(reader.header.settings["judgement"]["checks"], tuple[Check, ...]),
+            checks=criteria.checks,
             skipped_accounts=tuple(reader.skipped()),
             exemption_notes=tuple(reader.fact("exemption_notes") or ()),
-            exemptions=msgspec.convert(
-                reader.header.settings["judgement"].get("exemptions", ()), tuple[Exemption, ...]
-            ),
+            exemptions=criteria.exemptions,
             record=record(folder),
             earlier=earlier_runs(reader),
             folder=shlex.quote(folder.resolve().name),

@@ -13,6 +13,7 @@ import msgspec
 from orchestrator.journal import JournalError, Reader, RunHeader, read_trusted, runs_in
 from orchestrator.policy import Check
 from orchestrator.report import Point, open_of
+from orchestrator.run.criteria import criteria_of
 
 MOST_SHOWN = 11
 """Runs beside this one that a report shows: a dozen bars can be told apart on a telephone."""
@@ -68,21 +69,17 @@ def _point(folder: Path, now: RunHeader) -> Point | None:
 def _unlike(then: RunHeader, now: RunHeader) -> str:
     """Say why the numbers of two runs are of different things; "" if they are of the same."""
     reasons = []
-    if looked_for(_checks(then)) != looked_for(_checks(now)):
+    if looked_for(criteria_of(then).checks) != looked_for(criteria_of(now).checks):
         reasons.append("other checks")
     if _looked_at(then) != _looked_at(now):
         reasons.append("other accounts or regions")
     return " and ".join(reasons)
 
 
-def _checks(header: RunHeader) -> tuple[Check, ...]:
-    return msgspec.convert(header.settings["judgement"]["checks"], tuple[Check, ...])
-
-
 def _looked_at(header: RunHeader) -> tuple[Any, ...]:
     asked = header.settings.get("asked", {})
     narrowed = [list(asked.get(key) or ()) for key in _NARROWS]
-    return (narrowed, list(header.settings["judgement"].get("regions") or ()))
+    return (narrowed, list(criteria_of(header).regions))
 
 
 def looked_for(checks: Iterable[Check]) -> dict[str, Check]:

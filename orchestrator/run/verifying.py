@@ -22,11 +22,12 @@ from orchestrator.journal import Changes, LedgerChecked, Reader, check_ledger, i
 from orchestrator.plan import Place
 from orchestrator.policy import Finding, Status
 from orchestrator.remediate import Difference, Rules, Target, differences, expectations
+from orchestrator.run.criteria import criteria_of
 from orchestrator.run.hub import Hub, opened
 from orchestrator.run.planning import is_complete, judge_of
 from orchestrator.run.progress import Progress
 from orchestrator.run.refusals import UsageError
-from orchestrator.run.scanning import judgement_of, now, refuse_other_cloud
+from orchestrator.run.scanning import now, refuse_other_cloud
 from orchestrator.run.signing import standing
 from orchestrator.run.unseen import acceptance
 from orchestrator.securitygroup import NOT_BALANCED, SecurityGroup
@@ -131,7 +132,7 @@ class _Verification:
         self._hub = hub
         self._reader = reader
         self._progress = progress
-        self._judge = judge_of(judgement_of(reader.header), now())
+        self._judge = judge_of(criteria_of(reader.header), now())
         self._places = asyncio.Semaphore(2 * hub.config.cloud.limits.max_in_flight)
         self._differences: list[Difference] = []
         self._open: list[Finding] = []

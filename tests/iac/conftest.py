@@ -19,7 +19,7 @@ from orchestrator.emulator import World
 from orchestrator.emulator.model import Group, Rule
 from orchestrator.journal import Journal, Observed, RunHeader
 from orchestrator.policy import evaluate
-from orchestrator.run.sweep import Judgement
+from orchestrator.run.criteria import Criteria
 from orchestrator.securitygroup import Placement
 from tests.run.conftest import Desk, MakeDesk, desk_at
 from tests.terraform.cloud import Setting
@@ -143,13 +143,13 @@ def scanned(tmp_path: Path) -> MakeScan:
 
     def make(*groups: Group, config: Path | None = None) -> Path:
         checks = defaults().checks if config is None else load(config, {}).checks
-        asyncio.run(_recorded(tmp_path / "run", groups, Judgement(checks)))
+        asyncio.run(_recorded(tmp_path / "run", groups, Criteria(checks)))
         return tmp_path / "run"
 
     return make
 
 
-async def _recorded(folder: Path, groups: Sequence[Group], judgement: Judgement) -> None:
+async def _recorded(folder: Path, groups: Sequence[Group], judgement: Criteria) -> None:
     header = RunHeader(
         run_id="run-1",
         created_at="2026-11-01T00:00:00+00:00",

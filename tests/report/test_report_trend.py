@@ -11,7 +11,7 @@ from orchestrator.journal import Journal, Reader, RunHeader
 from orchestrator.policy import default_checks
 from orchestrator.report import Point
 from orchestrator.report.trend import bars
-from orchestrator.run.sweep import Judgement
+from orchestrator.run.criteria import Criteria
 from orchestrator.run.trend import MOST_SHOWN, earlier_runs
 from tests.report.sample import summary, view
 from tests.report.test_report_html import HOSTILE, page, shown
@@ -37,7 +37,7 @@ def point(day: int, **changes: Any) -> Point:
 
 async def run_in(parent: Path, day: int, *, asked: Any = None, checks: Any = None, **changes: Any) -> Path:
     """A run folder with header and summary, as a scan leaves them."""
-    judgement = msgspec.to_builtins(Judgement(checks or default_checks()))
+    judgement = msgspec.to_builtins(Criteria(checks or default_checks()))
     header = RunHeader(
         run_id=f"run-{day:02}",
         created_at=f"2026-03-{day:02}T08:00:00+00:00",
