@@ -14,10 +14,10 @@ demo: $(READY)
 	@$(BIN)/sgsweep demo $(ARGS)
 
 test: $(READY_DEV)
-	$(BIN)/python -m pytest -n 2 $(ARGS)
+	$(BIN)/python -m pytest -n 2 --dist worksteal $(ARGS)
 
 soak: $(READY_DEV)
-	$(BIN)/python -m pytest -n 2 -m soak --timeout 900 $(ARGS)
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m soak --timeout 900 $(ARGS)
 
 # Mutants of the rooms that judge, plan and change: the tests must kill 95 % of those of securitygroup, exposure and
 # policy, 90 % of those of plan and remediate. An hour on two cores; name files in ARGS for a part of it, or take a random

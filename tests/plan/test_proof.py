@@ -276,16 +276,23 @@ def check_attack(cloud: Cloud, checks: tuple[Check, ...], actions: tuple[Action,
     found = prove(there, actions, judge_of(*checks), Settings())
     made = tuple(one for one in actions if one.rule_id not in found.refused)
     packets = cloud.interesting((22, 53, 6379))
-    before, failing = cloud.passing(packets), failing_checks(cloud, checks)
-    # what a check narrows to is no right to stay open: all that fails it may close
-    closing = tuple(replace(one, action="revoke") if one.action == "narrow" else one for one in checks)
+    before = cloud.passing(packets)
+    # What a check narrows to is no right to stay open: all that fails it may close. What is only reported on may where
+    # a rule fails nothing else that its change is for: `plan --action` says so, and a plan does not say who said it.
+    acting = tuple(one for one in checks if one.action != "report")
+    closing = tuple(replace(one, action="revoke") for one in checks)
+    to_act_on = failing_checks(cloud, acting)
+    failing = {
+        one.rule_id: to_act_on.get(one.rule_id, set()) & set(one.check_ids)
+        or failing_checks(cloud, closing).get(one.rule_id, set())
+        for one in made
+    }
     by_id = {rule["SecurityGroupRuleId"]: rule for rule in cloud.rules}
     may_close = sum(
         1 << at
         for at, packet in enumerate(packets)
         if any(
-            cloud.matches(by_id[one.rule_id], packet)
-            and is_risky(packet, one, closing, failing.get(one.rule_id, set()))
+            cloud.matches(by_id[one.rule_id], packet) and is_risky(packet, one, closing, failing[one.rule_id])
             for one in made
         )
     )
