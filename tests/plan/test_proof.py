@@ -259,7 +259,7 @@ def test_whatever_is_edited_in_a_long_campaign() -> None:
     """The same, many more times."""
     tried: Counter[str] = Counter()
 
-    @settings(max_examples=6000, deadline=None, suppress_health_check=list(HealthCheck), database=None)
+    @settings(max_examples=3000, deadline=None, suppress_health_check=list(HealthCheck), database=None)
     @given(attacks())
     def campaign(attack: tuple[Cloud, tuple[Check, ...], tuple[Action, ...]]) -> None:
         tried.update(check_attack(*attack))
