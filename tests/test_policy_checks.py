@@ -222,6 +222,8 @@ def test_the_packs_that_are_shipped() -> None:
         "databases",
         "admin-ports",
         "internal-lateral",
+        "cloud-config-security-groups",
+        "cloud-firewall-security-groups",
         "all",
     }
     everything = {check.id: check for checks in found.values() for check in checks}
