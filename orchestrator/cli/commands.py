@@ -646,6 +646,63 @@ def diff(
     raise typer.Exit(code)
 
 
+@app.command()
+def compare(
+    folder: RunFolder,
+    files: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="FILE",
+            help="What ListConfigRuleEvaluationResults or its aggregate answered, as JSON: a page or all, in one file "
+            "or several.",
+            show_default=False,
+        ),
+    ],
+    rule: Annotated[
+        list[str],
+        typer.Option(
+            "--rule",
+            metavar="NAME=IDENTIFIER",
+            help="Which managed rule a rule is, by its name or id, where its name does not tell; repeatable.",
+        ),
+    ] = [],
+    risky_port: Annotated[
+        list[int],
+        typer.Option(
+            "--risky-port",
+            metavar="PORT",
+            min=1,
+            max=65535,
+            help="A port that their rule about risky ports was set up with; repeatable. Default: 22 and 3389.",
+        ),
+    ] = [],
+    allowed_port: Annotated[
+        list[int],
+        typer.Option(
+            "--allowed-port",
+            metavar="PORT",
+            min=1,
+            max=65535,
+            help="A port that their rule about allowed ports was set up with; repeatable. Default: 80 and 443.",
+        ),
+    ] = [],
+    as_json: AsJson = False,
+    config: ConfigFile = None,  # noqa: ARG001 (every subcommand takes it)
+) -> None:
+    """Hold a run against Cloud Config's own results, and explain each difference. It never asks the cloud."""
+    from orchestrator import run
+    from orchestrator.cli import comparing
+    from orchestrator.report import render_comparison
+
+    given = comparing.names(rule), comparing.parameters(risky_port, allowed_port)
+    found = run.compare(folder, files, *given)
+    if not as_json:
+        raise typer.Exit(comparing.text(found))
+    with document() as write:
+        render_comparison(found, write)
+    raise typer.Exit(found.exit_code)
+
+
 app.command()(demo)
 app.command()(emulate)
 app.command()(init)

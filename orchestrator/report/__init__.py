@@ -9,6 +9,18 @@ from typing import TextIO
 from orchestrator.report import as_csv, as_html, as_json, as_ocsf, as_sarif
 from orchestrator.report.as_code import CODE_FORMATS, CodeView, code_lines, render_code
 from orchestrator.report.as_html import MOST_ROWS, PAGES, OwnerLine, render_owners, render_pages, render_since
+from orchestrator.report.comparison import (
+    COMPLIANCES,
+    Difference,
+    Known,
+    Result,
+    Subject,
+    Tried,
+    difference,
+    only_ours,
+    render_comparison,
+    worst,
+)
 from orchestrator.report.diff import (
     BECAME,
     WORSE,
@@ -32,6 +44,14 @@ from orchestrator.report.headline import (
     of_part,
     total,
 )
+from orchestrator.report.managed_rules import (
+    MANAGED_RULES,
+    Documented,
+    ManagedRule,
+    Parameters,
+    documented,
+    managed_rule,
+)
 from orchestrator.report.record import Record
 from orchestrator.report.trend import Point, open_of
 from orchestrator.report.view import (
@@ -41,8 +61,10 @@ from orchestrator.report.view import (
     Emit,
     ReportError,
     RunView,
+    Standing,
     level,
     owner_name,
+    standing,
 )
 
 _RENDERERS = {
@@ -59,8 +81,10 @@ FORMATS = tuple(_RENDERERS)
 __all__ = [
     "BECAME",
     "CODE_FORMATS",
+    "COMPLIANCES",
     "COUNT_MISMATCH",
     "FORMATS",
+    "MANAGED_RULES",
     "MOST_ROWS",
     "NOT_BEGUN",
     "NOT_FINISHED",
@@ -70,34 +94,50 @@ __all__ = [
     "CodeView",
     "Coverage",
     "Diff",
+    "Difference",
+    "Documented",
     "Entry",
     "Gathered",
     "Headline",
+    "Known",
+    "ManagedRule",
     "OwnerLine",
+    "Parameters",
     "Point",
     "Record",
     "ReportError",
+    "Result",
     "Run",
     "RunView",
     "Sides",
+    "Standing",
     "Standings",
+    "Subject",
     "Tally",
+    "Tried",
     "code_lines",
     "count",
+    "difference",
+    "documented",
     "entries",
     "headline",
     "level",
+    "managed_rule",
     "number",
     "of_part",
+    "only_ours",
     "open_of",
     "owner_name",
     "render",
     "render_code",
+    "render_comparison",
     "render_json",
     "render_owners",
     "render_pages",
     "render_since",
+    "standing",
     "total",
+    "worst",
 ]
 
 

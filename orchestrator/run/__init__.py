@@ -8,6 +8,7 @@ from orchestrator.run.agreement import Agreement
 from orchestrator.run.changing import Approval, Changed, apply, brake_of, rollback
 from orchestrator.run.checking import CodeChecked, check
 from orchestrator.run.closing import Closed, close
+from orchestrator.run.comparing import compare
 from orchestrator.run.connection import Connection
 from orchestrator.run.cross_check import SecondWitness
 from orchestrator.run.diffing import diff_html, diff_json, differing
@@ -75,6 +76,7 @@ __all__ = [
     "check",
     "close",
     "close_notice",
+    "compare",
     "dated_folder",
     "describe_plan",
     "describe_plan_identity",

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from functools import lru_cache
 from pathlib import Path
 
 import msgspec
@@ -14,7 +13,6 @@ from accounts import Unreachable
 from orchestrator.journal import (
     Changes,
     Effect,
-    JobState,
     JournalError,
     Reader,
     runs_in,
@@ -34,6 +32,7 @@ from orchestrator.report import (
 from orchestrator.run.criteria import criteria_of
 from orchestrator.run.planning import is_complete
 from orchestrator.run.refusals import UsageError
+from orchestrator.run.sight import Sight
 from orchestrator.run.telling import view
 from orchestrator.run.trend import looked_for
 from orchestrator.run.unseen import unseen
@@ -50,7 +49,7 @@ def differing(old: Path, new: Path) -> Iterator[Diff]:
     with Reader(old) as earlier, Reader(new) as later:
         _refuse_unlike(earlier, later)
         checks = _Checks(earlier, later)
-        seen_before, seen_now = _Seen(earlier, "the old run"), _Seen(later, "the new run")
+        seen_before, seen_now = Sight(earlier, "the old run"), Sight(later, "the new run")
         sides = Sides(
             old=lambda: earlier.findings(Finding),
             new=lambda: later.findings(Finding),
@@ -58,8 +57,10 @@ def differing(old: Path, new: Path) -> Iterator[Diff]:
             made=Changes(one for one in _effects_between(earlier, later) if not one.undoes),
             after=Changes(later.all_effects()),
             gone=lambda finding: later.group_seen(*_group(finding)) is None,
-            missed=lambda finding: checks.not_looked_for(finding) or seen_now.not_seen(finding),
-            unseen_before=lambda finding: checks.not_known_before(finding) or seen_before.not_seen(finding),
+            missed=lambda finding: checks.not_looked_for(finding) or seen_now.not_seen(_group(finding)),
+            unseen_before=lambda finding: (
+                checks.not_known_before(finding) or seen_before.not_seen(_group(finding))
+            ),
             had_returned=_removed(later),
         )
         yield Diff(
@@ -186,50 +187,6 @@ def _looked_for(reader: Reader) -> dict[str, Check]:
 
 
 # --- what they looked at
-
-
-class _Seen:
-    """What a run has looked at, and why it has not looked at the rest."""
-
-    def __init__(self, reader: Reader, name: str) -> None:
-        self._reader, self._name = reader, name
-        self._states = {one.account.account_id: one.state for one in reader.accounts()}
-        self._skipped = {one.account_id: one.reason for one in reader.skipped()}
-        self._regions = criteria_of(reader.header).regions
-        self._unread: dict[tuple[str, str, str], str] = {
-            (one.account_id, one.region_id or "", one.security_group_id or ""): f"{one.code}: {one.message}"
-            for one in reader.unreachables()
-        }
-        self._carried = reader.regions_counting("carried_over")
-        self._why = lru_cache(maxsize=1)(self._group_not_seen)
-        self._done = lru_cache(maxsize=1)(reader.regions_done)
-
-    def not_seen(self, finding: Finding) -> str:
-        """Say why the run did not look at the finding's group; "" if it did, and also where the group is gone."""
-        return self._why(_group(finding))
-
-    def _group_not_seen(self, group: Place) -> str:
-        account_id, region_id, group_id = group
-        for key in ((account_id, "", ""), (account_id, region_id, ""), (account_id, region_id, group_id)):
-            if said := self._unread.get(key):
-                return f"{self._name} could not read it: {said}"
-        if account_id not in self._states:
-            why = self._skipped.get(account_id, "")
-            return f"the account was not in the scope of {self._name}{f': {why}' if why else ''}"
-        return self._region_not_seen(account_id, region_id)
-
-    def _region_not_seen(self, account_id: str, region_id: str) -> str:
-        if self._regions and region_id not in self._regions:
-            return f"the region was not in the scope of {self._name}"
-        if (account_id, region_id) in self._carried:
-            return (
-                f"{self._name} took groups of the region over from an earlier run and did not read them again"
-            )
-        if region_id in self._done(account_id):
-            return ""
-        if self._states[account_id] is JobState.done:  # its list of regions no longer names it
-            return f"{self._name} found no such region in the account"
-        return f"{self._name} was stopped before it had read the region"
 
 
 def _scope(earlier: Reader, later: Reader) -> Iterator[str]:
