@@ -9,6 +9,7 @@ import pytest
 
 from tests.iac.command import check, findings, told
 from tests.iac.plans import Plan
+from tests.official import problems, sarif
 
 RULE = "alicloud_security_group_rule"
 EXEMPTION = """
@@ -85,6 +86,7 @@ def test_sarif_points_at_the_line(tmp_path: Path) -> None:
     own = config(tmp_path, EXEMPTION + f'resource = "{RULE}.hidden"\nmember_writable = true\n')
     log = json.loads(check("plan.json", "-c", own, "--format", "sarif").stdout)
     assert log["version"] == "2.1.0"
+    assert problems(sarif(), log) == []
     (run,) = log["runs"]
     rules = [rule["id"] for rule in run["tool"]["driver"]["rules"]]
     told_of = {}
