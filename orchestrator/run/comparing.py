@@ -69,8 +69,8 @@ class _Comparing:
         self._reader = reader
         self._evaluations = evaluations
         self._left = dict(evaluations.results)
-        judgement = criteria_of(reader.header)
-        self._checks, self._exemptions = judgement.checks, judgement.exemptions
+        criteria = criteria_of(reader.header)
+        self._checks, self._exemptions = criteria.checks, criteria.exemptions
         self._began = datetime.fromisoformat(reader.header.created_at).astimezone(UTC)
         self._changes = Changes(reader.all_effects())
         self._sight = Sight(reader, "this run")
