@@ -48,6 +48,7 @@ def test_the_reference_file_names_every_key(tmp_path: Path) -> None:
         "limits": loaded.cloud.limits,
         "remediation": loaded.remediation,
         "owners": OwnersTable(),
+        "report": loaded.report,
     }
     assert sections.keys() == values.keys()
     for table, value in values.items():

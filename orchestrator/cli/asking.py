@@ -6,6 +6,7 @@ import signal
 import sys
 from collections.abc import Callable
 
+from orchestrator.cli.language import spoken
 from orchestrator.cli.progress import paused
 from orchestrator.cli.terminal import warn
 
@@ -16,14 +17,15 @@ def confirming(*, yes: bool) -> Callable[[int, int | None], None]:
     def confirm(accounts: int, rules: int | None) -> None:
         from orchestrator.run import RefusedError, UsageError
 
-        what = "what is found" if rules is None else f"{rules} rules"
-        warn(f"{what} in {accounts} accounts will be changed")
+        words = spoken()
+        key = "screen.will_change_found" if rules is None else "screen.will_change"
+        warn(words(key, rules=rules, accounts=accounts))
         if yes:
             return
         if not sys.stdin.isatty():
             raise UsageError("nobody is there to be asked: give --yes to change it all the same")
         with paused():
-            typed = _typed("type the number of accounts to go on: ")
+            typed = _typed(words("screen.type_accounts"))
         if typed.strip() != str(accounts):
             raise RefusedError("not confirmed; nothing was changed")
 

@@ -16,6 +16,7 @@ import typer
 from orchestrator.cli.collector import collect_rarely
 from orchestrator.cli.demo import demo
 from orchestrator.cli.emulate import emulate
+from orchestrator.cli.language import speak
 from orchestrator.cli.lines import configured_by, works_in
 from orchestrator.cli.notifying import failure_told, notify
 from orchestrator.cli.options import (
@@ -605,6 +606,10 @@ def report(
         Path | None,
         typer.Option("--out", metavar="DIR", help="With --split-by: the new folder.", show_default=False),
     ] = None,
+    language: Annotated[
+        Literal["en", "zh-CN"] | None,
+        typer.Option("--language", help="Of html; default: as [report] language said when the run was made."),
+    ] = None,
     config: ConfigFile = None,  # noqa: ARG001 (every subcommand takes it)
 ) -> None:
     """Render the run on stdout, whole or in part; the whole as html is also in DIR/report.html."""
@@ -614,11 +619,11 @@ def report(
     if (split_by is None) != (out is None):
         raise typer.BadParameter("--split-by owner and --out DIR go together; a single report goes to stdout")
     if out is not None:
-        lines = run.split_by_owner(folder, kind, part, out)
+        lines = run.split_by_owner(folder, kind, part, out, language)
         say(f"{len(lines)} owners; the index is {out / 'index.html'}")
         return
     with document() as write:
-        run.report(folder, kind, write, part)
+        run.report(folder, kind, write, part, language)
 
 
 @app.command()
@@ -753,7 +758,9 @@ def _config(context: typer.Context, given: Path | None) -> Config:
     from orchestrator.config import load
 
     configured_by(given or context.obj)
-    return load(given or context.obj or _DEFAULT_CONFIG, os.environ)
+    config = load(given or context.obj or _DEFAULT_CONFIG, os.environ)
+    speak(config.report.language)
+    return config
 
 
 def _changing(config: Config, group_ids: list[str]) -> Config:

@@ -11,19 +11,21 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from orchestrator.journal import Outcome
+    from orchestrator.report.words import Words
 
 _REQUEST = re.compile(r" ?\(RequestId [^)]*\)|\b[0-9A-F]{8}(?:-[0-9A-F]{4}){3}-[0-9A-F]{12}\b")
 _NUMBERS = re.compile(r"\d+")
 _GROUPS, _PLACES = 10, 3  # told, and named of each; outcomes.jsonl has all
 
 
-def failures(failed: Iterable[Outcome], names: Mapping[str, str], all_in: Path) -> list[str]:
+def failures(failed: Iterable[Outcome], names: Mapping[str, str], all_in: Path, words: Words) -> list[str]:
     """Return the lines, the most frequent cause first: how many rules where, why, and the first of them.
 
     Args:
         failed: changes that failed.
         names: of the accounts, by id.
         all_in: the file that has all of them.
+        words: in which they are told.
     """
     groups: dict[tuple[str, str], list[Outcome]] = {}
     for one in failed:
@@ -31,15 +33,16 @@ def failures(failed: Iterable[Outcome], names: Mapping[str, str], all_in: Path) 
     lines: list[str] = []
     ordered = sorted(groups.items(), key=lambda item: (-len(item[1]), item[0]))
     for (account_id, _), alike in ordered[:_GROUPS]:
-        lines.append(f"FAILED {_account(account_id, names)}, {_extent(alike)}: {_reason(alike[0])}")
-        lines += _places(alike)
+        extent, why = _extent(alike, words), words.retold(_reason(alike[0]))
+        lines.append(words("screen.failed", account=_account(account_id, names), extent=extent, why=why))
+        lines += _places(alike, words)
     left = ordered[_GROUPS:]
     if left:
         rules, accounts = (
             sum(len(alike) for _, alike in left),
             len({account_id for (account_id, _), _ in left}),
         )
-        lines.append(f"and {many(rules, 'more rule')} in {many(accounts, 'account')} failed, see {all_in}")
+        lines.append(words("screen.more_failed", n=rules, accounts=accounts, file=all_in))
     return lines
 
 
@@ -56,11 +59,11 @@ def _account(account_id: str, names: Mapping[str, str]) -> str:
     return f"{account_id} ({name})" if name else account_id
 
 
-def _extent(alike: Sequence[Outcome]) -> str:
+def _extent(alike: Sequence[Outcome], words: Words) -> str:
     rules, groups = len(alike), len({(one.region_id, one.security_group_id) for one in alike})
     regions = Counter(one.region_id for one in alike)
-    where = next(iter(regions)) if len(regions) == 1 else f"{len(regions)} regions"
-    return f"{many(rules, 'rule')} in {many(groups, 'group')} of {where}"
+    where = next(iter(regions)) if len(regions) == 1 else words("screen.many_regions", n=len(regions))
+    return words("screen.extent", rules=rules, groups=groups, where=where)
 
 
 def _reason(one: Outcome) -> str:
@@ -68,11 +71,11 @@ def _reason(one: Outcome) -> str:
     return f"{one.reason}{asked}"
 
 
-def _places(alike: Sequence[Outcome]) -> Iterator[str]:
+def _places(alike: Sequence[Outcome], words: Words) -> Iterator[str]:
     for one in alike[:_PLACES]:
         yield f"  {one.region_id} {one.security_group_id} {one.rule_id}"
     if len(alike) > _PLACES:
-        yield f"  and {many(len(alike) - _PLACES, 'more rule')}"
+        yield words("screen.more_rules", n=len(alike) - _PLACES)
 
 
 def many(count: int, what: str) -> str:

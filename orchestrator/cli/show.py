@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from orchestrator.cli.failures import failures, many
+from orchestrator.cli.language import spoken
 from orchestrator.cli.lines import again, line
-from orchestrator.cli.terminal import Style, document, give, page, say, visible, warn
+from orchestrator.cli.terminal import Style, document, give, page, say, visible, warn, width
 
 if TYPE_CHECKING:
     from accounts import Skipped, Unreachable
@@ -44,17 +45,19 @@ _SHOWN, _NAMED = 20, 5  # lines of one kind; the files of the run folder have al
 def table(rows: Iterable[tuple[str, ...]]) -> None:
     """Say rows in aligned columns."""
     kept = [tuple(map(visible, row)) for row in rows]
-    widths = [max(map(len, column)) for column in zip(*kept, strict=True)]
+    widths = [max(map(width, column)) for column in zip(*kept, strict=True)]
     for row in kept:
-        say("  " + "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+        cells = (cell + " " * (most - width(cell)) for cell, most in zip(row, widths, strict=True))
+        say("  " + "  ".join(cells).rstrip())
 
 
 def connection(found: Connection) -> None:
     """Say who acts against which cloud."""
+    words = spoken()
     first, *loud = found.told()
-    say(first)
+    say(words.retold(first))
     for sentence in loud:
-        warn(sentence)
+        warn(words.retold(sentence))
 
 
 def accounts(listed: AccountList, *, checked: bool, as_json: bool = False) -> int:
@@ -144,33 +147,44 @@ def scan(summary: Summary, folder: Path, progress: Progress) -> int:
     """Say what the sweep came to, and what to do next."""
     _swept(summary, folder, progress, line("scan", "--resume", folder))
     if summary.open_failures:
-        say(f"next: {line('plan', folder)}")
+        say(spoken()("screen.next", line=line("plan", folder)))
     return summary.exit_code
 
 
 def _swept(summary: Summary, folder: Path, progress: Progress, retry: str) -> None:
-    say(f"run {summary.run_id} in {folder}")
+    words = spoken()
+    say(words("screen.run", run=summary.run_id, folder=folder))
     if summary.pass_number > 1:
-        say(f"pass {summary.pass_number}: every account was read again; the numbers are of this pass")
+        say(words("screen.pass", n=summary.pass_number))
     elif summary.complete and not progress.regions:
-        say(
-            "this run was scanned to its end before, so nothing was read now: for a new look give another --out"
-        )
+        say(words("screen.scanned_before"))
     table(_counts(summary))
     _by_account(folder)
-    for severity, by_status in summary.findings.items():
-        if any(by_status.values()):
-            parts = ", ".join(f"{count} {status}" for status, count in by_status.items() if count)
-            say(f"  {severity}: {parts}")
-    _say_first([f"EXEMPTION {note}" for note in summary.exemption_notes], folder / "summary.json")
-    _told(summary)
+    _by_severity(summary)
+    notes = [words("screen.exemption", note=words.retold(note)) for note in summary.exemption_notes]
+    _say_first(notes, folder / "summary.json")
+    _told(summary, folder)
     balancers_unknown(summary.balancers_unknown)
     if summary.carried_over:
-        say("to look at everything, scan without --changed-since into another --out")
+        say(words("screen.everything_again"))
     if summary.unreachable or summary.accounts.not_begun:
         _unseen(folder / "unreachable.jsonl")
     if (not summary.complete and summary.unreachable > summary.accepted) or summary.accounts.not_begun:
-        say(f"{folder / 'unreachable.jsonl'} lists them; try them again: {retry}")
+        say(words("screen.listed", file=folder / "unreachable.jsonl", line=retry))
+
+
+def _by_severity(summary: Summary) -> None:
+    """Say how findings stand, a line for each severity that has some."""
+    words = spoken()
+    for severity, by_status in summary.findings.items():
+        parts = [
+            words("screen.of_status", n=count, status=words.term("standing", status))
+            for status, count in by_status.items()
+            if count
+        ]
+        if parts:
+            told = words.term("severity", severity)
+            say(words("screen.by_status", severity=told, parts=words("comma").join(parts)))
 
 
 def _by_account(folder: Path) -> None:
@@ -181,11 +195,11 @@ def _by_account(folder: Path) -> None:
     found = open_by_account(folder)
     if not found:
         return
-    order = [one.value for one in Severity]
+    words, order = spoken(), [one.value for one in Severity]
     worst = sorted(found, key=lambda one: (*(-one.open[word] for word in order), one.account_id))
     table(
         [
-            ("account", "", *order),
+            (words("screen.account"), "", *(words.term("severity", word) for word in order)),
             *(
                 (one.account_id, one.name, *(str(one.open[word] or "-") for word in order))
                 for one in worst[:_ACCOUNTS]
@@ -193,13 +207,20 @@ def _by_account(folder: Path) -> None:
         ]
     )
     if len(worst) > _ACCOUNTS:
-        say(f"  and {len(worst) - _ACCOUNTS} more accounts with open findings")
+        say(words("screen.more_accounts", n=len(worst) - _ACCOUNTS))
 
 
-def _told(summary: Summary) -> None:
+def _told(summary: Summary, folder: Path) -> None:
     """Say the headline, and whether everything was seen: the report's own sentences."""
-    warn(summary.headline)
-    warn(f"{'complete' if summary.complete else 'INCOMPLETE'}: {' '.join(summary.coverage)}")
+    words, text, coverage = spoken(), summary.headline, summary.coverage
+    if words.language != "en":  # the summary is for programs, too, and has them in English
+        from orchestrator.run import headline_in
+
+        first = headline_in(folder, summary, words.language)
+        text, coverage = first.text, first.coverage
+    warn(text)
+    key = "screen.complete" if summary.complete else "screen.incomplete"
+    warn(words(key, coverage=words("space").join(coverage)))
 
 
 def cut_short(folder: Path) -> None:
@@ -208,17 +229,13 @@ def cut_short(folder: Path) -> None:
     from orchestrator.run import summary_of
 
     with contextlib.suppress(JournalError):  # it was interrupted before there was one
-        _told(summary_of(folder))
+        _told(summary_of(folder), folder)
 
 
 def balancers_unknown(accounts: int) -> None:
     """Say in how many accounts a load balancer may let in what no rule shows."""
     if accounts:
-        warn(
-            f"BALANCERS UNKNOWN in {accounts:,} {'account' if accounts == 1 else 'accounts'}: which load balancers "
-            "joined the groups could not be read, and what these let in no rule shows. The read role needs "
-            "nlb:ListLoadBalancers, nlb:ListListeners, alb:ListLoadBalancers and alb:ListListeners"
-        )
+        warn(spoken()("screen.balancers", n=accounts))
 
 
 def _unseen(path: Path) -> None:
@@ -234,12 +251,15 @@ def _unseen(path: Path) -> None:
                 kept.append(one)
             else:
                 left += 1
+    words = spoken()
     for one in first[False] + first[True]:
         where = " ".join(filter(None, (one["account_id"], one["region_id"], one["security_group_id"])))
-        until = f" (accepted until {one['accepted_until']})" if "accepted_until" in one else ""
-        warn(f"  UNREACHABLE {where}: {one['code']}: {one['message']}{until}")
+        day = one.get("accepted_until")
+        until = words("screen.accepted_until", day=day) if day else ""
+        message = words.retold(one["message"])
+        warn(words("screen.unreachable", where=where, code=one["code"], message=message, until=until))
     if left:
-        warn(f"  and {left} more")
+        warn(f"  {words('screen.more', n=left)}")
 
 
 def _say_first(texts: Sequence[str], all_in: Path | None = None) -> None:
@@ -247,7 +267,9 @@ def _say_first(texts: Sequence[str], all_in: Path | None = None) -> None:
     for text in texts[:_SHOWN]:
         warn(text)
     if len(texts) > _SHOWN:
-        warn(f"and {len(texts) - _SHOWN} more{f', see {all_in}' if all_in else ''}")
+        more = len(texts) - _SHOWN
+        words = spoken()
+        warn(words("screen.more_see", n=more, file=all_in) if all_in else words("screen.more", n=more))
 
 
 def plan(planned: Planned, *, as_json: bool = False) -> int:
@@ -299,30 +321,29 @@ _STYLES: Mapping[str, Style] = {"": "", "heading": "bold", "goes": "red", "comes
 
 def changed(result: Changed, *, is_rollback: bool = False) -> int:
     """Say how the changes ended, each failed one by name, and what to do next."""
+    words = spoken()
     if result.nothing_left:
-        done = (
-            "an earlier rollback of this run took it back"
-            if is_rollback
-            else "this plan was carried out before"
-        )
-        warn(f"nothing was left to do: {done}")
+        warn(words("screen.nothing_to_take_back" if is_rollback else "screen.nothing_left"))
     if result.outcomes or not result.nothing_left:
-        counts = ", ".join(f"{count} {outcome}" for outcome, count in sorted(result.outcomes.items()))
-        warn(f"changes: {counts or 'none'}{' (all of them earlier)' if result.nothing_left else ''}")
+        counts = [
+            words("screen.of_outcome", n=count, outcome=words.term("outcome", outcome))
+            for outcome, count in sorted(result.outcomes.items())
+        ]
+        told = words("comma").join(counts) or words("screen.none")
+        earlier = words("screen.all_earlier") if result.nothing_left else ""
+        warn(words("screen.changes", counts=f"{told}{earlier}"))
     if set(result.outcomes) == {"already_absent"}:
-        say("every rule of the plan was gone already: nothing was changed")
+        say(words("screen.all_gone"))
     if result.others:
-        warn(
-            f"STANDS AGAIN: {result.others} rules of the same content stand under another id, see "
-            f"{result.folder / 'outcomes.jsonl'}; scan and plan anew to close them"
-        )
+        warn(words("screen.stands_again", n=result.others, file=result.folder / "outcomes.jsonl"))
     _say_failed(result)
     if result.stopped:
-        warn(f"STOPPED: {result.stopped}; {result.left} changes are left. Go on: {again()}")
+        why = words.retold(result.stopped)
+        warn(words("screen.stopped", why=why, n=result.left, line=again()))
     elif result.outcomes:
-        say(f"next: {line('verify', result.folder)}")
+        say(words("screen.next", line=line("verify", result.folder)))
         if not is_rollback:
-            say(f"the way back: {line('rollback', result.folder)}")
+            say(words("screen.way_back", line=line("rollback", result.folder)))
     if is_rollback:
         give(result.digest)
     return result.exit_code
@@ -333,7 +354,7 @@ def _say_failed(result: Changed) -> None:
         from orchestrator.run import account_names
 
         names, all_in = account_names(result.folder), result.folder / "outcomes.jsonl"
-        for text in failures(result.failed, names, all_in):
+        for text in failures(result.failed, names, all_in, spoken()):
             warn(text)
 
 
@@ -360,19 +381,28 @@ def closed(result: Closed, folder: Path, progress: Progress) -> int:
         return _would_close(result, result.planned, folder, progress)
     _swept(result.summary, folder, progress, again())
     changed(result.changed)
+    words = spoken()
     _say_first(
         [
-            f"STILL REACHABLE {one.account_id} {one.region_id} {one.security_group_id}: "
-            f"through {', '.join(one.via)} on the same network interface"
+            words(
+                "screen.still_reachable",
+                where=f"{one.account_id} {one.region_id} {one.security_group_id}",
+                groups=", ".join(one.via),
+            )
             for one in result.still_reachable
         ]
     )
-    protected = _protected(result.left_protected)
+    protected = words("screen.in_protected", n=result.left_protected) if result.left_protected else ""
     warn(
-        f"{result.left_open} findings on {result.rules_open} rules stay open{protected}; "
-        f"{len(result.still_reachable)} groups are reachable still"
+        words(
+            "screen.stay_open",
+            n=result.left_open,
+            rules=result.rules_open,
+            protected=protected,
+            groups=len(result.still_reachable),
+        )
     )
-    say("connections that are established now can live up to 910 seconds longer")
+    say(words("screen.connections"))
     return result.exit_code
 
 
@@ -380,12 +410,13 @@ def _would_close(result: Closed, planned: Plan, folder: Path, progress: Progress
     """Say what closing would do; nothing was changed."""
     from orchestrator.run import describe_plan, summarize_plan
 
+    words = spoken()
     _swept(result.summary, folder, progress, again())
     for one in (*describe_plan(planned), *summarize_plan(planned, most=_SHOWN)):
         say(one.text)
     if result.changed.stopped:
-        warn(f"IT WOULD STOP: {result.changed.stopped}")
-    say("dry run: nothing was changed; the same command without --dry-run reads again and does it")
+        warn(words("screen.would_stop", why=words.retold(result.changed.stopped)))
+    say(words("screen.dry_run"))
     return result.exit_code
 
 
@@ -550,28 +581,25 @@ def checks(listed: Mapping[str, tuple[Check, ...]]) -> int:
 
 
 def _counts(summary: Summary) -> list[tuple[str, str]]:
-    accounts, api = summary.accounts, summary.api
-    begun = f", {accounts.not_begun} not begun" if accounts.not_begun else ""
-    carried = f" ({summary.carried_over} of them not read again)" if summary.carried_over else ""
-    return [
-        (
-            "accounts",
-            f"{accounts.reached} of {accounts.total} reached, {accounts.unreachable} unreachable{begun}",
+    words, accounts, api = spoken(), summary.accounts, summary.api
+    begun = words("screen.not_begun", n=accounts.not_begun) if accounts.not_begun else ""
+    carried = words("screen.carried", n=summary.carried_over) if summary.carried_over else ""
+    told: dict[str, str] = {
+        "accounts": words(
+            "screen.accounts_told",
+            reached=accounts.reached,
+            total=accounts.total,
+            unreachable=accounts.unreachable,
+        )
+        + begun,
+        "regions": words("screen.regions_told", n=summary.regions, pairs=summary.account_regions),
+        "groups": f"{summary.security_groups:,}{carried}",
+        "rules": f"{summary.rules:,}",
+        "open": words("screen.open_told", n=summary.open_failures, rules=summary.open_rules),
+        "wide": words("screen.wide_told", n=summary.wide) if summary.wide else "",
+        "calls": words(
+            "screen.calls_told", n=api["calls"], throttled=api["throttled"], retried=api["retried"]
         ),
-        ("regions", f"{summary.regions} different, {summary.account_regions} over all accounts"),
-        ("security groups", f"{summary.security_groups}{carried}"),
-        ("rules", str(summary.rules)),
-        ("open findings", f"{summary.open_failures} on {summary.open_rules} rules"),
-        *(
-            [("wide sources", f"{summary.wide}: to be looked at, not counted as open")]
-            if summary.wide
-            else []
-        ),
-        ("calls", f"{api['calls']} ({api['throttled']} throttled, {api['retried']} retried)"),
-        ("seconds", f"{summary.seconds:.1f}"),
-    ]
-
-
-def _protected(count: int) -> str:
-    """Say how many of the open findings nothing is done about, because somebody protects their groups."""
-    return f" ({count} of them in protected groups, which are not changed)" if count else ""
+        "seconds": f"{summary.seconds:.1f}",
+    }
+    return [(words(f"screen.{key}"), text) for key, text in told.items() if text]

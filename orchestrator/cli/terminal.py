@@ -16,6 +16,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import unicodedata
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -148,6 +149,13 @@ _CODES = {"bold": 1, "red": 31, "green": 32, "cyan": 36}
 def visible(text: str) -> str:
     """Return the text in one line, with whatever is no visible character spelled as Python spells it."""
     return text if text.isprintable() else _CANDIDATES.sub(_spelled, text)
+
+
+def width(text: str) -> int:
+    """Return how many columns a line takes on the screen: a Chinese character is as wide as two Latin ones."""
+    if text.isascii():
+        return len(text)
+    return sum(2 if unicodedata.east_asian_width(char) in "WF" else 1 for char in text)
 
 
 def is_terminal() -> bool:

@@ -41,6 +41,7 @@ from orchestrator.policy import (
 )
 from orchestrator.remediate import Settings
 from orchestrator.report.notify import Notify
+from orchestrator.report.settings import ReportSettings
 
 _PACKS = Path(__file__).parents[1] / "policy" / "packs"
 
@@ -78,6 +79,7 @@ class File(_Table, frozen=True, kw_only=True):
         checks: what is looked for; where given, the whole list, beside packs.
         exemptions: waivers.
         accepted_unreachable: what is known not to be reachable, and is not counted as incomplete.
+        report: how people are told.
         notify: who is told of what.
         owners: who owns a group.
     """
@@ -91,6 +93,7 @@ class File(_Table, frozen=True, kw_only=True):
     checks: tuple[dict[str, Any], ...] | None = None
     exemptions: tuple[dict[str, Any], ...] = ()
     accepted_unreachable: tuple[AcceptedUnreachable, ...] = ()
+    report: ReportSettings = ReportSettings()
     notify: tuple[Notify, ...] = ()
     owners: OwnersTable = OwnersTable()
 
@@ -104,6 +107,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     checks: tuple[Check, ...]
     exemptions: tuple[Exemption, ...] = ()
     accepted_unreachable: tuple[AcceptedUnreachable, ...] = ()
+    report: ReportSettings = ReportSettings()
     notify: tuple[Notify, ...] = ()
     owners: Owners = Owners()
 
@@ -145,7 +149,8 @@ def decoded(data: dict[str, Any], path: Path, environment: Mapping[str, str]) ->
             checks=checks,
             exemptions=exemptions,
             accepted_unreachable=file.accepted_unreachable,
-            notify=_distinct(file.notify, path),
+            report=file.report,
+            notify=tuple([one.told_in(file.report.language) for one in _distinct(file.notify, path)]),
             owners=_owners(file.owners, path),
         )
     except PolicyError as error:

@@ -54,6 +54,7 @@ from orchestrator.report.managed_rules import (
 )
 from orchestrator.report.record import Record
 from orchestrator.report.trend import Point, open_of
+from orchestrator.report.verdict import first_said
 from orchestrator.report.view import (
     COUNT_MISMATCH,
     NOT_BEGUN,
@@ -120,6 +121,7 @@ __all__ = [
     "difference",
     "documented",
     "entries",
+    "first_said",
     "headline",
     "level",
     "managed_rule",

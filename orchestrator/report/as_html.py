@@ -20,20 +20,21 @@ from typing import Any, Generic, NamedTuple, TypeVar, cast
 
 import msgspec
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from orchestrator.journal import Outcome
 from orchestrator.policy import Finding
 from orchestrator.report.console import Console, console_of, part_of_address
 from orchestrator.report.diff import Became, Diff, Gathered
-from orchestrator.report.headline import NOT_COVERED, count, number
+from orchestrator.report.headline import number
 from orchestrator.report.heatmap import heat_map
 from orchestrator.report.listing import ROWS_PER_BLOCK, Draw, Listing
 from orchestrator.report.survey import ACCOUNTS_SHOWN, Survey
 from orchestrator.report.trend import bars
 from orchestrator.report.verdict import verdict
 from orchestrator.report.version import version
-from orchestrator.report.view import SEVERITIES, Emit, RunView, few
+from orchestrator.report.view import SEVERITIES, Emit, RunView
+from orchestrator.report.words import ENGLISH, Words, words
 
 MOST_ROWS = 50_000
 """Findings and changes that one page holds; of more, a browser takes many seconds and a gigabyte."""
@@ -79,7 +80,7 @@ class OwnerLine(msgspec.Struct, frozen=True):
 def render_owners(view: RunView, owners: Sequence[OwnerLine], emit: Emit) -> None:
     """Write the index of the reports of a run's owners."""
     own = {"run_id": view.run_id, "created_at": view.created_at, "owners": owners, "severities": SEVERITIES}
-    for chunk in _environment().get_template("owners.html").stream(**_inlined(), **own):
+    for chunk in _environment(words(view.language)).get_template("owners.html").stream(**_inlined(), **own):
         emit(chunk)
 
 
@@ -119,7 +120,8 @@ class _Pages:
 
     def __init__(self, view: RunView, survey: Survey, since: _Since | None = None) -> None:
         self._view, self._survey = view, survey
-        self._templates = _environment(console_of(str((view.summary.get("cloud") or {}).get("endpoint", ""))))
+        console = console_of(str((view.summary.get("cloud") or {}).get("endpoint", "")))
+        self._templates = _environment(words(view.language), console)
         self._draw = cast("Draw", self._templates.get_template("rows.html").module)
         self._shared = {
             "view": view,
@@ -127,7 +129,6 @@ class _Pages:
             "since": since,
             "verdict": verdict(view, survey),
             "summary": view.summary,
-            "not_covered": NOT_COVERED,
             "severities": SEVERITIES,
             "per_block": ROWS_PER_BLOCK,
             **_inlined(),
@@ -218,26 +219,30 @@ def visible(value: object) -> object:
     return "" if value is None else value
 
 
-def moment(text: str) -> str:
+def moment(text: str, told_in: Words = ENGLISH) -> str:
     """Return "2026-03-01T08:15:00Z" as "1 March 2026, 08:15 UTC"; a text that is no time as it is."""
     try:
         when = datetime.fromisoformat(text)
     except ValueError:
         return text
-    return f"{when.day} {when:%B %Y, %H:%M} {when.tzname() or ''}".strip()
+    month, year = told_in(f"month.{when.month}"), str(when.year)
+    zone = when.tzname() or ""
+    return told_in(
+        "time.moment", day=when.day, month=month, year=year, clock=f"{when:%H:%M}", zone=zone
+    ).strip()
 
 
-def duration(seconds: object) -> str:
+def duration(seconds: object, told_in: Words = ENGLISH) -> str:
     """Return 3725 as "1 h 2 min", and 4.25 as "4.2 s"."""
     if not isinstance(seconds, (int, float)):
         return number(seconds)
     if seconds < 60:
-        return f"{seconds:.1f} s"
+        return told_in("time.seconds", n=f"{seconds:.1f}")
     hours, minutes = divmod(round(seconds / 60), 60)
-    return f"{hours} h {minutes} min" if hours else f"{minutes} min"
+    return told_in("time.hours" if hours else "time.minutes", hours=hours, n=minutes)
 
 
-def _environment(console: Console | None = None) -> Environment:
+def _environment(told_in: Words, console: Console | None = None) -> Environment:
     environment = Environment(
         loader=FileSystemLoader(_HERE),
         autoescape=True,
@@ -246,11 +251,38 @@ def _environment(console: Console | None = None) -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+
+    def say(key: str, /, **values: object) -> Markup:
+        """Return a message of the catalogue, whose HTML is ours; what stands in it is made visible and escaped."""
+        harmless = {
+            name: escape(visible(value)) if isinstance(value, (str, Enum)) else value
+            for name, value in values.items()
+        }
+        return Markup(told_in(key, **harmless))  # noqa: S704  (our own, around what was escaped)
+
     environment.filters.update(
-        number=number, count=count, moment=moment, duration=duration, few=few, urlencode=part_of_address
+        number=number,
+        moment=lambda text: moment(text, told_in),
+        duration=lambda seconds: duration(seconds, told_in),
+        few=told_in.some,
+        retold=told_in.retold,
+        urlencode=part_of_address,
     )
-    environment.globals["console"] = console
+    environment.globals.update(
+        apart=_apart,
+        console=console,
+        language=told_in.language,
+        say=say,
+        term=told_in.term,
+        sentence=told_in.sentence,
+        pattern=told_in.pattern,
+    )
     return environment
+
+
+def _apart(name: str) -> Markup:
+    """Return what somebody has typed, so that its direction of reading does not reach what stands beside it."""
+    return Markup("<bdi>{}</bdi>").format(visible(name))
 
 
 def _inlined() -> dict[str, str]:

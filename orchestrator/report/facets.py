@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Sequence
 
 import msgspec
 
 from orchestrator.policy import Finding
 from orchestrator.report.view import SEVERITIES, STANDINGS, Standing, owner_name
+from orchestrator.report.words import Words
 
-EXPOSURES = {
-    "exposed": "exposed, by a public address",
-    "latent": "latent, nothing public attached",
-    "unknown": "not known",
-}
-"""What is attached to a finding's group, in words."""
+_EXPOSURES = ("exposed", "latent", "unknown")
 
 
 class Facets:
     """Gathers them as the findings come by: what is kept grows with names, not with findings."""
 
-    def __init__(self) -> None:
+    def __init__(self, words: Words) -> None:
+        self._words = words
         self._accounts: dict[str, str] = {}
         self._seen: dict[str, set[str]] = {key: set() for key in ("owner", "region", "check", "exposure")}
         self._standings: set[str] = set()
@@ -51,20 +48,26 @@ class Facets:
             id_: f"{name} ({id_})" if name else id_
             for id_, name in sorted(self._accounts.items(), key=lambda one: (one[1], one[0]))
         }
+        standings = [one for one in STANDINGS if one in self._standings]
         return [
-            Choice("account", "Account", accounts),
-            self._choice("owner", "Owner"),
-            self._choice("region", "Region"),
-            self._choice("check", "Check"),
-            self._choice("exposure", "Exposure", EXPOSURES.__getitem__, [*EXPOSURES]),
-            Choice("status", "Status", {one: _told(one) for one in STANDINGS if one in self._standings}),
+            Choice("account", self._words("choice.account"), accounts),
+            self._choice("owner"),
+            self._choice("region"),
+            self._choice("check"),
+            self._choice("exposure", _EXPOSURES),
+            Choice(
+                "status",
+                self._words("choice.status"),
+                {one: self._words.term("standing", one) for one in standings},
+            ),
         ]
 
-    def _choice(
-        self, key: str, title: str, told: Callable[[str], str] = str, order: list[str] | None = None
-    ) -> Choice:
+    def _choice(self, key: str, order: Sequence[str] = ()) -> Choice:
+        """Return a list whose values are ids and names, or words of a contract in their order."""
         seen = self._seen[key]
-        return Choice(key, title, {one: told(one) for one in order or sorted(seen) if one in seen})
+        options = {one: self._words.term(key, one) if order else one for one in order or sorted(seen)}
+        title = self._words(f"choice.{key}")
+        return Choice(key, title, {one: told for one, told in options.items() if one in seen})
 
 
 class Choice(msgspec.Struct, frozen=True):
@@ -79,7 +82,3 @@ class Choice(msgspec.Struct, frozen=True):
     key: str
     title: str
     options: dict[str, str]
-
-
-def _told(stands: str) -> str:
-    return "not judged" if stands == "undetermined" else stands

@@ -10,13 +10,10 @@ import msgspec
 
 from orchestrator.journal import Changes
 from orchestrator.policy import Finding, Severity, Status
+from orchestrator.report.words import ENGLISH, Words
 
-NOT_COVERED = (
-    "This is about the security groups of ECS. What lets in or keeps out by other means is not looked at: the "
-    "allow-lists of databases (RDS, Redis, MongoDB and others), WAF, Cloud Firewall, network ACLs, the firewalls of "
-    "Simple Application Server, and services on networks of their own, such as OSS, Function Compute and API Gateway."
-)
-"""What no report says anything about; it stands in the head of each that has one."""
+NOT_COVERED = ENGLISH("headline.not_covered")
+"""What no report says anything about, as programs read it; a page's head has it in the page's language."""
 
 Tone = Literal["good", "unsure", "bad"]
 
@@ -152,88 +149,78 @@ class Headline(msgspec.Struct, frozen=True):
     coverage: tuple[str, ...]
 
 
-def headline(standings: Standings, coverage: Coverage) -> Headline:
+def headline(standings: Standings, coverage: Coverage, words: Words = ENGLISH) -> Headline:
     """Say in words what was found, and whether everything was seen."""
     complete, is_open = coverage.is_complete, bool(total(standings.open))
     is_good = complete and not total(standings.managed)
     tone: Tone = "bad" if is_open else "good" if is_good else "unsure"
-    return Headline(tone, complete, "; ".join(_parts(standings, coverage)), tuple(_coverage(coverage)))
+    parts = _parts(standings, coverage, words)
+    return Headline(tone, complete, words("joint").join(parts), tuple(_coverage(coverage, words)))
 
 
-def of_part(found: Headline) -> Headline:
+def of_part(found: Headline, words: Words = ENGLISH) -> Headline:
     """Return what is told of a part of a run: it says so, and is never good news of the whole."""
     tone: Tone = "unsure" if found.tone == "good" else found.tone
-    text = f"In this part of the run: {found.text[0].lower()}{found.text[1:]}"
+    text = words("headline.of_part", text=f"{found.text[0].lower()}{found.text[1:]}")
     return msgspec.structs.replace(found, tone=tone, text=text)
 
 
-def _parts(standings: Standings, coverage: Coverage) -> list[str]:
-    parts = [_ours(standings, complete=coverage.is_complete)]
+def _parts(standings: Standings, coverage: Coverage, words: Words) -> list[str]:
+    parts = [_ours(standings, words, complete=coverage.is_complete)]
     if standings.protected:
-        parts.append(f"{count(standings.protected, 'rule')} of these {_be(standings.protected)} protected")
-    also = "also " if total(standings.open) else ""
+        parts.append(words("headline.protected", n=standings.protected))
+    also = words("headline.also") if total(standings.open) else ""
     if managed := total(standings.managed):
-        whose = f"{count(managed, 'finding')} of cloud services {_be(managed)} {also}open"
-        parts.append(f"{whose}{_worst(standings.managed)}")
+        worst = _worst(standings.managed, words)
+        parts.append(words("headline.managed", n=managed, also=also, worst=worst))
     if exempt := total(standings.exempt):
-        parts.append(f"{count(exempt, 'finding')} {_be(exempt)} open by exemption{_worst(standings.exempt)}")
+        parts.append(words("headline.exempt", n=exempt, worst=_worst(standings.exempt, words)))
     if standings.wide:
-        parts.append(
-            f"{count(standings.wide, 'finding')} of a wide source {_be(standings.wide)} counted apart"
-        )
+        parts.append(words("headline.wide", n=standings.wide))
     if coverage.carried_over:
-        verb = "was" if coverage.carried_over == 1 else "were"
-        of = count(max(coverage.groups_in_all, coverage.carried_over), "group")
-        parts.append(f"{number(coverage.carried_over)} of {of} {verb} not read again")
+        in_all = max(coverage.groups_in_all, coverage.carried_over)
+        parts.append(words("headline.carried_over", n=coverage.carried_over, all=in_all))
     return parts
 
 
-def _ours(standings: Standings, *, complete: bool) -> str:
+def _ours(standings: Standings, words: Words, *, complete: bool) -> str:
     found, closed = total(standings.open), standings.closed
-    set_aside = total(standings.managed) or total(standings.exempt)
     if found:
-        where = f" on {count(standings.rules, 'rule')}" if standings.rules else ""
-        where += f" in {count(standings.accounts, 'account')}" if standings.accounts else ""
-        if closed:
-            return f"{count(closed, 'finding')} closed, {number(found)} still open{_by_severity(standings.open)}{where}"
-        return f"{count(found, 'open finding')}{_by_severity(standings.open)}{where}"
-    seen = "" if complete else " in what was seen"
+        where = words("headline.on_rules", n=standings.rules) if standings.rules else ""
+        where += words("headline.in_accounts", n=standings.accounts) if standings.accounts else ""
+        key = "headline.still_open" if closed else "headline.open"
+        return words(key, n=found, closed=closed, severities=by_severity(standings.open, words), where=where)
+    seen = "" if complete else words("headline.in_what_was_seen")
     if closed:
-        return f"{count(closed, 'finding')} closed, none of ours left open{seen}"
-    if set_aside:
-        return f"None of our own rules is open to the Internet{seen}"
-    return f"No risky port is open to the Internet{seen}"
+        return words("headline.all_closed", closed=closed, seen=seen)
+    set_aside = total(standings.managed) or total(standings.exempt)
+    return words("headline.none_of_ours" if set_aside else "headline.nothing", seen=seen)
 
 
-def _coverage(coverage: Coverage) -> list[str]:
+def _coverage(coverage: Coverage, words: Words) -> list[str]:
     if coverage.is_complete:
-        sentences = ["Every account, region and rule in scope was read in full."]
+        sentences = [words("coverage.all")]
     else:
-        sentences = [_sentence(text) for text in _gaps(coverage)]
-        sentences.append("Nothing is said about what was not seen.")
+        sentences = [words.sentence(text) for text in _gaps(coverage, words)]
+        sentences.append(words("coverage.silent"))
     if coverage.accepted:
-        sentences.append(f"{number(coverage.accepted)} more could not be read, which an owner has accepted.")
-    return sentences + [_sentence(text) for text in coverage.witnesses]
+        sentences.append(words("coverage.accepted", n=coverage.accepted))
+    return sentences + [words.sentence(words.retold(text)) for text in coverage.witnesses]
 
 
-def _gaps(coverage: Coverage) -> list[str]:
-    levels = {"account": coverage.accounts, "region": coverage.regions, "security group": coverage.groups}
-    unread = [count(how_many, noun) for noun, how_many in levels.items() if how_many]
-    gaps = [f"{joined(unread)} could not be read"] if unread else []
-    for how_many, noun, what in (
-        (coverage.not_begun, "account", "not begun, since the run was stopped"),
-        (coverage.not_finished, "account", "begun and not finished"),
+def _gaps(coverage: Coverage, words: Words) -> list[str]:
+    levels = {"accounts": coverage.accounts, "regions": coverage.regions, "groups": coverage.groups}
+    unread = [words(f"coverage.{level}", n=how_many) for level, how_many in levels.items() if how_many]
+    gaps = [words("coverage.unread", places=joined(unread, words))] if unread else []
+    for key, how_many in (
+        ("coverage.not_begun", coverage.not_begun),
+        ("coverage.not_finished", coverage.not_finished),
+        ("coverage.undetermined", coverage.undetermined),
     ):
         if how_many:
-            gaps.append(f"{count(how_many, noun)} {'was' if how_many == 1 else 'were'} {what}")
-    if coverage.undetermined:
-        gaps.append(f"{count(coverage.undetermined, 'rule')} could not be judged")
-    gaps += coverage.because
-    return gaps or ["The run stopped before everything was read"]
-
-
-def _sentence(text: str) -> str:
-    return f"{text[0].upper()}{text[1:]}."
+            gaps.append(words(key, n=how_many))
+    gaps += map(words.retold, coverage.because)
+    return gaps or [words("coverage.stopped")]
 
 
 def total(by_severity: Mapping[str, int]) -> int:
@@ -241,26 +228,23 @@ def total(by_severity: Mapping[str, int]) -> int:
     return sum(by_severity.values())
 
 
-def _by_severity(by_severity: Mapping[str, int]) -> str:
-    """Return " (2 critical, 5 high)"; each severity that occurs."""
-    words = [
-        f"{number(by_severity[one.value])} {one.value}" for one in Severity if by_severity.get(one.value)
+def by_severity(found: Mapping[str, int], words: Words) -> str:
+    """Return " (2 critical, 5 high)"; each severity that occurs, "" for none."""
+    each = [
+        words("headline.of_severity", n=found[one.value], severity=words.term("severity", one.value))
+        for one in Severity
+        if found.get(one.value)
     ]
-    return f" ({', '.join(words)})" if words else ""
+    return words("headline.severities", each=words("comma").join(each)) if each else ""
 
 
-def _worst(by_severity: Mapping[str, int]) -> str:
+def _worst(by_severity: Mapping[str, int], words: Words) -> str:
     """Return ", 7 of them critical": what is hidden most dangerously behind a sum."""
     for one in Severity:
         if found := by_severity.get(one.value):
-            return (
-                f", {number(found)} of them {one.value}" if found < total(by_severity) else f", {one.value}"
-            )
+            key = "headline.worst" if found < total(by_severity) else "headline.all_worst"
+            return words(key, n=found, severity=words.term("severity", one.value))
     return ""
-
-
-def _be(how_many: int) -> str:
-    return "is" if how_many == 1 else "are"
 
 
 def number(value: object) -> str:
@@ -273,6 +257,6 @@ def count(value: int, noun: str) -> str:
     return f"{number(value)} {noun}{'' if value == 1 else 's'}"
 
 
-def joined(parts: list[str]) -> str:
+def joined(parts: list[str], words: Words = ENGLISH) -> str:
     """Return "a, b and c"."""
-    return " and ".join(filter(None, [", ".join(parts[:-1]), *parts[-1:]]))
+    return words("coverage.and").join(filter(None, [words("comma").join(parts[:-1]), *parts[-1:]]))

@@ -25,6 +25,7 @@ from orchestrator.report.console import tab_of
 from orchestrator.report.facets import Facets
 from orchestrator.report.survey import AccountLine, Survey, section
 from orchestrator.report.view import Item, RunView, few, owner_name, standing, toward, witness_text
+from orchestrator.report.words import Words, words
 
 ROWS_PER_BLOCK = 100
 """A browser lays out a block when it comes into sight: the smaller, the sooner; the larger, the fewer headings."""
@@ -63,7 +64,7 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     tab: str
 
     @staticmethod
-    def of(finding: Finding, lowered: tuple[str, ...], *, severity_shown: bool) -> Row:
+    def of(finding: Finding, lowered: tuple[str, ...], words: Words, *, severity_shown: bool) -> Row:
         """Return the finding's row; whether it shows the severity, and why that is below the check's own."""
         rule = finding.rule
         return Row(
@@ -74,19 +75,19 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
             check_id=finding.check_id,
             severity=finding.severity.value,
             severity_shown=severity_shown,
-            lowered=lowered,
-            reason=finding.reason,
-            ports=few(finding.ports.texts) or finding.protocol,
-            sources=few(finding.sources),
+            lowered=tuple(map(words.retold, lowered)),
+            reason=words.retold(finding.reason),
+            ports=few(finding.ports.texts, words) or finding.protocol,
+            sources=few(finding.sources, words),
             toward=toward(finding),
-            witness=witness_text(finding),
+            witness=witness_text(finding, words),
             exposure=finding.exposure,
-            protection=finding.protection,
+            protection=words.retold(finding.protection),
             description=rule.get("Description") or "",
             itself=f"{rule.get('IpProtocol', '')} {rule.get('PortRange', '')}".strip(),
             priority=rule.get("Priority"),
             owner=owner_name(finding),
-            owner_from=finding.owner_from,
+            owner_from=words.retold(finding.owner_from),
             # An account's own name stands above its rows.
             tab=tab_of(finding),
             owner_shown=bool(finding.owner) and finding.owner_from not in {BY_ID, BY_NAME},
@@ -159,7 +160,8 @@ class Listing:
         self._tables: dict[str, Table] = {}
         self._stack = ExitStack()
         self.counts: Counter[str] = Counter()
-        self.facets = Facets()
+        self._words = words(view.language)
+        self.facets = Facets(self._words)
         self.changes = 0
         self.skipped: Iterable[Skipped] = ()
         self.notes: Iterable[Item] = ()
@@ -183,7 +185,8 @@ class Listing:
             anchor = is_first and line.anchor == place
             return self._draw.block(line, line.counts[place], first=is_first, anchor=anchor)
 
-        row = Row.of(finding, self._view.lowered(finding), severity_shown=stands != "open")
+        lowered, is_shown = self._view.lowered(finding), stands != "open"
+        row = Row.of(finding, lowered, self._words, severity_shown=is_shown)
         self._table(place).add(line.account_id, begin, self._draw.finding(row))
 
     def add_change(self, outcome: Outcome) -> None:

@@ -13,16 +13,14 @@ from typing import Any, Literal, get_args
 import msgspec
 
 from orchestrator.cloud.webhooks import Message, RobotKind
-from orchestrator.journal import OutcomeKind
 from orchestrator.policy import Finding, Severity
 from orchestrator.report.as_html import visible
 from orchestrator.report.diff import Entry
-from orchestrator.report.headline import number
 from orchestrator.report.view import SEVERITIES, few
+from orchestrator.report.words import Language, Words, words
 
 Event = Literal["scan", "apply", "close", "failed", "test"]
 Asked = Literal["scan", "apply", "close", "failed"]
-Language = Literal["en", "zh-CN"]
 
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*").fullmatch
 _SIGNED = ("dingtalk", "feishu", "json")
@@ -40,7 +38,7 @@ class Notify(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         on: of what: a finished scan, apply or close, and any of them that failed.
         only_new: of a scan only where something is new, returned or more severe than in the run before.
         detail: tell names, addresses and reasons, too, not only counts.
-        language: en or zh-CN.
+        language: en or zh-CN; without it that of [report].
         link: where the report can be read; {run_id} stands for the run's id; empty for no link.
     """
 
@@ -51,7 +49,7 @@ class Notify(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     on: tuple[Asked, ...] = get_args(Asked)
     only_new: bool = False
     detail: bool = False
-    language: Language = "en"
+    language: Language | None = None
     link: str = ""
 
     def __post_init__(self) -> None:
@@ -73,6 +71,10 @@ class Notify(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
             raise ValueError(f"[[notify]] {self.id}: {self.kind} takes no signature; leave secret_env out")
         if not self.on:
             raise ValueError(f"[[notify]] {self.id}: on is empty; name one of {', '.join(get_args(Asked))}")
+
+    def told_in(self, language: Language) -> Notify:
+        """Return it with a language: its own, or this one where it names none."""
+        return msgspec.structs.replace(self, language=self.language or language)
 
 
 class Notice(msgspec.Struct, frozen=True, kw_only=True):
@@ -117,16 +119,16 @@ class Notice(msgspec.Struct, frozen=True, kw_only=True):
 
 def message(notice: Notice, to: Notify) -> Message:
     """Return the message for one of those who are told."""
-    words = _WORDS[to.language]
-    title = words[notice.event].format(command=notice.command)
+    say = words(to.language or "en")
+    title = say(f"notice.{notice.event}", command=notice.command)
     if notice.complete is False:
-        title += words["incomplete"]
-    lines = [words["run"].format(run_id=notice.run_id)] if notice.run_id else []
-    lines += _counts(notice, words)
+        title += say("notice.incomplete")
+    lines = [say("notice.run", run_id=notice.run_id)] if notice.run_id else []
+    lines += _counts(notice, say)
     if to.detail:
         lines += [_harmless(one) for one in notice.details[:_DETAILS]]
         if len(notice.details) > _DETAILS:
-            lines.append(words["more"].format(count=number(len(notice.details) - _DETAILS)))
+            lines.append(say("notice.more", count=len(notice.details) - _DETAILS))
     link = to.link.replace("{run_id}", notice.run_id)
     return Message(title, lines, link, _data(notice, detail=to.detail))
 
@@ -149,35 +151,47 @@ def _harmless(text: str) -> str:
     return " ".join(str(visible(text)).split())
 
 
-def _counts(notice: Notice, words: Mapping[str, str]) -> list[str]:
-    lines = []
-    if notice.open is not None:
-        found = [(one, notice.open.get(one, 0)) for one in SEVERITIES]
-        each = words["comma"].join(f"{number(count)} {words[one]}" for one, count in found if count)
-        total = number(sum(count for _, count in found))
-        lines.append(words["open"].format(count=total, each=each and words["each"].format(each=each)))
-        if notice.exposed:
-            lines.append(words["exposed"].format(count=number(notice.exposed)))
+def _counts(notice: Notice, say: Words) -> list[str]:
+    lines = _open(notice, say)
     if notice.new is not None:
         lines.append(
-            words["new"].format(
-                new=number(notice.new), returned=number(notice.returned), raised=number(notice.raised)
-            )
+            say("notice.new", new=notice.new, returned=notice.returned or 0, raised=notice.raised or 0)
         )
     lines += [
-        words[key].format(count=number(count))
-        for key, count in (("undetermined", notice.undetermined), ("unreachable", notice.unreachable))
+        say(key, count=count)
+        for key, count in (
+            ("notice.undetermined", notice.undetermined),
+            ("notice.unreachable", notice.unreachable),
+        )
         if count
     ]
     if notice.outcomes is not None:
-        ended = [(words["outcome_" + one], count) for one, count in sorted(notice.outcomes.items()) if count]
-        each = words["comma"].join(f"{number(count)} {word}" for word, count in ended)
-        lines.append(words["changes"].format(each=each or words["none"]))
+        each = _listed("outcome", {key: notice.outcomes[key] for key in sorted(notice.outcomes)}, say)
+        lines.append(say("notice.changes", each=each or say("notice.none")))
     if notice.left:
-        lines.append(words["left"].format(count=number(notice.left)))
+        lines.append(say("notice.left", count=notice.left))
     if notice.event == "failed":
-        lines.append(words["exit"].format(code=notice.exit_code))
+        lines.append(say("notice.exit", code=notice.exit_code))
     return lines
+
+
+def _open(notice: Notice, say: Words) -> list[str]:
+    if notice.open is None:
+        return []
+    each = _listed("severity", {one: notice.open.get(one, 0) for one in SEVERITIES}, say)
+    told = say("notice.each", each=each) if each else ""
+    lines = [say("notice.open", count=sum(notice.open.get(one, 0) for one in SEVERITIES), each=told)]
+    if notice.exposed:
+        lines.append(say("notice.exposed", count=notice.exposed))
+    return lines
+
+
+def _listed(kind: str, counts: Mapping[str, int], say: Words) -> str:
+    """Return "2 critical, 1 high" of the counts by a contract's word; what does not occur is left out."""
+    found = [
+        say("notice.count", n=count, what=say.term(kind, word)) for word, count in counts.items() if count
+    ]
+    return say("comma").join(found)
 
 
 def _data(notice: Notice, *, detail: bool) -> dict[str, Any]:
@@ -185,64 +199,3 @@ def _data(notice: Notice, *, detail: bool) -> dict[str, Any]:
     known = {key: value for key, value in msgspec.to_builtins(notice).items() if value is not None}
     known["details"] = [_harmless(one) for one in notice.details[:_DETAILS]] if detail else []
     return {"source": "sgsweep", **known}
-
-
-_WORDS: Mapping[Language, Mapping[str, str]] = {
-    "en": {
-        "scan": "sgsweep: scan finished",
-        "apply": "sgsweep: plan carried out",
-        "close": "sgsweep: closing finished",
-        "failed": "sgsweep: {command} FAILED",
-        "test": "sgsweep: test message; notifications arrive here",
-        "incomplete": ", INCOMPLETE: not everything was seen",
-        "run": "run {run_id}",
-        "open": "open findings: {count}{each}",
-        "each": " ({each})",
-        "exposed": "with a public address attached: {count}",
-        "new": "since the run before: {new} new, {returned} returned, {raised} more severe",
-        "undetermined": "rules that could not be judged: {count}",
-        "unreachable": "places that could not be read: {count}",
-        "changes": "changes: {each}",
-        "none": "none",
-        "left": "stopped early; changes that are left: {count}",
-        "exit": "exit code {code}",
-        "more": "and {count} more",
-        "comma": ", ",
-        **{one: one for one in SEVERITIES},
-        **{f"outcome_{one}": one.value.replace("_", " ") for one in OutcomeKind},
-    },
-    "zh-CN": {
-        "scan": "sgsweep：扫描完成",
-        "apply": "sgsweep：计划已执行",
-        "close": "sgsweep：紧急关闭已完成",
-        "failed": "sgsweep：{command} 失败",
-        "test": "sgsweep：测试消息，通知可以送达",
-        "incomplete": "，不完整：并非全部都已读取",
-        "run": "运行 {run_id}",
-        "open": "未处理的发现：{count}{each}",
-        "each": "（{each}）",
-        "exposed": "其中绑定了公网地址：{count}",
-        "new": "与上次运行相比：新增 {new}，再次出现 {returned}，级别升高 {raised}",
-        "undetermined": "无法判定的规则：{count}",
-        "unreachable": "无法读取的位置：{count}",
-        "changes": "变更：{each}",
-        "none": "无",
-        "left": "已提前停止，尚未执行的变更：{count}",
-        "exit": "退出码 {code}",
-        "more": "另有 {count} 条",
-        "comma": "，",
-        "critical": "严重",
-        "high": "高危",
-        "medium": "中危",
-        "low": "低危",
-        "outcome_revoked": "已删除",
-        "outcome_split": "已拆分",
-        "outcome_narrowed": "已收窄",
-        "outcome_blocked": "已阻断",
-        "outcome_already_absent": "原已不存在",
-        "outcome_drifted": "已被改动",
-        "outcome_skipped": "已跳过",
-        "outcome_rolled_back": "已回滚",
-        "outcome_failed": "失败",
-    },
-}

@@ -5,6 +5,12 @@ from __future__ import annotations
 from orchestrator.report.headline import Coverage, Headline, headline, of_part
 from orchestrator.report.survey import Survey
 from orchestrator.report.view import NOT_BEGUN, NOT_FINISHED, RunView
+from orchestrator.report.words import words
+
+
+def first_said(view: RunView) -> Headline:
+    """Return what a report of the run says first. Goes over its findings."""
+    return verdict(view, Survey(view))
 
 
 def verdict(view: RunView, survey: Survey) -> Headline:
@@ -24,5 +30,6 @@ def verdict(view: RunView, survey: Survey) -> Headline:
         witnesses=tuple(summary.get("second_witness", ())),
         accepted=unseen.accepted_total,
     )
-    found = headline(survey.tally.standings, coverage)
-    return of_part(found) if summary.get("part") else found
+    told_in = words(view.language)
+    found = headline(survey.tally.standings, coverage, told_in)
+    return of_part(found, told_in) if summary.get("part") else found

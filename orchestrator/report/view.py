@@ -17,6 +17,7 @@ from orchestrator.plan import Plan
 from orchestrator.policy import UNDETERMINED, Check, Exemption, Finding, Severity
 from orchestrator.report.record import Record
 from orchestrator.report.trend import Point, open_of
+from orchestrator.report.words import ENGLISH, Language, Words
 
 Item = dict[str, Any]
 """A JSON object that is written out."""
@@ -69,6 +70,7 @@ class RunView(msgspec.Struct, frozen=True, kw_only=True):
     folder: the name of the run folder, for the commands that are to be typed; the words DIR where it is not known.
     earlier: the runs of the same organization before it, the oldest first.
     accepted: by which entry that still holds something unreachable is accepted, if by any.
+    language: that people are told it in; what programs read is the same in each.
     """
 
     summary: Item
@@ -86,6 +88,7 @@ class RunView(msgspec.Struct, frozen=True, kw_only=True):
     folder: str = "DIR"
     earlier: tuple[Point, ...] = ()
     accepted: Callable[[Unreachable], AcceptedUnreachable | None] = lambda _: None
+    language: Language = "en"
 
     def outcomes(self) -> Iterator[Outcome]:
         """Go over how the changes ended."""
@@ -218,13 +221,13 @@ def listed(values: Sequence[str]) -> str:
     return ", ".join(values)
 
 
-def witness_text(finding: Finding) -> str:
+def witness_text(finding: Finding, words: Words = ENGLISH) -> str:
     """Return the packet that gets through, "tcp/22 from 203.0.114.7", or "" where none does."""
     witness = finding.witness
     if witness is None or not finding.lets_in:
         return ""
     service = witness.protocol if witness.port is None else f"{witness.protocol}/{witness.port}"
-    return f"{service} {toward(finding)} {witness.source}"
+    return f"{service} {words('row.' + toward(finding))} {witness.source}"
 
 
 def toward(finding: Finding) -> str:
@@ -232,8 +235,6 @@ def toward(finding: Finding) -> str:
     return "to" if finding.direction == "egress" else "from"
 
 
-def few(values: Sequence[str], most: int = 4) -> str:
+def few(values: Sequence[str], words: Words = ENGLISH) -> str:
     """Return the first few of a list, "tcp/22, tcp/23 and 5 more"."""
-    if len(values) <= most:
-        return listed(values)
-    return f"{listed(values[:most])} and {len(values) - most} more"
+    return words.some(values)

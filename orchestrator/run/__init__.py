@@ -41,7 +41,7 @@ from orchestrator.run.scanning import (
 )
 from orchestrator.run.signing import Signed, read_private_key, sign_plan, sign_record
 from orchestrator.run.splitting import split_by_owner
-from orchestrator.run.telling import account_names, open_by_account, report, summary_of
+from orchestrator.run.telling import account_names, headline_in, open_by_account, report, summary_of
 from orchestrator.run.trying import Tried, try_cloud
 from orchestrator.run.verifying import Verified, verify, verify_offline
 
@@ -86,6 +86,7 @@ __all__ = [
     "explain_error",
     "explain_rule",
     "failed_notice",
+    "headline_in",
     "holds_run",
     "is_notified",
     "list_accounts",

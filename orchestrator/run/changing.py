@@ -48,6 +48,7 @@ from orchestrator.run.progress import Progress
 from orchestrator.run.refusals import RefusedError, UsageError
 from orchestrator.run.scanning import now, refuse_other_cloud
 from orchestrator.run.signing import recorded, refuse_unproved, refuse_unsigned
+from orchestrator.run.speaking import speak
 from orchestrator.run.telling import write_report
 
 STOP = "STOP"
@@ -281,6 +282,7 @@ class Work:
         account_ids = tuple(by_account)
         self._progress.accounts = len(account_ids)
         await note(self.journal, self.hub.connection, now().isoformat())
+        await speak(self.journal, self.hub.config.report.language)
         stopped = ""
         try:
             every = waves(account_ids, self._rails.waves)

@@ -41,6 +41,7 @@ from orchestrator.run.folder import Summary, count_calls, export, summarize
 from orchestrator.run.hub import Hub, opened
 from orchestrator.run.progress import Progress
 from orchestrator.run.refusals import RefusedError, UsageError
+from orchestrator.run.speaking import speak
 from orchestrator.run.sweep import Remedy, Sweep
 from orchestrator.run.telling import write_report
 from orchestrator.run.unseen import acceptance, review_accepted
@@ -280,6 +281,7 @@ async def _sweep(
 ) -> Summary:
     """Sweep, and write the run folder's files however it ends."""
     await keep(journal, hub.connection)
+    await speak(journal, hub.config.report.language)
     first: frozenset[str] = frozenset()
     if remedy is not None:
         unchanged = remedy.begin(hub, journal, sum(1 for _ in journal.accounts()))

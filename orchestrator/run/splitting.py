@@ -10,6 +10,7 @@ from pathlib import Path
 
 from orchestrator.files import make_folder, replaced
 from orchestrator.report import FORMATS, OwnerLine, ReportError, RunView, render, render_owners
+from orchestrator.report.words import Language
 from orchestrator.run.folder import write_json
 from orchestrator.run.narrowing import Part, by_owner, counts_of
 from orchestrator.run.refusals import UsageError
@@ -20,7 +21,9 @@ _ENDINGS = {"html": "html", "json": "json", "csv": "csv", "sarif": "sarif", "ocs
 _LONGEST_NAME = 60
 
 
-def split_by_owner(folder: Path, kind: str, part: Part, out: Path) -> list[OwnerLine]:
+def split_by_owner(
+    folder: Path, kind: str, part: Part, out: Path, language: Language | None = None
+) -> list[OwnerLine]:
     """Write a report for each owner into a new folder; return the lines of its index.
 
     Args:
@@ -28,6 +31,7 @@ def split_by_owner(folder: Path, kind: str, part: Part, out: Path) -> list[Owner
         kind: the reports' format.
         part: what of the run.
         out: the new folder.
+        language: of html; that of the run without it.
 
     Raises:
         ReportError: an unknown format.
@@ -39,7 +43,7 @@ def split_by_owner(folder: Path, kind: str, part: Part, out: Path) -> list[Owner
         raise UsageError(
             f"{out} is there already: name a new folder, so that no report of old is taken for a new one"
         )
-    whole = view(folder)
+    whole = view(folder, language=language)
     make_folder(out)
     lines = []
     with by_owner(whole, part) as parts:

@@ -17,24 +17,27 @@ from orchestrator.files import make_folder, replaced
 from orchestrator.journal import Changes, Reader, Untrusted, check_trust, read_trusted
 from orchestrator.plan import Plan
 from orchestrator.policy import Finding
-from orchestrator.report import MOST_ROWS, PAGES, RunView, render, render_pages
+from orchestrator.report import MOST_ROWS, PAGES, Headline, RunView, first_said, render, render_pages
+from orchestrator.report.words import Language
 from orchestrator.run.criteria import criteria_of
 from orchestrator.run.folder import NO_CALLS, PLAN, REPORT, Summary, summarize
 from orchestrator.run.narrowing import WHOLE, Part, narrowed
 from orchestrator.run.refusals import UsageError
 from orchestrator.run.sealed import record
+from orchestrator.run.speaking import language_of
 from orchestrator.run.trend import earlier_runs
 from orchestrator.run.unseen import Accepted, acceptance, unseen
 
 _log = structlog.get_logger()
 
 
-def view(folder: Path, summary: Summary | None = None) -> RunView:
+def view(folder: Path, summary: Summary | None = None, language: Language | None = None) -> RunView:
     """Return the run as a report needs it, from its journal: the files beside it may be old, damaged or gone.
 
     Args:
         folder: the run.
         summary: what it came to, where that has just been counted; counted anew without it.
+        language: in which it is told; that of the run without it.
 
     Raises:
         JournalError: the folder is no run.
@@ -58,6 +61,7 @@ def view(folder: Path, summary: Summary | None = None) -> RunView:
             earlier=earlier_runs(reader),
             folder=shlex.quote(folder.resolve().name),
             accepted=_accepted(reader),
+            language=language or language_of(reader),
         )
 
 
@@ -92,13 +96,35 @@ def _remove_others(folder: Path, names: Collection[str]) -> None:
             folder.rmdir()
 
 
-def report(folder: Path, kind: str, write: Callable[[str], object], part: Part = WHOLE) -> None:
+def report(
+    folder: Path,
+    kind: str,
+    write: Callable[[str], object],
+    part: Part = WHOLE,
+    language: Language | None = None,
+) -> None:
     """Render the run, or a part of it, as html, json, csv, sarif or ocsf, piece by piece.
+
+    Args:
+        folder: the run.
+        kind: the format.
+        write: where it goes.
+        part: what of the run.
+        language: of html; that of the run without it.
 
     Raises:
         UsageError: nothing of the run is in the part.
     """
-    render(narrowed(view(folder), part), kind, write)
+    render(narrowed(view(folder, language=language), part), kind, write)
+
+
+def headline_in(folder: Path, summary: Summary, language: Language) -> Headline:
+    """Return what the report says first in this language, of a run that came to this.
+
+    Raises:
+        JournalError: the folder is no run.
+    """
+    return first_said(view(folder, summary, language))
 
 
 def account_names(folder: Path) -> dict[str, str]:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from orchestrator.cli.failures import failures
 from orchestrator.journal import Outcome, OutcomeKind
+from orchestrator.report.words import ENGLISH
 from tests.cli.desk import Desk
 
 ALL = Path("run/outcomes.jsonl")
@@ -36,7 +37,7 @@ def test_one_cause_is_told_once_an_account() -> None:
     ]
     rows.insert(0, failed("1001", 9, "AuthorizationLimitExceed", request_id="R-9"))
     rows.insert(0, failed("1002", 7, denied.format("1002", "cn-hangzhou", 7)))
-    assert failures(rows, {"1001": "shop"}, ALL) == [
+    assert failures(rows, {"1001": "shop"}, ALL, ENGLISH) == [
         "FAILED 1001 (shop), 5 rules in 3 groups of 2 regions: " + denied.format("1001", "cn-hangzhou", 0),
         "  cn-hangzhou sg-0 sgr-0",
         "  cn-hangzhou sg-0 sgr-1",
@@ -52,10 +53,10 @@ def test_one_cause_is_told_once_an_account() -> None:
 def test_a_flood_of_causes_ends() -> None:
     """Ten are told, the rest is counted, and the file that has all is named."""
     rows = [failed(f"{1000 + n // 2}", n, "x" if n % 2 else "y") for n in range(60)]
-    lines = failures(rows, {}, ALL)
+    lines = failures(rows, {}, ALL, ENGLISH)
     assert sum(line.startswith("FAILED") for line in lines) == 10
     assert lines[-1] == f"and 50 more rules in 25 accounts failed, see {ALL}"
-    assert failures([], {}, ALL) == []
+    assert failures([], {}, ALL, ENGLISH) == []
 
 
 def test_the_hub_s_failure_names_the_member(own_desk: Desk) -> None:

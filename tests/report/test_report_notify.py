@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import msgspec
 import pytest
 
 from orchestrator.journal import OutcomeKind
-from orchestrator.report.notify import _WORDS, Notice, Notify, detail_of, message
+from orchestrator.report.notify import Notice, Notify, detail_of, message
 from tests.report.sample import finding
 
 FULL = Notice(
@@ -61,14 +62,19 @@ def test_details_are_one_line_each_and_harmless() -> None:
     assert line.startswith("[critical] ssh tcp/22 <- 0.0.0.0/0: pay (")
 
 
-def test_both_languages_say_all_there_is() -> None:
-    """Every word is there in each; the Chinese message holds no English sentence."""
-    english, chinese = _WORDS["en"], _WORDS["zh-CN"]
-    assert english.keys() == chinese.keys()
-    told = message(FULL, to(language="zh-CN", detail=True))
+def test_the_chinese_message_holds_no_english_sentence() -> None:
+    """Every line is in the robot's language; what programs read is not."""
+    told = message(FULL, to(language="zh-CN", detail=False))
     assert told.title == "sgsweep：扫描完成，不完整：并非全部都已读取"
-    assert "未处理的发现：1,202（2 严重，1,200 高危）" in told.lines
-    assert not [line for line in told.lines if "findings" in line or "changes" in line]
+    assert "待处理的风险项：1,202（严重 2，高危 1,200）" in told.lines
+    assert not [line for line in told.lines if re.search("[a-z]", line.replace("run-1", ""))]
+    assert told.data == message(FULL, to()).data
+
+
+def test_a_robot_without_a_language_hears_that_of_the_report() -> None:
+    """[report] language is for all; a robot's own wins."""
+    assert to().told_in("zh-CN").language == "zh-CN"
+    assert to(language="en").told_in("zh-CN").language == "en"
 
 
 def test_a_failed_command_is_told_by_its_code_alone() -> None:

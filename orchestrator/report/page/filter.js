@@ -37,7 +37,7 @@
         text: `${caption} ${row.textContent.toLowerCase()}`,
         account,
         status,
-        severity: severity ?? check.querySelector(".sev").textContent,
+        severity: severity ?? check.querySelector(".sev").classList[1],
         region: group.querySelector("small span").textContent,
         check: check.querySelector("code").textContent,
         owner: row.dataset.owner,
@@ -100,10 +100,15 @@
   }
 
   function tell(wish, left, total) {
-    const told = `${left.toLocaleString("en")} of ${total.toLocaleString("en")} rows`;
+    const told = filled(shown, { left: left.toLocaleString("en"), total: total.toLocaleString("en") });
     shown.textContent = left === total ? "" : told;
     narrowed.hidden = left === total;
-    narrowed.textContent = `Narrowed: ${told}, by ${[...inWords(wish)].map((pair) => pair.join(" ")).join(", ")}.`;
+    narrowed.textContent = filled(narrowed, { told, by: [...inWords(wish)].map((pair) => pair.join(" ")).join(", ") });
+  }
+
+  // What an element says, in the page's language, with the values in it.
+  function filled(element, values) {
+    return element.dataset.told.replace(/\{(\w+)\}/g, (_, name) => values[name]);
   }
 
   // --- the address
