@@ -71,6 +71,33 @@ def test_the_exit_codes_of_the_readme_are_all_there() -> None:
     assert re.findall(r"^\| (\d) \|", text, re.MULTILINE) == ["0", "1", "2", "3", "4", "5"]
 
 
+def anchors(page: Path) -> set[str]:
+    """Return what a link may point to in a page: its headings, as they are spelled in an address."""
+    heads = re.findall(r"^#+ (.*)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", head.lower()).replace(" ", "-") for head in heads}
+
+
+@pytest.mark.parametrize(
+    "page", [*PAGES, ROOT / "SECURITY.md", ROOT / "CONTRIBUTING.md"], ids=lambda one: one.name
+)
+def test_every_link_leads_somewhere(page: Path) -> None:
+    """A file that is there, and in it a heading of that name."""
+    text = re.sub(r"```.*?```|`[^`\n]*`", "", page.read_text(encoding="utf-8"), flags=re.DOTALL)
+    links = [link for link in re.findall(r"\]\(([^)\s]+)\)", text) if "://" not in link]
+    for link in links:
+        name, _, anchor = link.partition("#")
+        target = page.parent / name if name else page
+        assert target.exists(), link
+        assert not anchor or anchor in anchors(target), link
+
+
+def test_how_to_report_a_vulnerability_is_told() -> None:
+    """The README leads there, and it says how to report, what is promised, what is not, and of which versions."""
+    heads = re.findall(r"^## (.*)$", (ROOT / "SECURITY.md").read_text(encoding="utf-8"), re.MULTILINE)
+    assert heads == ["Reporting a vulnerability", "What is promised", "What is not", "Supported versions"]
+    assert "(SECURITY.md)" in (ROOT / "README.md").read_text(encoding="utf-8")
+
+
 def installing() -> list[str]:
     """Return the lines of the documents that install anything."""
     pages = [*PAGES, ROOT / "CONTRIBUTING.md", *sorted((ROOT / "terraform").rglob("*.md"))]
