@@ -221,6 +221,7 @@ def _told(summary: Summary, folder: Path) -> None:
     warn(text)
     key = "screen.complete" if summary.complete else "screen.incomplete"
     warn(words(key, coverage=words("space").join(coverage)))
+    say(words("screen.not_covered"))
 
 
 def cut_short(folder: Path) -> None:

@@ -15,8 +15,18 @@ from orchestrator.journal import Changes
 from orchestrator.policy import UNDETERMINED, Check, Finding
 from orchestrator.report.as_json import encoded, write_array
 from orchestrator.report.as_sarif import KINDS, SCHEMA, descriptor, level_of, plain
+from orchestrator.report.headline import NOT_COVERED
 from orchestrator.report.version import version
-from orchestrator.report.view import SEVERITIES, Emit, Item, ReportError, listed, standing, witness_text
+from orchestrator.report.view import (
+    SEVERITIES,
+    Emit,
+    Item,
+    ReportError,
+    each_reference,
+    listed,
+    standing,
+    witness_text,
+)
 
 
 class Located(Protocol):
@@ -99,12 +109,15 @@ def _sarif(view: CodeView, write: Emit) -> None:
     titles = {check.id: check.title for check in view.checks} | {
         UNDETERMINED: "A rule that could not be judged"
     }
+    known = {check.id: each_reference(check.references) for check in view.checks}
     rules = [
-        descriptor(check_id, titles.get(check_id) or check_id, worst[check_id]) for check_id in sorted(worst)
+        descriptor(check_id, titles.get(check_id) or check_id, worst[check_id], known.get(check_id, ()))
+        for check_id in sorted(worst)
     ]
     places = {rule["id"]: index for index, rule in enumerate(rules)}
     driver = {"name": "sgsweep", "semanticVersion": version(), "rules": rules}
     write(f'{{"$schema":"{SCHEMA}","version":"2.1.0","runs":[{{"tool":{encoded({"driver": driver})}')
+    write(f',\n"properties":{encoded({"not_covered": NOT_COVERED})}')
     write(',\n"automationDetails":{"id":"sgsweep/check"}')
     write(',\n"invocations":[{"executionSuccessful":true}],\n"results":')
     write_array(write, [_result(one, places) for one in view.found])

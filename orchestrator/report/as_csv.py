@@ -45,6 +45,7 @@ COLUMNS = {
     "severity_reason": "why the severity is below the check's own; empty where it is not",
     "owner": "who owns the group",
     "owner_from": "from where that is known: a tag of the group, its instances or its account, the mapping, its name",
+    "references": "what the check is in a benchmark or another product: CIS Alibaba Cloud 2.0: 4.3",
 }
 """The columns in their order, and what each says. New ones are added at the end."""
 
@@ -63,7 +64,11 @@ def render(view: RunView, emit: Emit) -> None:
     rows = csv.writer(_Sink(emit))
     rows.writerow(COLUMNS)
     for finding in view.findings():
-        added = {**_added(finding, changes), "severity_reason": "; ".join(view.lowered(finding))}
+        added = {
+            **_added(finding, changes),
+            "severity_reason": "; ".join(view.lowered(finding)),
+            "references": "; ".join(view.references(finding)),
+        }
         rows.writerow(
             _cell(added[column] if column in added else getattr(finding, column)) for column in COLUMNS
         )

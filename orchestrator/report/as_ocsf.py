@@ -1,9 +1,10 @@
-"""OCSF: a Compliance Finding (class 2003) per line, for a SIEM or a security lake.
+"""OCSF for a SIEM or a security lake: a line for each finding (Compliance Finding, class 2003) and each change.
 
 Every attribute used here is in the schema from 1.5.0 on and not deprecated in 1.9.0 (August 2026). The line
 names 1.5.0, so that a consumer needs no newer schema than it takes. What could not be read is a line too,
 with the compliance status Warning ("did not yield a result due to missing information"), and so is each other
-reason why the run is incomplete: an account that nobody could enter must not look clean.
+reason why the run is incomplete: an account that nobody could enter must not look clean. The first line is
+informational: it says what no line is about. Changes are of class 7001, see `ocsf_activity`.
 """
 
 import hashlib
@@ -13,7 +14,9 @@ from accounts import Unreachable
 from orchestrator.journal import Changes
 from orchestrator.policy import Finding
 from orchestrator.report.as_json import encoded
-from orchestrator.report.version import version
+from orchestrator.report.headline import NOT_COVERED
+from orchestrator.report.ocsf_activity import activity
+from orchestrator.report.ocsf_event import cloud, metadata
 from orchestrator.report.view import (
     Emit,
     Item,
@@ -28,8 +31,6 @@ from orchestrator.report.view import (
     witness_text,
 )
 
-SCHEMA_VERSION = "1.5.0"
-
 _SEVERITIES = {"low": (2, "Low"), "medium": (3, "Medium"), "high": (4, "High"), "critical": (5, "Critical")}
 _ACTIVITIES = {"closed": (3, "Close")}
 # OCSF knows no word for what is wide, managed or shadowed, and 99 says so: the label is ours.
@@ -43,13 +44,14 @@ _STATUSES = {
 
 
 def render(view: RunView, emit: Emit) -> None:
-    """Write a line for each finding, for each thing that could not be read, and for what else was not seen."""
+    """Write a line of what is not covered, one for each finding, each thing that was not seen, and each change."""
     for event in _events(view):
         emit(encoded(event) + "\n")
 
 
 def _events(view: RunView) -> Iterator[Item]:
     time, changes = int(view.began.timestamp() * 1000), Changes(view.effects())
+    yield _head(view, time)
     for finding in view.findings():
         yield _event(view, time, finding, standing(finding, changes), _of_finding(view, finding))
     for unseen in view.unreachable():
@@ -57,6 +59,18 @@ def _events(view: RunView) -> Iterator[Item]:
     for reason in view.incomplete_because:
         gap = Unreachable(view.hub_account_id, None, None, "Incomplete", reason, "")
         yield _event(view, time, gap, "undetermined", _of_gap(view, reason))
+    names = {one.account.account_id: one.account.name for one in view.accounts()}
+    for effect in view.effects():
+        yield activity(view, time, effect, names.get(effect.account_id, ""))
+
+
+def _head(view: RunView, time: int) -> Item:
+    """Return the first line: what no line is about, so that silence is not taken for safety there."""
+    nobody = Unreachable(view.hub_account_id, None, None, "NotCovered", NOT_COVERED, "")
+    event = _event(view, time, nobody, "undetermined", _of_head(view))
+    compliance = {**event["compliance"], "status_id": 0, "status": "Unknown", "status_code": "not_covered"}
+    informational = {"severity": "Informational", "severity_id": 1, "status": "Not covered", "status_id": 99}
+    return {**event, **informational, "compliance": {**compliance, "status_details": [NOT_COVERED]}}
 
 
 def _event(view: RunView, time: int, one: Finding | Unreachable, stands: Standing, own: Item) -> Item:
@@ -79,41 +93,28 @@ def _event(view: RunView, time: int, one: Finding | Unreachable, stands: Standin
         "status": status,
         "status_id": status_id,
         "cloud": _cloud(one),
-        "metadata": _metadata(view),
+        "metadata": metadata(view),
         **own,
-        "compliance": _compliance(one, stands),
-    }
-
-
-def _metadata(view: RunView) -> Item:
-    return {
-        "version": SCHEMA_VERSION,
-        "profiles": ["cloud"],
-        "correlation_uid": view.run_id,
-        "product": {"name": "sgsweep", "vendor_name": "sgsweep", "uid": "sgsweep", "version": version()},
+        "compliance": _compliance(view, one, stands),
     }
 
 
 def _cloud(one: Finding | Unreachable) -> Item:
-    account = {
-        "uid": one.account_id,
-        "name": (isinstance(one, Finding) and one.account_name) or one.account_id,
-        "type": "Alibaba Cloud Account",
-        "type_id": 99,
-    }
-    region = {"region": one.region_id} if one.region_id else {}
-    return {"provider": "Alibaba Cloud", "account": account, **region}
+    return cloud(one.account_id, one.account_name if isinstance(one, Finding) else "", one.region_id)
 
 
-def _compliance(one: Finding | Unreachable, stands: Standing) -> Item:
+def _compliance(view: RunView, one: Finding | Unreachable, stands: Standing) -> Item:
     status_id, status = _COMPLIANCE.get(stands, (3, "Fail"))
+    references: tuple[str, ...] = ()
     if isinstance(one, Finding):
+        references = view.references(one)
         control, code, reason = one.check_id, one.status.value, one.reason
     else:
         control, code, reason = "coverage", "unreachable", f"{one.code}: {one.message}"
     return {
         "control": control,
-        "standards": ["sgsweep"],
+        "standards": ["sgsweep", *dict.fromkeys(each.partition(": ")[0] for each in references)],
+        **({"requirements": list(references)} if references else {}),
         "status": status,
         "status_id": status_id,
         "status_code": code,
@@ -170,6 +171,17 @@ def _of_unreachable(unseen: Unreachable) -> Item:
         "message": text,
         "resources": [{"uid": resource_name(unseen), "name": place, "type": "ALIYUN::ECS::SecurityGroup"}],
         "unmapped": {"request_id": unseen.request_id},
+    }
+
+
+def _of_head(view: RunView) -> Item:
+    title = "What this report is not about"
+    uid = hashlib.sha256(f"not covered\n{view.run_id}".encode("utf-8", "surrogatepass")).hexdigest()
+    return {
+        "finding_info": {"uid": uid, "title": title, "desc": NOT_COVERED, "types": ["Coverage"]},
+        "message": NOT_COVERED,
+        "resources": [{"uid": view.run_id, "name": view.run_id, "type": "sgsweep run"}],
+        "unmapped": {"not_covered": NOT_COVERED},
     }
 
 

@@ -6,7 +6,7 @@ than none.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import chain
 from urllib.parse import quote
 
@@ -16,6 +16,7 @@ from accounts import Unreachable
 from orchestrator.journal import Changes
 from orchestrator.policy import Finding
 from orchestrator.report.as_json import encoded, write_array
+from orchestrator.report.headline import NOT_COVERED
 from orchestrator.report.version import version
 from orchestrator.report.view import (
     SEVERITIES,
@@ -23,6 +24,7 @@ from orchestrator.report.view import (
     Item,
     RunView,
     Standing,
+    each_reference,
     fingerprint,
     listed,
     path_of,
@@ -64,6 +66,7 @@ def render(view: RunView, emit: Emit) -> None:
         "notifications": [_UNREACHABLE],
     }
     emit(f'{{"$schema":"{SCHEMA}","version":"2.1.0","runs":[{{"tool":{encoded({"driver": driver})}')
+    emit(f',\n"properties":{encoded({"not_covered": NOT_COVERED})}')
     emit(f',\n"automationDetails":{encoded({"id": f"sgsweep/{view.run_id}"})}')
     emit(f',\n"invocations":[{{"executionSuccessful":{encoded(view.summary.get("complete") is True)}')
     emit(f',"startTimeUtc":"{view.began:%Y-%m-%dT%H:%M:%SZ}"')
@@ -80,11 +83,15 @@ def _rules(view: RunView) -> list[Item]:
     for finding in view.findings():
         seen = worst.setdefault(finding.check_id, finding.severity.value)
         worst[finding.check_id] = min(seen, finding.severity.value, key=SEVERITIES.index)
-    return [descriptor(check_id, view.check_title(check_id), worst[check_id]) for check_id in sorted(worst)]
+    known = {check.id: each_reference(check.references) for check in view.checks}
+    return [
+        descriptor(check_id, view.check_title(check_id), worst[check_id], known.get(check_id, ()))
+        for check_id in sorted(worst)
+    ]
 
 
-def descriptor(check_id: str, title: str, severity: str) -> Item:
-    """Return what SARIF calls a rule: a check."""
+def descriptor(check_id: str, title: str, severity: str, references: Sequence[str] = ()) -> Item:
+    """Return what SARIF calls a rule: a check, with what it is in a benchmark or another product."""
     return {
         "id": check_id,
         "shortDescription": {"text": title},
@@ -93,6 +100,7 @@ def descriptor(check_id: str, title: str, severity: str) -> Item:
             "security-severity": _SCORES[severity],
             "precision": "very-high",
             "tags": ["security", "network", "alibaba-cloud"],
+            **({"references": list(references)} if references else {}),
         },
     }
 

@@ -142,6 +142,12 @@ class RunView(msgspec.Struct, frozen=True, kw_only=True):
         titles = (check.title for check in self.checks if check.id == check_id)
         return next(titles, "") or _TITLES.get(check_id, check_id)
 
+    def references(self, finding: Finding) -> tuple[str, ...]:
+        """Return what the finding's check refers to, one number or name each: "CIS Alibaba Cloud 2.0: 4.3"."""
+        check_id = finding.wide_for or finding.check_id
+        check = next((check for check in self.checks if check.id == check_id), None)
+        return each_reference(check.references) if check else ()
+
     def lowered(self, finding: Finding) -> tuple[str, ...]:
         """Return why the finding's severity is below its check's, a few words each; nothing where it is not."""
         check_id = finding.wide_for or finding.check_id
@@ -152,6 +158,17 @@ class RunView(msgspec.Struct, frozen=True, kw_only=True):
         """Return the title of the finding's check; of a merely wide source, with that."""
         title = self.check_title(finding.wide_for or finding.check_id)
         return f"{title}, by a wide source" if finding.wide_for else title
+
+
+def each_reference(references: Sequence[str]) -> tuple[str, ...]:
+    """Return references with one number or name each: of "CIS Alibaba Cloud 2.0: 3.2, 4.3" there are two."""
+    found: dict[str, None] = {}
+    for one in references:
+        source, _, numbers = one.partition(": ")
+        found.update(
+            dict.fromkeys(f"{source}: {number}" if number else source for number in numbers.split(", "))
+        )
+    return tuple(found)
 
 
 def owner_name(finding: Finding) -> str:

@@ -68,6 +68,7 @@ def test_a_terminal_shows_progress(desk: Desk, width: int) -> None:
     ended = on_terminal(desk, "scan", "--out", "run", width=width)
     assert ended.code == 1, ended.err
     assert "complete: Every account, region and rule in scope was read in full." in ended.err
+    assert "not looked at: databases' allow-lists, WAF," in ended.err
     if width == 80:
         assert "scan: 4/4 accounts, 8 regions, " in ended.err
 

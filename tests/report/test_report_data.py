@@ -12,12 +12,24 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
+from accounts import Account
 from orchestrator.exposure import ports_to_json
-from orchestrator.journal import Effect
-from orchestrator.policy import Finding
+from orchestrator.journal import AccountState, Effect, JobState
+from orchestrator.policy import Check, Finding
 from orchestrator.report import FORMATS, ReportError, RunView, render
 from orchestrator.report.as_csv import COLUMNS
-from tests.report.sample import Item, a_plan, effect, finding, planned, realistic, summary, unreachable, view
+from tests.report.sample import (
+    Item,
+    a_plan,
+    again,
+    effect,
+    finding,
+    planned,
+    realistic,
+    summary,
+    unreachable,
+    view,
+)
 
 
 def rendered(run: RunView, format_: str) -> str:
@@ -33,6 +45,11 @@ def rows(run: RunView) -> list[dict[str, str]]:
 
 
 def events(run: RunView) -> list[dict[str, Any]]:
+    """The OCSF lines about findings and what was not seen, read back: without the first, and those of changes."""
+    return [one for one in lines(run)[1:] if one["class_uid"] == 2003]
+
+
+def lines(run: RunView) -> list[dict[str, Any]]:
     """The OCSF lines, read back."""
     return [json.loads(line) for line in rendered(run, "ocsf").splitlines()]
 
@@ -153,6 +170,7 @@ def test_ocsf_lines_are_compliance_findings() -> None:
     run = realistic(60)
     read = events(run)
     assert len(read) == sum(1 for _ in run.findings()) + sum(1 for _ in run.unreachable())
+    assert len(lines(run)) == 1 + len(read) + sum(1 for _ in run.effects())
     for event in read:
         for path, names in _REQUIRED.items():
             assert set(names.split()) <= set(event[path] if path else event)
@@ -237,6 +255,88 @@ def test_csv_and_ocsf_say_why_a_severity_is_below_the_checks_own() -> None:
         sorted(event["unmapped"]["severity_reason"] for event in events(run))[1]
         == "no public address is attached"
     )
+
+
+def test_ocsf_begins_with_what_it_is_not_about() -> None:
+    """One informational line, also of a run without findings, that no rule for failures or warnings meets."""
+    for run in (view(), realistic(60)):
+        first = lines(run)[0]
+        assert "allow-lists of databases" in first["message"]
+        document = json.loads(rendered(run, "json"))
+        assert first["unmapped"]["not_covered"] == first["message"] == document["not_covered"]
+        assert (first["severity"], first["status"], first["compliance"]["status"]) == (
+            "Informational", "Not covered", "Unknown"
+        )  # fmt: skip
+        assert sum("not_covered" in one["unmapped"] for one in lines(run)) == 1
+
+
+@pytest.mark.parametrize(
+    ("what", "activity", "status"),
+    [
+        ("revoked", "Isolate", "Success"),
+        ("split", "Isolate", "Success"),
+        ("narrowed", "Isolate", "Success"),
+        ("blocked", "Isolate", "Success"),
+        ("already_absent", "Isolate", "Does Not Exist"),
+        ("drifted", "Isolate", "Drifted"),
+        ("skipped", "Isolate", "Skipped"),
+        ("failed", "Isolate", "Failure"),
+        ("rolled_back", "Restore", "Success"),
+    ],
+)
+def test_ocsf_tells_each_change(what: str, activity: str, status: str) -> None:
+    """A Remediation Activity for each: what was done, how it ended, of which finding, by which request."""
+    one = finding(3)
+    first, found, change = lines(view([one], effects=[effect(one, what, reason="because")]))
+    assert (change["class_uid"], change["activity_name"], change["status"]) == (7001, activity, status)
+    assert change["type_uid"] == 700100 + change["activity_id"]
+    assert (change["status_detail"], change["status_code"]) == ("because", what)
+    assert change["unmapped"]["outcome"] == what
+    assert change["unmapped"]["finding_uids"] == [found["finding_info"]["uid"]]
+    assert change["unmapped"]["request_id"] == "5F0C-11"
+    assert [each["value"] for each in change["observables"]] == [found["resources"][0]["uid"], one.rule_id]
+    assert (change["severity"] == "Medium") == (what == "failed")
+    assert first["metadata"] == change["metadata"]
+
+
+def test_ocsf_tells_a_change_whose_end_is_not_known() -> None:
+    """A crash came between: it is no success and no failure; its account has its name where one is known."""
+    one = finding(3)
+    account = AccountState(Account(one.account_id, "shop", (), "", ()), JobState.done)
+    of = view([one], effects=[replace(effect(one), outcome=None)], accounts=again([account]))
+    change = lines(of)[-1]
+    assert (change["status"], change["status_id"], change["severity"]) == ("Unknown", 0, "Medium")
+    assert "not known" in change["message"]
+    assert change["cloud"]["account"]["name"] == "shop"
+    nameless = lines(view([one], effects=[effect(one)]))[-1]
+    assert nameless["cloud"]["account"]["name"] == one.account_id
+
+
+def test_ocsf_tells_which_traffic_a_change_filters() -> None:
+    """D3FEND has a word for each direction, and one for what a rollback does."""
+    one = finding(3)
+    out = finding(4, direction="egress", rule={"Direction": "egress"})
+    told = lines(view([one, out], effects=[effect(one), effect(out), effect(one, "rolled_back")]))[3:]
+    names = {each["countermeasures"][0]["d3f_technique"]["name"] for each in told}
+    assert names == {"Inbound Traffic Filtering", "Outbound Traffic Filtering", "Restore Access"}
+    assert len({each["command_uid"] for each in told}) == 3
+
+
+def test_what_a_check_is_elsewhere_is_told() -> None:
+    """The numbers of a benchmark, one by one: in csv, sarif and ocsf; a check without any has none."""
+    references = ("CIS Alibaba Cloud 2.0: 3.2, 4.3", "Cloud Config: sg-x", "house rule")
+    each = ["CIS Alibaba Cloud 2.0: 3.2", "CIS Alibaba Cloud 2.0: 4.3", "Cloud Config: sg-x", "house rule"]
+    checks = Check(id="ssh", title="SSH", references=references), Check(id="rdp", title="RDP")
+    run = view([finding(0), finding(1)], checks=checks)
+    assert {row["check_id"]: row["references"] for row in rows(run)} == {"ssh": "; ".join(each), "rdp": ""}
+    told = {one["compliance"]["control"]: one["compliance"] for one in events(run)}
+    assert (told["ssh"]["requirements"], "requirements" in told["rdp"]) == (each, False)
+    assert told["ssh"]["standards"] == ["sgsweep", "CIS Alibaba Cloud 2.0", "Cloud Config", "house rule"]
+    assert told["rdp"]["standards"] == ["sgsweep"]
+    (log,) = json.loads(rendered(run, "sarif"))["runs"]
+    by_id = {rule["id"]: rule["properties"] for rule in log["tool"]["driver"]["rules"]}
+    assert (by_id["ssh"]["references"], "references" in by_id["rdp"]) == (each, False)
+    assert log["properties"]["not_covered"] == lines(run)[0]["message"]
 
 
 def test_ocsf_refuses_a_run_without_a_time() -> None:

@@ -35,7 +35,7 @@ def one_result(of: Finding, effects: Sequence[Effect] = ()) -> dict[str, Any]:
 
 # The properties that the 2.1.0 schema knows of these objects: each forbids others.
 _KNOWN = {
-    "run": "tool automationDetails invocations results",
+    "run": "tool properties automationDetails invocations results",
     "result": "ruleId ruleIndex kind level message locations fingerprints partialFingerprints suppressions properties",
     "location": "logicalLocations physicalLocation",
     "rule": "id shortDescription defaultConfiguration properties",

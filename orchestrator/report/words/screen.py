@@ -48,6 +48,10 @@ SCREEN: Mapping[str, Message] = {
     "screen.of_status": Message("{n} {status}", "{status} {n}"),
     "screen.exemption": Message("EXEMPTION {note}", "豁免：{note}"),
     "screen.complete": Message("complete: {coverage}", "完整：{coverage}"),
+    "screen.not_covered": Message(
+        "not looked at: databases' allow-lists, WAF, Cloud Firewall, network ACLs, services' own networks",
+        "不在检查范围内：数据库白名单、WAF、云防火墙、网络 ACL、使用自有网络的服务",
+    ),
     "screen.incomplete": Message("INCOMPLETE: {coverage}", "不完整：{coverage}"),
     "screen.everything_again": Message(
         "to look at everything, scan without --changed-since into another --out",
