@@ -11,6 +11,7 @@ from orchestrator.report.as_code import CODE_FORMATS, CodeView, code_lines, rend
 from orchestrator.report.as_html import MOST_ROWS, PAGES, OwnerLine, render_owners, render_pages, render_since
 from orchestrator.report.comparison import (
     COMPLIANCES,
+    KINDS,
     Difference,
     Known,
     Result,
@@ -18,6 +19,7 @@ from orchestrator.report.comparison import (
     Tried,
     difference,
     only_ours,
+    ports_of_check,
     render_comparison,
     worst,
 )
@@ -85,6 +87,7 @@ __all__ = [
     "COMPLIANCES",
     "COUNT_MISMATCH",
     "FORMATS",
+    "KINDS",
     "MANAGED_RULES",
     "MOST_ROWS",
     "NOT_BEGUN",
@@ -130,6 +133,7 @@ __all__ = [
     "only_ours",
     "open_of",
     "owner_name",
+    "ports_of_check",
     "render",
     "render_code",
     "render_comparison",

@@ -14,11 +14,20 @@ from typing import Literal, get_args
 
 import msgspec
 
-from orchestrator.exposure import Count, balancer_of, reach_of
+from orchestrator.exposure import Count, PortSet, balancer_of, reach_of
 from orchestrator.policy import Check, Finding, Thresholds, evaluate
 from orchestrator.report.managed_rules import Documented, ManagedRule, Parameters, documented
 from orchestrator.report.view import Emit, Standing
-from orchestrator.securitygroup import Cidr, GroupRef, PrefixList, Rule, SecurityGroup, Source
+from orchestrator.securitygroup import (
+    Cidr,
+    GroupRef,
+    PortRange,
+    PrefixList,
+    Rule,
+    SecurityGroup,
+    Source,
+    every_port,
+)
 
 Compliance = Literal["COMPLIANT", "NON_COMPLIANT", "NOT_APPLICABLE", "INSUFFICIENT_DATA", "IGNORED"]
 """Cloud Config's words, ComplianceType of the API."""
@@ -29,6 +38,16 @@ Became = Literal["explained", "unexplained", "not_comparable"]
 """What a difference comes to. Not comparable: this run does not know enough of the group to say."""
 
 BECAME: tuple[Became, ...] = get_args(Became)
+
+Kind = Literal[
+    "ipv6", "source", "prefix_list", "spelling", "protocol", "balancer", "narrow", "broader", "private", "no_ports",
+    "other_ports", "shadowed", "drops", "wide", "exempt", "managed", "closed", "ignored", "no_data", "unclear", "gone",
+    "other_subject", "unlike", "unexplained", "no_result", "not_applicable", "unknown_rule", "not_seen", "undetermined",
+    "not_looked_for", "later", "cut_short",
+]  # fmt: skip
+"""Why, as one word; docs/packs.md says what each means."""
+
+KINDS: tuple[Kind, ...] = get_args(Kind)
 
 Ours = Literal[Standing, "clean", "not_looked_for", "unknown", "absent"]
 """How a group stands by our judgement of the same subject: as the worst of its findings does, or clean. Unknown where
@@ -82,7 +101,7 @@ class Difference(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     became: Became
-    kind: str
+    kind: Kind
     account_id: str
     region_id: str
     security_group_id: str
@@ -223,14 +242,14 @@ class _Told:
         group = known.group
         self.page = nothing if group is None else documented(subject.rule, group, subject.parameters)
 
-    def explained(self, kind: str, why: str, rules: Sequence[str] = ()) -> Difference:
+    def explained(self, kind: Kind, why: str, rules: Sequence[str] = ()) -> Difference:
         return self._difference("explained", kind, why, rules)
 
-    def unexplained(self, kind: str, why: str, rules: Sequence[str] = ()) -> Difference:
+    def unexplained(self, kind: Kind, why: str, rules: Sequence[str] = ()) -> Difference:
         """Say that nothing known accounts for it, unless their result is of a later day than the run."""
         return self.later() if self.is_later else self._difference("unexplained", kind, why, rules)
 
-    def not_comparable(self, kind: str, why: str) -> Difference:
+    def not_comparable(self, kind: Kind, why: str) -> Difference:
         return self._difference("not_comparable", kind, why)
 
     def later(self) -> Difference:
@@ -240,7 +259,7 @@ class _Told:
             "known here, so scan again",
         )
 
-    def _difference(self, became: Became, kind: str, why: str, rules: Sequence[str] = ()) -> Difference:
+    def _difference(self, became: Became, kind: Kind, why: str, rules: Sequence[str] = ()) -> Difference:
         result = self.result
         return Difference(
             became=became,
@@ -303,13 +322,18 @@ def _clean_here(told: _Told) -> Difference:
     return told.explained(kind, why, [one.rule_id for one in failing])
 
 
-def _harmless(told: _Told, rule: Rule) -> tuple[str, str] | None:
+def _harmless(told: _Told, rule: Rule) -> tuple[Kind, str] | None:
     """Say why a rule that they fail fails nothing here, as a word and a sentence; None where that is not clear."""
-    peer = rule.peer
+    peer, check = rule.peer, told.subject.check
     if isinstance(peer, GroupRef):
         return (
             "private",
             f"the source of {rule.rule_id} is a security group, which comes over the internal network",
+        )
+    if rule.nic_type == "intranet" and check.zone == "internet":
+        return (
+            "private",
+            f"{rule.rule_id} is of the classic network's internal card, which no public address reaches",
         )
     if not rule.ports and rule.protocol != "all":
         protocol = rule.protocol.upper()
@@ -317,10 +341,15 @@ def _harmless(told: _Told, rule: Rule) -> tuple[str, str] | None:
             "no_ports",
             f"{rule.rule_id} is for {protocol}, which has no ports though its port range is -1/-1",
         )
-    return None if peer is None or rule.problems else _too_little(told, rule, peer)
+    if peer is None or rule.problems:
+        return None
+    looked_for = PortSet(ports_of_check(check))
+    if looked_for and rule.protocol != "all" and not PortSet(rule.ports) & looked_for:
+        return "other_ports", f"{rule.rule_id} opens {PortSet(rule.ports)}, none of which is looked for"
+    return _too_little(told, rule, peer)
 
 
-def _too_little(told: _Told, rule: Rule, peer: Source) -> tuple[str, str] | None:
+def _too_little(told: _Told, rule: Rule, peer: Source) -> tuple[Kind, str] | None:
     """Say that the source of a rule reaches too little, by itself or past Drop rules; None where it does not."""
     check = told.subject.check
     reach, floor = reach_of(peer, check.zone).size, _floor(check)
@@ -336,6 +365,13 @@ def _too_little(told: _Told, rule: Rule, peer: Source) -> tuple[str, str] | None
     if _fails_without_drops(told):
         return "drops", "Drop rules that win keep out so much that what is left reaches less than fails here"
     return None
+
+
+def ports_of_check(check: Check) -> tuple[PortRange, ...]:
+    """Return the ports that a check looks for one by one; none for a check of every port, or of a protocol."""
+    if check.except_ports:
+        return tuple(PortSet([every_port("tcp"), every_port("udp")]) - PortSet(check.except_ports))
+    return check.ports
 
 
 def _fails_without_drops(told: _Told) -> bool:
@@ -406,7 +442,7 @@ def _they_pass(told: _Told) -> Difference | None:
     return told.explained(kind, why, rules)
 
 
-def _not_written(told: _Told, finding: Finding) -> tuple[str, str] | None:
+def _not_written(told: _Told, finding: Finding) -> tuple[Kind, str] | None:
     """Say why what is open here does not stand written as their rule looks for it; None where it does."""
     subject, group = told.subject.rule.subject, told.known.group
     if balancer_of(finding.rule):
@@ -430,7 +466,7 @@ def _not_written(told: _Told, finding: Finding) -> tuple[str, str] | None:
     return None
 
 
-def _other_source(rule: Rule, finding: Finding) -> tuple[str, str] | None:
+def _other_source(rule: Rule, finding: Finding) -> tuple[Kind, str] | None:
     peer = rule.peer
     if isinstance(peer, PrefixList):
         return "prefix_list", f"{rule.rule_id} names the prefix list {peer}, and theirs looks for 0.0.0.0/0"

@@ -183,6 +183,8 @@ def _stands_written(subject: Subject, one: Rule, parameters: Parameters) -> bool
 
 
 def _risky(rule: ManagedRule, one: Rule, parameters: Parameters) -> Says:
+    if one.raw.get("PortRangeListId"):
+        return "unclear" if _from_everybody(one) else "pass"
     if not (_from_everybody(one) and any(_holds(one, port) for port in parameters.risky)):
         return "pass"
     if rule.by_protocol and one.protocol not in {"tcp", "udp"}:

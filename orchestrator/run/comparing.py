@@ -28,6 +28,7 @@ from orchestrator.report import (
     difference,
     managed_rule,
     only_ours,
+    ports_of_check,
     standing,
     worst,
 )
@@ -36,7 +37,7 @@ from orchestrator.run.evaluations import Evaluations, read_evaluations
 from orchestrator.run.planning import is_complete
 from orchestrator.run.refusals import UsageError
 from orchestrator.run.sight import Sight
-from orchestrator.securitygroup import PortRange, SecurityGroup, every_port
+from orchestrator.securitygroup import PortRange, SecurityGroup
 
 PACK = "cloud-config-security-groups"
 """The check pack that looks for the same as Cloud Config's rules."""
@@ -55,9 +56,8 @@ def compare(folder: Path, files: list[Path], named: Mapping[str, str], parameter
         JournalError: it is no run, or is damaged.
         UsageError: a file holds no results, or a name or parameter that makes no sense.
     """
-    evaluations = read_evaluations(files)
     with Reader(folder) as reader:
-        return _Comparing(reader, evaluations, named, parameters).compared()
+        return _Comparing(reader, read_evaluations(files), named, parameters).compared()
 
 
 class _Comparing:
@@ -307,15 +307,11 @@ def _not_looked_for(checks: Sequence[Check], wanted: Check) -> PortSet | None:
     plain = [one for one in checks if one.direction == wanted.direction and one.zone == wanted.zone]
     if not (wanted.ports or wanted.except_ports):
         is_there = any(
-            one.all_ports == wanted.all_ports and not (one.protocol or _ports(one)) for one in plain
+            one.all_ports == wanted.all_ports and not (one.protocol or ports_of_check(one)) for one in plain
         )
         return NO_PORTS if is_there else None
     as_strict = [one for one in plain if (one.wider_than, one.ipv4_prefix, one.ipv6_prefix) == (None,) * 3]
-    missing = PortSet(_ports(wanted)) - PortSet([part for one in as_strict for part in _ports(one)])
+    missing = PortSet(ports_of_check(wanted)) - PortSet(
+        [part for one in as_strict for part in ports_of_check(one)]
+    )
     return None if missing.numbers("tcp") else missing
-
-
-def _ports(check: Check) -> tuple[PortRange, ...]:
-    if check.except_ports:
-        return tuple(PortSet([every_port("tcp"), every_port("udp")]) - PortSet(check.except_ports))
-    return check.ports

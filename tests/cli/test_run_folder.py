@@ -201,7 +201,8 @@ OPENERS = (
     "apply run/plan.json --digest {digest} --yes", "rollback run --yes", "verify run", "verify run --offline",
     "close 22 --incident i --out run --yes", "explain run {rule}", "report run", "report run --format json",
     "show run/plan.json", "show run/plan.json --json", "sign run --key key.pem", "sign run/plan.json --key key.pem",
-    "patch run --state change.json", "diff run mine", "diff mine run", "check change.json --against run",
+    "patch run --state change.json", "diff run mine", "diff mine run", "compare run change.json",
+    "check change.json --against run",
 )  # fmt: skip
 
 

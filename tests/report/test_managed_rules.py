@@ -13,6 +13,7 @@ from orchestrator.config import packs
 from orchestrator.journal import Changes
 from orchestrator.policy import Check, evaluate
 from orchestrator.report import (
+    KINDS,
     MANAGED_RULES,
     Known,
     ManagedRule,
@@ -32,7 +33,7 @@ PAGE = (Path(__file__).parents[2] / "docs" / "packs.md").read_text(encoding="utf
 PACK = packs()["cloud-config-security-groups"]
 CHECKS = {one.removeprefix("Cloud Config: "): check for check in PACK for one in check.references}
 PARAMETERS = Parameters()
-LISTS = Lists(prefix_lists={"pl-1": ("0.0.0.0/0",)}, port_lists={"prl-1": ("22/22",)})
+LISTS = Lists(prefix_lists={"pl-1": ("0.0.0.0/0",)}, port_lists={"prl-1": ("22/22",), "prl-2": ("443/443",)})
 NO_SOURCE = {"SourceCidrIp": ""}
 EVERYTHING = {"IpProtocol": "ALL", "PortRange": "-1/-1"}
 OUT = {"Direction": "egress", **NO_SOURCE}
@@ -53,6 +54,10 @@ SAMPLES: dict[str, SecurityGroup] = {
     "TCP 22 from 0.0.0.0/0, and a Drop of the same at the same priority": group(DROP, permission()),
     "TCP 22 from 0.0.0.0/0, and a Drop of the same at a higher priority": group(DROP, permission(Priority=2)),
     "TCP 22 from 0.0.0.0/0 by a port list": group(permission(PortRange="", PortRangeListId="prl-1"), lists=LISTS),
+    "TCP 443 from 0.0.0.0/0 by a port list": group(
+        permission(PortRange="", PortRangeListId="prl-2"), lists=LISTS
+    ),
+    "TCP 22 from 0.0.0.0/0, on the internal card of the classic network": group(permission(), VpcId=""),
     "TCP 22 from 0.0.0.0/0, in a group of a cloud service": group(permission(), ServiceManaged=True),
     "no rule, and a public NLB that listens on TCP 22": msgspec.structs.replace(group(), balancing=NLB),
     "TCP 443 from 0.0.0.0/0": group(permission(PortRange="443/443")),
@@ -123,6 +128,15 @@ def test_the_table_of_differences_is_as_computed() -> None:
     assert table() in PAGE, f"docs/packs.md should have\n{table()}"
 
 
+def test_the_page_says_what_each_kind_of_difference_means() -> None:
+    """Each word that `--json` may give stands in the page's last table once, and no other does."""
+    listed = PAGE[PAGE.index("| `kind` | why |") :]
+    words = [
+        word for line in listed.splitlines()[2:] for word in re.findall("`([a-z0-9_]+)`", line.split("|")[1])
+    ]
+    assert sorted(words) == sorted(KINDS)
+
+
 def test_the_page_names_every_item_of_both_products() -> None:
     """Each check of both packs stands there with its official names and its own id, and no other does."""
     shown = re.findall(r"^\| ([^|]+) \| `((?:config|firewall)-[a-z0-9-]+)` \|", PAGE, re.MULTILINE)
@@ -176,7 +190,9 @@ def test_which_rule_a_name_is_of(name: str, identifier: str | None) -> None:
         ("sg-risky-ports-check", [permission(PortRange="23/3388")], "pass"),
         ("sg-risky-ports-check", [permission(IpProtocol="UDP")], "fail"),
         ("sg-risky-ports-check", [permission(IpProtocol="ICMP", PortRange="-1/-1")], "unclear"),
-        ("sg-risky-ports-check", [permission(PortRange="", PortRangeListId="prl-1")], "pass"),
+        ("sg-risky-ports-check", [permission(PortRange="", PortRangeListId="prl-1")], "unclear"),
+        ("sg-risky-ports-check",
+         [permission(PortRange="", PortRangeListId="prl-1", SourceCidrIp="8.8.8.0/24")], "pass"),
         ("sg-risky-ports-check", [DROP], "pass"),
         ("sg-risky-ports-check", [DROP, permission(Priority=2)], "fail"),
         ("ecs-security-group-risky-ports-check-with-protocol", [DROP, permission(Priority=2)], "pass"),
