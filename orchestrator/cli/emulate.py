@@ -48,7 +48,10 @@ def emulate(
         str, typer.Option(help="How calls are counted: window, or bucket for tokens.")
     ] = "window",
     hint: Annotated[
-        str, typer.Option(help="What a throttled answer hints at: none, retry-after or ratelimit.")
+        str,
+        typer.Option(
+            help="What a throttled answer hints at: none, retry-after, ratelimit; always: every one."
+        ),
     ] = "none",
     sts_limit: Annotated[
         int | None,
@@ -82,7 +85,7 @@ def emulate(
             limit=limit,
             window_seconds=window_seconds,
             bucket=_one_of("--bucket", bucket, ("window", "bucket")),  # type: ignore[arg-type]  # just checked
-            hint=_one_of("--hint", hint, ("none", "retry-after", "ratelimit")),  # type: ignore[arg-type]  # just checked
+            hint=_one_of("--hint", hint, ("none", "retry-after", "ratelimit", "always")),  # type: ignore[arg-type]  # just checked
             sts_limit=sts_limit,
             faults=fault,
             quirks=quirk,

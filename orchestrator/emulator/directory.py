@@ -27,7 +27,7 @@ def directory_operation(action: str, *listing: str) -> Callable[[Handler], Handl
     return register
 
 
-def _administrators_only(context: Context) -> None:
+def administrators_only(context: Context) -> None:
     """Lists are for the management account and delegated administrators."""
     organization = context.state.world.organization
     if context.account_id not in (organization.management.account_id, *organization.delegated_administrators):
@@ -103,7 +103,7 @@ def _accounts(context: Context, accounts: list[Account]) -> Answer:
 @directory_operation("ListAccounts", "Accounts", "Account")
 def list_accounts(context: Context) -> Answer:
     """All members, by page; the newer API also by token."""
-    _administrators_only(context)
+    administrators_only(context)
     accounts = _filtered(context, _visible(context))
     if not _is_new(context) or not context.parameters.text("MaxResults"):
         return _accounts(context, accounts)
@@ -120,7 +120,7 @@ def list_accounts(context: Context) -> Answer:
 @directory_operation("ListAccountsForParent", "Accounts", "Account")
 def list_accounts_for_parent(context: Context) -> Answer:
     """The members directly in one folder."""
-    _administrators_only(context)
+    administrators_only(context)
     folder = _folder(context, context.parameters.required("ParentFolderId"))
     inside = [account for account in _visible(context) if account.folder_id == folder.folder_id]
     return _accounts(context, _filtered(context, inside))
@@ -136,7 +136,7 @@ def _folder(context: Context, folder_id: str) -> Folder:
 @directory_operation("ListFoldersForParent", "Folders", "Folder")
 def list_folders_for_parent(context: Context) -> Answer:
     """The folders directly in one folder (the root where none is given)."""
-    _administrators_only(context)
+    administrators_only(context)
     organization = context.state.world.organization
     parent = _folder(context, context.parameters.text("ParentFolderId", organization.root_folder_id))
     word = context.parameters.text("QueryKeyword").lower()
@@ -183,7 +183,7 @@ def get_resource_directory(context: Context) -> Answer:
 @directory_operation("GetAccount")
 def get_account(context: Context) -> Answer:
     """One member. Its tags are a flat list here, unlike in ListAccounts."""
-    _administrators_only(context)
+    administrators_only(context)
     account_id = context.parameters.required("AccountId")
     account = context.state.world.account(account_id)
     if account is None:
@@ -197,7 +197,7 @@ def get_account(context: Context) -> Answer:
 @directory_operation("ListTagResources", "TagResources")
 def list_tag_resources(context: Context) -> Answer:
     """Tags of accounts, flat, by token."""
-    _administrators_only(context)
+    administrators_only(context)
     if context.parameters.required("ResourceType").lower() != "account":
         raise ApiError(400, "InvalidParameter.ResourceType", "The specified ResourceType is not valid.")
     ids = set(context.parameters.items("ResourceId", 50))

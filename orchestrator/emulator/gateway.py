@@ -13,7 +13,7 @@ from xml.sax.saxutils import escape
 
 import msgspec
 
-from orchestrator.emulator import bent_answers, oss, products, signature
+from orchestrator.emulator import bent_answers, control_policies, oss, products, signature
 from orchestrator.emulator.api import REGISTRY, Answer, ApiError, Context, Operation, Parameters
 from orchestrator.emulator.faults import BEFORE, RESETS, Fault, Kind
 from orchestrator.emulator.identity import Caller
@@ -158,20 +158,37 @@ class Gateway:
         if wait:
             trace.headers.update(meter.headers(wait))
             raise self.state.quirks.throttled.error()
+        key = (context.account_id, region_id, operation.action)
+        trace.headers.update(meter.told(key, operation.product, trace.now))
 
     def _operate(self, context: Context, *, ignored: bool) -> Answer:
         operation = context.operation
         if operation.regional:
             self._check_region(context)
-        if operation.guarded and not context.caller.may(
-            operation.permission, tuple(operation.resources(context))
-        ):
+        if self.state.quirks.looks_before_ram:
+            self._look(context)
+        if operation.guarded and not self._is_permitted(context):
             if operation.unpermitted is not None:
                 return operation.unpermitted(context)
             raise self._denied(context)
         if ignored and operation.mutating:
             return {}
         return operation.handler(context)
+
+    def _is_permitted(self, context: Context) -> bool:
+        """Whether RAM and the control policies let the caller do this."""
+        action, resources = context.operation.permission, tuple(context.operation.resources(context))
+        organization = self.state.world.organization
+        return context.caller.may(action, resources) and control_policies.permit(
+            organization, context.account_id, action, resources
+        )
+
+    def _look(self, context: Context) -> None:
+        """Refuse a change of a group that is not there, whoever asks for it."""
+        group_id = context.parameters.text("SecurityGroupId")
+        known = self.state.world.estate(context.account_id, context.region_id).groups
+        if context.operation.product == "ecs" and context.operation.mutating and group_id not in known:
+            raise self.state.quirks.group_not_found.error()
 
     def _check_region(self, context: Context) -> None:
         region_id = context.region_id or context.parameters.required("RegionId")

@@ -186,8 +186,20 @@ class Role(Struct, frozen=True, omit_defaults=True):
     max_session_seconds: int = 3600
 
 
+class ControlPolicy(Struct, frozen=True, omit_defaults=True):
+    """A control policy of the Resource Directory, which bounds what members may do."""
+
+    policy_id: str
+    name: str
+    statements: tuple[Statement, ...]
+    kind: str = "Custom"
+
+
 class Organization(Struct, omit_defaults=True):
-    """The Resource Directory: folders, members, and which account is whose."""
+    """The Resource Directory: folders, members, and which account is whose.
+
+    `attached_policies` are ids of `control_policies` by the folder or account that they are attached to.
+    """
 
     directory_id: str
     root_folder_id: str
@@ -197,3 +209,5 @@ class Organization(Struct, omit_defaults=True):
     members: dict[str, Account]
     delegated_administrators: tuple[str, ...] = ()
     create_time: str = "2023-01-15T08:00:00+08:00"
+    control_policies: dict[str, ControlPolicy] = field(default_factory=dict)
+    attached_policies: dict[str, tuple[str, ...]] = field(default_factory=dict)

@@ -8,6 +8,8 @@ from typing import Final
 MODULES: Final = (
     "sts",
     "directory",
+    "control_policies",
+    "ram_policies",
     "ecs_groups",
     "ecs_rules",
     "ecs_lists",

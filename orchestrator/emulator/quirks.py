@@ -157,6 +157,12 @@ class Quirks(Struct, frozen=True, kw_only=True):
     """400, 403 or 429; Throttling, Throttling.User, Throttling.Api, Throttling.API, Rejected.Throttling."""
     chained_session_seconds: int = 43_200
     """The longest session a role's session may open (AWS has 3600)."""
+    looks_before_ram: bool = False
+    """A change of a group that is not there, by who has no right to it: refused as not found (True), or as denied."""
+    session_policies_ignored: bool = False
+    """AssumeRole takes a session policy and does not heed it, as no real STS does: what the doctor must notice."""
+    clock_ahead_seconds: float = 0.0
+    """How far the cloud's clock is ahead of this machine's."""
     sts_by_region: bool = False
     """Whether the limit of STS is counted for each region apart."""
 

@@ -42,7 +42,7 @@ async def serve(  # noqa: PLR0913 - one argument for each option of the command
     limit: int | None = None,
     window_seconds: float = 60.0,
     bucket: Literal["window", "bucket"] = "window",
-    hint: Literal["none", "retry-after", "ratelimit"] = "none",
+    hint: Literal["none", "retry-after", "ratelimit", "always"] = "none",
     sts_limit: int | None = None,
     faults: Iterable[Fault | str] = (),
     quirks: Quirks | Iterable[str] = (),

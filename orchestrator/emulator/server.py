@@ -12,6 +12,7 @@ import struct
 import tempfile
 import threading
 from collections.abc import Awaitable, Callable
+from email.utils import formatdate
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -128,6 +129,8 @@ class Emulator(Cloud):
         reply = self._gateway.answer(WireRequest(request.method, path, query, headers, body))
         if reply.fault is not None:
             return await _send_faulty(request, reply, reply.fault)
+        if self.options.quirks.clock_ahead_seconds:
+            reply.headers["Date"] = formatdate(self.state.clock(), usegmt=True)
         return _response(reply, reply.body)
 
 

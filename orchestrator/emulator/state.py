@@ -51,7 +51,7 @@ class State:
         self.world = world
         self.options = options
         self.quirks = options.quirks
-        self.clock = options.clock
+        self.clock = _ahead(options.clock, options.quirks.clock_ahead_seconds)
         self.identities = Identities(options.quirks)
         self.meter = Meter(options.throttle)
         self.faults = Faults(options.faults, options.seed)
@@ -72,6 +72,10 @@ class State:
     def use_faults(self, faults: Iterable[Fault]) -> None:
         """Replace the faults in force."""
         self.faults.set(faults)
+
+
+def _ahead(clock: Callable[[], float], seconds: float) -> Callable[[], float]:
+    return (lambda: clock() + seconds) if seconds else clock
 
 
 def new_request_id() -> str:

@@ -42,7 +42,8 @@ def assume_role(context: Context) -> Answer:
         raise ApiError(403, "NoPermission", "Roles may not be assumed by root accounts.")
     role = _trusting_role(context, account_id, name, external_id)
     expires_at = context.now + _duration(context, role)
-    opened = context.state.identities.open_session(account_id, role, session, expires_at, policy)
+    heeded = None if context.state.quirks.session_policies_ignored else policy
+    opened = context.state.identities.open_session(account_id, role, session, expires_at, heeded)
     context.changed(
         "session", account_id=account_id, role=name, arn=opened.arn, policy=parameters.text("Policy")
     )

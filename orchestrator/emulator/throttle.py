@@ -17,7 +17,8 @@ class Throttle(Struct, frozen=True, kw_only=True):
     """How calls are limited.
 
     `limit` calls for each `window_seconds`; `per_api` overrides the limit by action name. `kind="bucket"`
-    refills steadily and holds at most `burst` (default: `limit`). `hint` is what a refused caller is told.
+    refills steadily and holds at most `burst` (default: `limit`). `hint` is what a refused caller is told; "always"
+    tells every caller how much is left.
     `sts_limit` is the limit of AssumeRole for the calling account, each `sts_window_seconds`.
     """
 
@@ -25,7 +26,7 @@ class Throttle(Struct, frozen=True, kw_only=True):
     window_seconds: float = 60.0
     kind: Literal["window", "bucket"] = "window"
     burst: int | None = None
-    hint: Literal["none", "retry-after", "ratelimit"] = "none"
+    hint: Literal["none", "retry-after", "ratelimit", "always"] = "none"
     per_api: Mapping[str, int] = field(default_factory=dict)
     accounts: Mapping[str, int] = field(default_factory=dict)
     sts_limit: int | None = None
@@ -45,19 +46,34 @@ class Meter:
 
     def take(self, account_id: str, region_id: str, product: str, action: str, now: float) -> float:
         """0.0 where the call is within its limit, else the seconds until one would be."""
-        rules = self.rules
-        limit, window = (
-            rules.per_api.get(action, rules.accounts.get(account_id, rules.limit)),
-            rules.window_seconds,
-        )
-        if product == "sts":
-            limit, window = rules.per_api.get(action, rules.sts_limit), rules.sts_window_seconds
+        rules, key = self.rules, (account_id, region_id, action)
+        limit, window = self._limit(key, product)
         if limit is None:
             return 0.0
-        key = (account_id, region_id, action)
         if rules.kind == "bucket":
             return self._take_token(key, limit / window, rules.burst or limit, now)
         return self._take_window(key, limit, window, now)
+
+    def _limit(self, key: tuple[str, str, str], product: str) -> tuple[int | None, float]:
+        """How many calls there may be in how many seconds; None for any number."""
+        rules, (account_id, _, action) = self.rules, key
+        if product == "sts":
+            return rules.per_api.get(action, rules.sts_limit), rules.sts_window_seconds
+        usual = rules.accounts.get(account_id, rules.limit)
+        return rules.per_api.get(action, usual), rules.window_seconds
+
+    def told(self, key: tuple[str, str, str], product: str, now: float) -> dict[str, str]:
+        """What an answer that was not refused says of its limit, where every answer does."""
+        limit, window = self._limit(key, product)
+        if self.rules.hint != "always" or limit is None:
+            return {}
+        if self.rules.kind == "bucket":
+            left, until = int(self._buckets[key][0]), 0.0
+        else:
+            number, used = self._windows[key]
+            left, until = limit - used, (number + 1) * window - now
+        text = f"Limit:{limit},Remain:{left},TimeLeft:{math.ceil(until * 1000)},Reset:0"
+        return {"x-ratelimit-user-api": text}
 
     def _take_window(self, key: tuple[str, str, str], limit: int, window: float, now: float) -> float:
         number = math.floor(now / window)
@@ -83,7 +99,7 @@ class Meter:
         milliseconds = max(1, math.ceil(wait_seconds * 1000))
         if self.rules.hint == "retry-after":
             return {"x-acs-retry-after": str(milliseconds)}
-        if self.rules.hint == "ratelimit":
+        if self.rules.hint in {"ratelimit", "always"}:
             return {
                 "x-ratelimit-user-api": f"Limit:{self.rules.limit},Remain:0,TimeLeft:{milliseconds},Reset:0"
             }

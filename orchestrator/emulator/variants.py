@@ -49,6 +49,8 @@ _OTHER_ANSWERS: Final[dict[str, dict[str, Any]]] = {
     "throttling-rejected": {"throttled": Refusal(503, "Rejected.Throttling", _THROTTLED)},
     "chained-sessions-short": {"chained_session_seconds": 3600},
     "sts-by-region": {"sts_by_region": True},
+    "looks-before-ram": {"looks_before_ram": True},
 }
 VARIANTS: Final[dict[str, Quirks]] = {name: Quirks(**answer) for name, answer in _OTHER_ANSWERS.items()}
-"""By name. Not among them: regions that are closed or of industry clouds, which change what there is to see."""
+"""By name. Not among them: regions that are closed or of industry clouds, which change what there is to see; and what
+is no open question, but a machine or a cloud out of order: clocks apart, session policies that are not heeded."""

@@ -486,6 +486,8 @@ def test_the_variants_cover_every_open_question() -> None:
         "rules_per_group",
         "group_rules_per_group",
         "client_token_seconds",
+        "session_policies_ignored",
+        "clock_ahead_seconds",
     }
     assert set(Quirks.__struct_fields__) - varied == left
 
