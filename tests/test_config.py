@@ -8,11 +8,12 @@ from pathlib import Path
 import pytest
 
 from orchestrator.cloud.endpoints import endpoint_host
-from orchestrator.config import Config, ConfigError, OwnersTable, defaults, load, packs
+from orchestrator.config import Canary, Config, ConfigError, OwnersTable, defaults, load, packs
 from orchestrator.report.notify import Notify
 
 REFERENCE = Path(__file__).parents[1] / "config.toml"
 ACCEPTED = "[[accepted_unreachable]]\nowner = 'o'\nreason = 'r'\nexpires = 2030-01-01\n"
+CANARY = "[canary]\nregion = 'cn-hangzhou'\ngroup = 'sg-1'\n"
 WAIVER = "[[exemptions]]\nowner = 'o'\nreason = 'r'\nexpires = 2030-01-01\n"
 
 
@@ -49,6 +50,7 @@ def test_the_reference_file_names_every_key(tmp_path: Path) -> None:
         "remediation": loaded.remediation,
         "owners": OwnersTable(),
         "report": loaded.report,
+        "canary": Canary(),
     }
     assert sections.keys() == values.keys()
     for table, value in values.items():
@@ -105,6 +107,17 @@ def test_the_reference_file_names_every_key(tmp_path: Path) -> None:
             "[remediation] narrow_to: 10.0.0.0/8, 0.0.0.0/0 reach as much of the Internet",
         ),
         ("[remediation]\nrounds = 0", "[remediation] rounds is 0"),
+        ("[canary]\ngroup = 'sg-1'", "[canary] needs account, region and group, all three"),
+        (f"{CANARY}account = 'ours'", "[canary] account is 'ours'; account ids are digits"),
+        (f"{CANARY}account = '1'\nregoin = 'x'", "unknown key canary.regoin. Did you mean canary.region?"),
+        (
+            "[canary]\naccount = '1'\nregion = 'a b'\ngroup = 'sg-1'",
+            "[canary] region is 'a b'; that is no region id",
+        ),
+        (
+            "[canary]\naccount = '1'\nregion = 'cn-hangzhou'\ngroup = 'sg/*'",
+            "[canary] group is 'sg/*'; that is no security group's id",
+        ),
         ("[remediation]\nmax_age_hours = 0", "[remediation] max_age_hours is 0.0; give more than 0"),
         ("[cloud]\nsite = 'mars'", "[cloud] site is 'mars'"),
         ("[organization]\nhub_account_id = 'ours'", "[organization] hub_account_id is 'ours'"),

@@ -71,6 +71,7 @@ def test_the_reference_and_all_its_examples_are_right_by_it() -> None:
         "[cloud]\nlimits = {share = 1}",
         "[remediation]\nchange_protected = ['sg-1']",
         "[limits]\nmax_in_flight = 'many'",
+        "[canary]\ngruop = 'sg-1'",
         "checks = []",
         "[[checks]]\nports = ['22']",
         "[[checks]]\nid = 'x'\nports = '22'",

@@ -39,7 +39,7 @@ from orchestrator.cli.options import (
 )
 from orchestrator.cli.setup import app as config_group
 from orchestrator.cli.setup import init
-from orchestrator.cli.terminal import document, give, say
+from orchestrator.cli.terminal import document, give, say, warn
 
 if TYPE_CHECKING:
     from orchestrator.config import Config
@@ -132,7 +132,15 @@ def accounts(
     context: typer.Context,
     config: ConfigFile = None,
     check: Annotated[
-        bool, typer.Option("--check", help="Enter each account by both roles; name what is missing.")
+        bool,
+        typer.Option("--check", help="Ask each account for all that a run needs; name what is missing."),
+    ] = False,
+    probe_writes: Annotated[
+        bool,
+        typer.Option(
+            "--probe-writes",
+            help="With --check: also try the changes, on the one group that [canary] names, and take them back.",
+        ),
     ] = False,
     events: Annotated[
         str,
@@ -152,10 +160,16 @@ def accounts(
     """List the accounts a sweep would visit."""
     from orchestrator import run
     from orchestrator.cli import objects, show
+    from orchestrator.config.facts import probe_file
 
+    if probe_writes and not check:
+        raise run.UsageError("--probe-writes is a part of the check: give --check, too")
+    probe = probe_file(config or context.obj or _DEFAULT_CONFIG) if check else None
     filters, settings = _filters(account, exclude, folder, tag), _config(context, config)
     progress = run.Progress(show.connection, say)
-    listed = _wait(run.list_accounts(settings, filters, progress, check=check))
+    listed = _wait(
+        run.list_accounts(settings, filters, progress, check=check, probe_writes=probe_writes, probe=probe)
+    )
     code = show.accounts(listed, checked=check, as_json=as_json)
     if as_json:
         objects.accounts(listed)
@@ -758,9 +772,11 @@ def _config(context: typer.Context, given: Path | None) -> Config:
     from orchestrator.config import load
 
     configured_by(given or context.obj)
-    config = load(given or context.obj or _DEFAULT_CONFIG, os.environ)
-    speak(config.report.language)
-    return config
+    found = load(given or context.obj or _DEFAULT_CONFIG, os.environ)
+    speak(found.report.language)
+    for sentence in found.told:
+        warn(sentence)
+    return found
 
 
 def _changing(config: Config, group_ids: list[str]) -> Config:

@@ -14,7 +14,9 @@ if TYPE_CHECKING:
 
 
 def accounts(listed: AccountList) -> None:
-    """Give the accounts, each with what it cannot be entered for, and those that are left out."""
+    """Give the accounts, each with what stands in the way, those that are left out, and what the doctor found."""
+    import msgspec
+
     _give(
         {
             "accounts": [
@@ -26,12 +28,22 @@ def accounts(listed: AccountList) -> None:
                     "is_hub": one.account.is_hub,
                     "unreachable": one.unreachable,
                     "accepted_until": one.accepted_until,
+                    "rights": [
+                        {
+                            "role": right.role,
+                            "does": right.does,
+                            "is_needed": right.is_needed,
+                            **msgspec.structs.asdict(right.permitted),
+                        }
+                        for right in one.rights
+                    ],
                 }
                 for one in listed.visits
             ],
             "skipped": listed.skipped,
             "rule_counts": listed.rule_counts,
             "second_witness": listed.witness,
+            "examined": listed.examined,
         }
     )
 

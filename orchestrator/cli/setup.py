@@ -51,6 +51,8 @@ def check(
     configured_by(config or context.obj)
     settings = load(path, os.environ)
     _tell_file(path, settings)
+    for sentence in settings.told:
+        warn(sentence)
     if not offline:
         _tell_cloud(_tried(settings))
     if notify and not _is_told(settings):

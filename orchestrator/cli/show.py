@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from orchestrator.cli import doctor
 from orchestrator.cli.failures import failures, many
 from orchestrator.cli.language import spoken
 from orchestrator.cli.lines import again, line
@@ -61,30 +62,32 @@ def connection(found: Connection) -> None:
 
 
 def accounts(listed: AccountList, *, checked: bool, as_json: bool = False) -> int:
-    """Give one line an account: id, name, folder, and, where it was tried, whether both roles let us in.
+    """Give one line an account: id, name, folder, and, where it was tried, what stands in the way there.
 
     With `as_json` the lines are left to whoever gives the object.
     """
-    missing = 0
     for visit in listed.visits:
         account = visit.account
-        until = visit.accepted_until
-        state = "; ".join(f"{one.code}: {one.message}" for one in visit.unreachable) or "ok"
-        state += f" (accepted until {until})" if until else ""
-        missing += bool(visit.unreachable) and until is None
+        state = doctor.state_of(visit)
         kind = "management" if account.is_management else "hub" if account.is_hub else "member"
         columns = (account.account_id, account.name, account.folder_path, kind, *([state] if checked else []))
         if not as_json:
             give(*columns)
     _skipped(listed.skipped)
     warn(f"{len(listed.visits)} accounts, {len(listed.skipped)} skipped")
-    if missing:
+    if missing := len(listed.missing):
         warn(f"{missing} accounts cannot be entered by both roles: see the last column")
+    if lacking := len(listed.lacking):
+        warn(
+            f"in {lacking} accounts a role lacks what a run needs: see the last column, and the policies below"
+        )
     if listed.rule_counts is not None:
         _agreement(listed.rule_counts)
     if listed.witness is not None:
         _witness(listed.witness)
-    return 3 if missing else 0
+    if listed.examined is not None:
+        doctor.told(listed, listed.examined)
+    return listed.exit_code
 
 
 def _skipped(skipped: Sequence[Skipped]) -> None:
@@ -107,6 +110,10 @@ def _agreement(counts: Agreement) -> None:
     say(
         f"RuleCount: it agrees with the rules that are given in {counts.agree} of {counts.of} groups looked at"
     )
+    if counts.counts_other:
+        say(
+            f"in {counts.counts_other} of the others two ways of reading give the same rules, and fewer than it counts"
+        )
     if counts.agree < counts.of:
         say(
             'where most disagree, this cloud counts something else there: set [cloud] rule_count = "ignore". Where '

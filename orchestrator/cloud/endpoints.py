@@ -54,6 +54,7 @@ _CENTRAL = {
         "": "resourcecenter.aliyuncs.com",
         "international": "resourcecenter-intl.aliyuncs.com",
     },
+    "ram": {"": "ram.aliyuncs.com"},
     "config": {"": "config.cn-shanghai.aliyuncs.com", "international": "config.ap-southeast-1.aliyuncs.com"},
 }
 _STS_HOST = re.compile(r"sts(-vpc)?(\.[a-z0-9-]+)?\.aliyuncs\.com").fullmatch

@@ -13,7 +13,15 @@ from xml.etree import ElementTree as ET
 import msgspec
 
 from accounts.credentials import Credentials
-from orchestrator.cloud.errors import CloudError, Throttled, Unavailable, classify, is_clock, is_error_code
+from orchestrator.cloud.errors import (
+    CloudError,
+    Throttled,
+    Unavailable,
+    classify,
+    cut,
+    is_clock,
+    is_error_code,
+)
 from orchestrator.cloud.memory import MOST_VALUES, has_too_many_values
 from orchestrator.cloud.transport import Answer
 
@@ -93,11 +101,27 @@ def _error(status: int, headers: Mapping[str, str], body: Mapping[str, Any], who
 
 def _skew(headers: Mapping[str, str]) -> str:
     """Return how far this machine's clock is from the server's, by the answer's Date, if it has one."""
-    try:
-        seconds = time.time() - parsedate_to_datetime(headers.get("date", "")).timestamp()
-    except (ValueError, TypeError):
+    seconds = skew_seconds(headers, time.time())
+    if seconds is None:
         return "; this machine's clock is wrong"
     return f"; this machine's clock is {abs(seconds):.0f} s {'ahead of' if seconds > 0 else 'behind'} the cloud's"
+
+
+def skew_seconds(headers: Mapping[str, str], at: float) -> float | None:
+    """Return how far a clock that said `at` is ahead of the server's, by the answer's Date; None if it has none."""
+    try:
+        return at - parsedate_to_datetime(headers.get("date", "")).timestamp()
+    except (ValueError, TypeError):
+        return None
+
+
+def quota_of(headers: Mapping[str, str]) -> str:
+    """Return what an answer says of the limits that its call counts to, as it says it; empty if it says nothing.
+
+    `x-ratelimit-user-api` and `x-ratelimit-user` (tea-openapi 0.4.0), "Limit:100,Remain:7,TimeLeft:2000,Reset:1".
+    """
+    found = (headers.get(name, "") for name in ("x-ratelimit-user-api", "x-ratelimit-user"))
+    return "; ".join(cut(one) for one in found if one)
 
 
 def retry_after_seconds(headers: Mapping[str, str]) -> float | None:

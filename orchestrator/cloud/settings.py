@@ -21,6 +21,7 @@ VERSIONS = {
     "resourcecenter": "2022-12-01",
     "nlb": "2022-04-30",
     "alb": "2020-06-16",
+    "ram": "2015-05-01",
 }
 """The products that are called, and the version of each one's API."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 
@@ -20,6 +20,8 @@ class Attempt:
         request_id: empty if unknown; it is read from failed answers only.
         seconds: from sending to the end of the answer.
         waited_seconds: for quota or a place, before sending.
+        host: whom it was sent to.
+        headers: of the answer, names without regard to case; empty without one.
     """
 
     account_id: str
@@ -31,6 +33,8 @@ class Attempt:
     request_id: str
     seconds: float
     waited_seconds: float
+    host: str = ""
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
 Observer = Callable[[Attempt], None]

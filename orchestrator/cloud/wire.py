@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Protocol, TypeVar
+from typing import NamedTuple, Protocol, TypeVar
 
 from accounts.credentials import Credentials
 from orchestrator.cloud.circuit import Circuit, Circuits
@@ -127,6 +127,7 @@ class Wire:
         circuit = _circuit(request)
         permit = await self._leave(request, progress, target.host)
         is_sent = True
+        answer: Answer | None = None
         try:
             if progress.attempts == 0:
                 self._refuse_if_open(circuit)
@@ -134,12 +135,15 @@ class Wire:
             if progress.not_after is not None:
                 signed = signed._replace(not_after=progress.not_after)
             self._count(request, progress, permit)
-            value = read(await self._transport.exchange(target, signed), progress.who)
+            answer = await self._transport.exchange(target, signed)
+            value = read(answer, progress.who)
             permit.admitted()
             self._circuits.answered(circuit)
         except CloudError as error:
             is_sent = not isinstance(error, TooLate)
             self._failed(request, permit, progress, error)
+            if self._observers:
+                self._tell(request, permit, progress, _Heard(target.host, answer, error))
             raise
         except BaseException:
             self._circuits.left(circuit)
@@ -150,7 +154,7 @@ class Wire:
             else:
                 permit.unsent()
         if self._observers:
-            self._tell(request, permit, progress, None)
+            self._tell(request, permit, progress, _Heard(target.host, answer))
         return value
 
     async def hold(self, request: Sendable) -> Permit:
@@ -219,10 +223,9 @@ class Wire:
             self._circuits.left(_circuit(request))
         elif not isinstance(error, Unavailable):
             self._circuits.answered(_circuit(request))
-        if self._observers:
-            self._tell(request, permit, progress, error)
 
-    def _tell(self, request: Sendable, permit: Permit, progress: Progress, error: CloudError | None) -> None:
+    def _tell(self, request: Sendable, permit: Permit, progress: Progress, heard: _Heard) -> None:
+        error = heard.error
         attempt = Attempt(
             account_id=request.account_id,
             region_id=request.region_id,
@@ -233,9 +236,19 @@ class Wire:
             request_id=error.request_id if error else "",
             seconds=self._limiter.now() - permit.sent_at,
             waited_seconds=permit.waited_seconds,
+            host=heard.host,
+            headers=heard.answer.headers if heard.answer is not None else {},
         )
         for observer in self._observers:
             observer(attempt)
+
+
+class _Heard(NamedTuple):
+    """What came of an attempt: from whom, what, and the error that it means."""
+
+    host: str
+    answer: Answer | None
+    error: CloudError | None = None
 
 
 def _circuit(request: Sendable) -> Circuit:

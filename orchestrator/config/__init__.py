@@ -22,9 +22,12 @@ from orchestrator.cloud.settings import (
     CloudSettings,
     CloudSettingsError,
     Limits,
+    is_region_id,
     refuse_two,
     with_environment,
 )
+from orchestrator.config.facts import Facts, probe_file, read_probe
+from orchestrator.inventory import is_group_id
 from orchestrator.policy import (
     Check,
     Exemption,
@@ -66,6 +69,33 @@ class OwnersTable(_Table, frozen=True, kw_only=True):
     mapping: str = ""
 
 
+class Canary(_Table, frozen=True, kw_only=True):
+    """The one security group that `accounts --check --probe-writes` may change, for a moment; all three keys or none.
+
+    Attributes:
+        account: the id of the account that it is in, which the run visits.
+        region: its region's id.
+        group: its id: a group that nothing depends on.
+    """
+
+    account: str = ""
+    region: str = ""
+    group: str = ""
+
+    def __post_init__(self) -> None:
+        given = (self.account, self.region, self.group)
+        if any(given) and not all(given):
+            raise ConfigError(
+                "[canary] needs account, region and group, all three: they name one security group"
+            )
+        if self.account and not self.account.isdecimal():
+            raise ConfigError(f"[canary] account is {self.account!r}; account ids are digits")
+        if self.region and not is_region_id(self.region):
+            raise ConfigError(f"[canary] region is {self.region!r}; that is no region id")
+        if self.group and not is_group_id(self.group):
+            raise ConfigError(f"[canary] group is {self.group!r}; that is no security group's id")
+
+
 class File(_Table, frozen=True, kw_only=True):
     """The whole file. Checks and exemptions are the policy's to parse.
 
@@ -82,6 +112,7 @@ class File(_Table, frozen=True, kw_only=True):
         report: how people are told.
         notify: who is told of what.
         owners: who owns a group.
+        canary: the group that the doctor may try changes on.
     """
 
     packs: tuple[str, ...] = ()
@@ -96,10 +127,17 @@ class File(_Table, frozen=True, kw_only=True):
     report: ReportSettings = ReportSettings()
     notify: tuple[Notify, ...] = ()
     owners: OwnersTable = OwnersTable()
+    canary: Canary = Canary()
 
 
 class Config(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything that was configured, checked. [limits] is a part of `cloud`, as the client takes it."""
+    """Everything that was configured, checked. [limits] is a part of `cloud`, as the client takes it.
+
+    Attributes:
+        facts: what the doctor has learned of this cloud, see `facts`; what of it changes a setting that the file leaves
+            open is in that setting already.
+        told: what is to be said of those facts: which are in use, and why a file of them is not believed.
+    """
 
     organization: Organization = Organization()
     cloud: CloudSettings = CloudSettings()
@@ -110,6 +148,9 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     report: ReportSettings = ReportSettings()
     notify: tuple[Notify, ...] = ()
     owners: Owners = Owners()
+    canary: Canary = Canary()
+    facts: Facts = Facts()
+    told: tuple[str, ...] = ()
 
 
 def defaults() -> Config:
@@ -123,7 +164,8 @@ def load(path: Path, environment: Mapping[str, str]) -> Config:
     Raises:
         ConfigError: the file cannot be read, is not TOML, has an unknown key or a value that cannot be used.
     """
-    return decoded(_toml(path), path, environment)
+    data = _toml(path)
+    return _with_facts(decoded(data, path, environment), data, path)
 
 
 def decoded(data: dict[str, Any], path: Path, environment: Mapping[str, str]) -> Config:
@@ -152,11 +194,34 @@ def decoded(data: dict[str, Any], path: Path, environment: Mapping[str, str]) ->
             report=file.report,
             notify=tuple([one.told_in(file.report.language) for one in _distinct(file.notify, path)]),
             owners=_owners(file.owners, path),
+            canary=file.canary,
         )
     except PolicyError as error:
         raise ConfigError(f"{path}: {error}") from error
     except CloudSettingsError as error:  # of the environment, as it says; the file's were checked already
         raise ConfigError(str(error)) from error
+
+
+def _with_facts(config: Config, data: Mapping[str, Any], path: Path) -> Config:
+    """Return the configuration with what the doctor has learned, where the file itself leaves it open."""
+    believed = read_probe(probe_file(path), config.cloud.identity, config.organization.hub_account_id)
+    facts, told = believed.facts, [believed.refused] if believed.refused else []
+    cloud, remediation = config.cloud, config.remediation
+    counts, settles_within = facts.rule_count, facts.settles_within()
+    if counts is not None and counts.value == "other" and "rule_count" not in data.get("cloud", {}):
+        cloud = msgspec.structs.replace(cloud, rule_count="ignore")
+        told.append(
+            "RuleCount is not compared: it counts something else here, as probe.json has it "
+            f"({counts.learned_at}, {counts.source})"
+        )
+    if settles_within > remediation.wait_seconds and "wait_seconds" not in data.get("remediation", {}):
+        remediation = msgspec.structs.replace(remediation, wait_seconds=settles_within)
+        told.append(
+            f"a change is given {settles_within:.0f} s to show, by how long one took here, as probe.json has it"
+        )
+    return msgspec.structs.replace(
+        config, cloud=cloud, remediation=remediation, facts=facts, told=tuple(told)
+    )
 
 
 def check_lists() -> dict[str, tuple[Check, ...]]:

@@ -7,6 +7,7 @@ many at once is `run`'s to say.
 """
 
 from accounts.paging import Answer
+from orchestrator.inventory.asking import Looked, Permitted, ask_reads
 from orchestrator.inventory.balancers import Balancers, InRegion
 from orchestrator.inventory.groups import (
     InPart,
@@ -15,34 +16,57 @@ from orchestrator.inventory.groups import (
     Rules,
     Seen,
     Sought,
+    is_group_id,
     regions,
     rule_count,
     security_groups,
 )
 from orchestrator.inventory.interfaces import Interface, Interfaces, groups_together, interfaces
 from orchestrator.inventory.paging import Session, unreachable
+from orchestrator.inventory.policies import ControlPolicies, Levels, Policies, attached_policies
 from orchestrator.inventory.resource_center import ResourceCenter
-from orchestrator.inventory.rights import GROUP_ACTIONS, HUB_ACTIONS, READ_ACTIONS, read_policy
+from orchestrator.inventory.rights import (
+    CONTROL_ACTIONS,
+    GROUP_ACTIONS,
+    HUB_ACTIONS,
+    JUDGE_ACTIONS,
+    READ_ACTIONS,
+    examine_policy,
+    group_policy,
+    read_policy,
+)
 
 __all__ = [
+    "CONTROL_ACTIONS",
     "GROUP_ACTIONS",
     "HUB_ACTIONS",
+    "JUDGE_ACTIONS",
     "READ_ACTIONS",
     "Answer",
     "Balancers",
+    "ControlPolicies",
     "InPart",
     "InRegion",
     "Interface",
     "Interfaces",
+    "Levels",
+    "Looked",
     "Observation",
+    "Permitted",
+    "Policies",
     "RegionReader",
     "ResourceCenter",
     "Rules",
     "Seen",
     "Session",
     "Sought",
+    "ask_reads",
+    "attached_policies",
+    "examine_policy",
+    "group_policy",
     "groups_together",
     "interfaces",
+    "is_group_id",
     "read_policy",
     "regions",
     "rule_count",

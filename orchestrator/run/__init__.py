@@ -12,6 +12,7 @@ from orchestrator.run.comparing import compare
 from orchestrator.run.connection import Connection
 from orchestrator.run.cross_check import SecondWitness
 from orchestrator.run.diffing import diff_html, diff_json, differing
+from orchestrator.run.doctor import AccountList, Examined, Visit, list_accounts
 from orchestrator.run.eventpath import EventTried, try_events
 from orchestrator.run.filters import Filters, of_severities
 from orchestrator.run.folder import Summary
@@ -30,11 +31,10 @@ from orchestrator.run.planning import Planned, changing_protected, explain_rule,
 from orchestrator.run.progress import Progress
 from orchestrator.run.refusals import RefusedError, UsageError, explain_error
 from orchestrator.run.reviewing import Reviewed, review, review_json
+from orchestrator.run.rights import RoleRight
 from orchestrator.run.scanning import (
-    AccountList,
     dated_folder,
     holds_run,
-    list_accounts,
     new_run_id,
     resume,
     scan,
@@ -56,18 +56,21 @@ __all__ = [
     "CodePatched",
     "Connection",
     "EventTried",
+    "Examined",
     "Filters",
     "Part",
     "Planned",
     "Progress",
     "RefusedError",
     "Reviewed",
+    "RoleRight",
     "SecondWitness",
     "Signed",
     "Summary",
     "Tried",
     "UsageError",
     "Verified",
+    "Visit",
     "account_names",
     "apply",
     "apply_notice",

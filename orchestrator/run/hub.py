@@ -21,7 +21,7 @@ from orchestrator.cloud.logs import log_attempts
 from orchestrator.cloud.sessions import Sessions
 from orchestrator.cloud.stats import Attempt, Observer
 from orchestrator.config import Config
-from orchestrator.inventory import RegionReader, ResourceCenter, read_policy
+from orchestrator.inventory import RegionReader, ResourceCenter, examine_policy, read_policy
 from orchestrator.run.connection import Connection
 from orchestrator.run.filters import Filters
 from orchestrator.run.progress import Progress
@@ -121,6 +121,14 @@ class Hub:
         """Return a session that may read and nothing else, whatever the role allows."""
         return self._sessions.enter(account.account_id, self.config.organization.role, read_policy())
 
+    def examiner(self, account: Account) -> AccountSession:
+        """Return a session that may read, and read what the account's roles may do, as far as the role may."""
+        return self._sessions.enter(account.account_id, self.config.organization.role, examine_policy())
+
+    def bounded_reader(self, account: Account, policy: str) -> AccountSession:
+        """Return a session by the read role that may do what the policy says and no more."""
+        return self._sessions.enter(account.account_id, self.config.organization.role, policy)
+
     def writer(self, account: Account, policy: str) -> AccountSession:
         """Return a session that may do what the policy says, by the remediation role."""
         return self._sessions.enter(account.account_id, self.config.organization.remediation_role, policy)
@@ -136,8 +144,10 @@ class Hub:
 
 
 @asynccontextmanager
-async def opened(config: Config, run_id: str, progress: Progress) -> AsyncIterator[Hub]:
-    """Open the client, know who the hub is, and tell it, before anything else is asked.
+async def opened(
+    config: Config, run_id: str, progress: Progress, observers: tuple[Observer, ...] = ()
+) -> AsyncIterator[Hub]:
+    """Open the client, know who the hub is, and tell it, before anything else is asked; observers see every attempt.
 
     Raises:
         RefusedError: the credentials are of another account than [organization] hub_account_id.
@@ -145,7 +155,7 @@ async def opened(config: Config, run_id: str, progress: Progress) -> AsyncIterat
         UsageError: the standard chain has no credentials, or none that still hold.
         CloudError: the hub's credentials are refused.
     """
-    async with Client(config.cloud, observers=(log_attempts(), _first_words(progress))) as client:
+    async with Client(config.cloud, observers=(log_attempts(), _first_words(progress), *observers)) as client:
         own = HubCredentials(carry=client.carry)
         try:
             identity = await identify(AccountSession(client, "", own))

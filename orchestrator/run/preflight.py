@@ -61,14 +61,17 @@ class Entrance:
         Where no answer tells, the account is barred: its changes are recorded as failed, for a later try. Asked
         without changing anything, of a group that does not exist: RAM refuses before ECS looks. As RAM can grant
         Revoke for some groups only, it is asked of a planned one, too, where it was refused: by the id of no rule.
+        Where the doctor has learned that ECS looks first, all is asked of a planned group, by what it cannot carry out.
         """
         needed = {name: action for action in actions for name in _undoing(action)}
         session = self._hub.writer(
             self.account, session_policy([Allow([f"ecs:{name}" for name in sorted(needed)])])
         )
+        known = self._hub.config.facts.rights_first
+        ask = _ask if known is None or known.value else _ask_where_it_is
         for name, action in sorted(needed.items()):
             try:
-                await _ask(session, name, action)
+                await ask(session, name, action)
             except Denied as error:
                 return name if error.action == name else ""  # who cannot be entered is told so by the change
             except (Throttled, Unavailable, ExpiredToken) as error:
@@ -129,6 +132,18 @@ async def _ask(session: AccountSession, name: str, action: Action) -> None:
     except Denied:
         here = {"SecurityGroupId": action.security_group_id, "SecurityGroupRuleId": [_NO_RULE]}
         await session.call(name, region_id, {"RegionId": region_id, **here}, mutating=False)
+
+
+async def _ask_where_it_is(session: AccountSession, name: str, action: Action) -> None:
+    """Call what changes nothing of a group that exists: a rule of no protocol, or the id of no rule."""
+    here: dict[str, object] = {"RegionId": action.region_id, "SecurityGroupId": action.security_group_id}
+    if name.startswith("Authorize"):
+        here["Permissions"] = [{"IpProtocol": "none", "PortRange": "1/1", "SourceCidrIp": "127.0.0.1/32"}]
+    elif name.startswith("Modify"):
+        here["SecurityGroupRuleId"] = _NO_RULE
+    else:
+        here["SecurityGroupRuleId"] = [_NO_RULE]
+    await session.call(name, action.region_id, here, mutating=False)
 
 
 async def refuse_what_cannot_be_undone(

@@ -1,21 +1,19 @@
-"""`accounts` and `scan`: discover, sweep, and write the run folder, whatever happens in between."""
+"""`scan`: discover, sweep, and write the run folder, whatever happens in between."""
 
 from __future__ import annotations
 
-import asyncio
 import difflib
 import secrets
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
 
-from accounts import AcceptedUnreachable, Account, Skipped, Unreachable
-from accounts.entry import prove
+from accounts import AcceptedUnreachable, Account
 from orchestrator import inventory
 from orchestrator.cloud.errors import CloudError
 from orchestrator.cloud.limiter import Learned
@@ -32,10 +30,8 @@ from orchestrator.journal import (
     runs_in,
 )
 from orchestrator.policy import Finding, review
-from orchestrator.run.agreement import Agreement, Sample
 from orchestrator.run.connection import keep
 from orchestrator.run.criteria import Criteria, criteria_of
-from orchestrator.run.cross_check import SecondWitness, second_witness
 from orchestrator.run.filters import Filters
 from orchestrator.run.folder import Summary, count_calls, export, summarize
 from orchestrator.run.hub import Hub, opened
@@ -45,76 +41,6 @@ from orchestrator.run.speaking import speak
 from orchestrator.run.sweep import Remedy, Sweep
 from orchestrator.run.telling import write_report
 from orchestrator.run.unseen import acceptance, review_accepted
-
-_CHECKED_AT_ONCE = 64
-
-
-class Visit(msgspec.Struct, frozen=True):
-    """An account that a sweep would visit, and, where it was tried, why it cannot be entered.
-
-    accepted_until: the day until which all of that is accepted by an owner; None if it is not.
-    """
-
-    account: Account
-    unreachable: tuple[Unreachable, ...] = ()
-    accepted_until: date | None = None
-
-
-class AccountList(msgspec.Struct, frozen=True):
-    """What `sgsweep accounts` shows; where the accounts were tried, what a scan there can be held against, too.
-
-    rule_counts: how the cloud's counts of rules agree with the rules it gives.
-    witness: what the second witness, Resource Center, has to say.
-    """
-
-    visits: tuple[Visit, ...]
-    skipped: tuple[Skipped, ...]
-    rule_counts: Agreement | None = None
-    witness: SecondWitness | None = None
-
-
-async def list_accounts(config: Config, filters: Filters, progress: Progress, *, check: bool) -> AccountList:
-    """Return the accounts a sweep would visit; with `check`, enter each by both roles.
-
-    Raises:
-        DiscoveryError, CloudError, HubCredentialsError: the accounts cannot be listed.
-    """
-    async with opened(config, new_run_id(), progress) as hub:
-        discovered = await hub.discover(filters)
-        if not check:
-            return AccountList(tuple(Visit(account) for account in discovered.accounts), discovered.skipped)
-        gate, sample = asyncio.Semaphore(_CHECKED_AT_ONCE), Sample()
-        async with asyncio.TaskGroup() as tasks:
-            tried = [tasks.create_task(_try(hub, account, gate, sample)) for account in discovered.accounts]
-        visits = tuple(task.result() for task in tried)
-        witness = await second_witness(hub.resource_center())
-        return AccountList(visits, discovered.skipped, sample.agreement, witness)
-
-
-async def _try(hub: Hub, account: Account, gate: asyncio.Semaphore, sample: Sample) -> Visit:
-    """Enter the account by the role that reads, ask it for its regions, then by the one that changes."""
-    missing = []
-    async with gate:
-        try:
-            session = hub.reader(account)
-            await sample.look(session, account, await inventory.regions(session))
-        except CloudError as error:
-            missing.append(_missing(error, account, hub.config.organization.role))
-        try:
-            # this session is to be asked who it is, and nothing else (STS GetCallerIdentity needs no right)
-            await prove(hub.writer(account, inventory.read_policy()), account.account_id)
-        except CloudError as error:
-            missing.append(_missing(error, account, hub.config.organization.remediation_role))
-    accepted = acceptance(hub.config.accepted_unreachable, now().date())
-    until = [entry.expires for one in missing if (entry := accepted(one)) is not None]
-    return Visit(account, tuple(missing), min(until) if until and len(until) == len(missing) else None)
-
-
-def _missing(error: CloudError, account: Account, role: str) -> Unreachable:
-    found = inventory.unreachable(error, account.account_id)
-    if error.action == "AssumeRole":  # it names the role
-        return found
-    return msgspec.structs.replace(found, message=f"role {role}: {found.message}")
 
 
 async def scan(

@@ -35,6 +35,26 @@ def test_counts_that_disagree_are_told_so(desk_at: MakeDesk) -> None:
     seen = agreement(desk_at, RuleCount.MORE)
     assert seen is not None
     assert (seen.agree, seen.of > 3) == (0, True)
+    assert (seen.counts_other, seen.meaning) == (seen.of, "other")
+
+
+@pytest.mark.parametrize(
+    ("seen", "meaning"),
+    [
+        (Agreement(30, 30), "same"),
+        (Agreement(0, 30, 30), "other"),
+        (Agreement(12, 30, 18), "other"),
+        (Agreement(29, 30), None),
+        (Agreement(0, 30, 29), None),
+        (Agreement(4, 4), None),
+        (Agreement(0, 0), None),
+    ],
+)
+def test_what_the_counts_mean_is_learned_only_where_every_group_says_so(
+    seen: Agreement, meaning: str | None
+) -> None:
+    """From five groups on; one that was given in part, by whichever way it is read, leaves it open."""
+    assert seen.meaning == meaning
 
 
 def test_where_nothing_counts_nothing_is_claimed(desk_at: MakeDesk) -> None:
