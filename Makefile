@@ -8,7 +8,7 @@ MADE := $(VENV)/.made-with-$(VERSION)
 READY := $(VENV)/.ready-run
 READY_DEV := $(VENV)/.ready-dev
 
-.PHONY: demo test lint bench soak mutate function wheel format requirements clean
+.PHONY: demo test lint bench soak mutate function wheel pictures format requirements clean
 
 demo: $(READY)
 	@$(BIN)/sgsweep demo $(ARGS)
@@ -43,6 +43,10 @@ wheel: $(READY)
 
 bench: $(READY_DEV)
 	$(BIN)/python -m benchmarks $(ARGS)
+
+# The README's pictures, anew. Needs Chromium.
+pictures: $(READY_DEV)
+	$(BIN)/python -m docs.pictures.draw
 
 # The stamp names the Python that the environment was made with: two never share one, and a newer one makes it anew.
 # What is there and is no environment is left alone.

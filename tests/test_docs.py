@@ -91,6 +91,17 @@ def test_every_link_leads_somewhere(page: Path) -> None:
         assert not anchor or anchor in anchors(target), link
 
 
+def test_the_pictures_of_the_readme_are_there() -> None:
+    """A terminal and the report, each told in words, too; small enough for a README, and asking nobody for anything."""
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    shown = dict(re.findall(r"!\[([^\]]+)\]\(([^)]+)\)", text))
+    assert {"docs/pictures/terminal.svg", "docs/pictures/report.png"} <= set(shown.values())
+    for name in shown.values():
+        assert (ROOT / name).stat().st_size < 300_000, name
+    drawn = (ROOT / "docs/pictures/terminal.svg").read_text(encoding="utf-8")
+    assert not re.search(r"(?:href|url\(|src)\W*https?:", drawn)
+
+
 def test_how_to_report_a_vulnerability_is_told() -> None:
     """The README leads there, and it says how to report, what is promised, what is not, and of which versions."""
     heads = re.findall(r"^## (.*)$", (ROOT / "SECURITY.md").read_text(encoding="utf-8"), re.MULTILINE)
