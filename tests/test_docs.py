@@ -6,6 +6,7 @@ import re
 import shlex
 import shutil
 import subprocess
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ import typer
 from orchestrator.cli.commands import app
 
 ROOT = Path(__file__).parents[1]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [ROOT / "README.md", ROOT / "README.zh-CN.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 
 def commands_shown() -> list[tuple[str, str]]:
@@ -100,6 +101,36 @@ def test_the_pictures_of_the_readme_are_there() -> None:
         assert (ROOT / name).stat().st_size < 300_000, name
     drawn = (ROOT / "docs/pictures/terminal.svg").read_text(encoding="utf-8")
     assert not re.search(r"(?:href|url\(|src)\W*https?:", drawn)
+
+
+CHINESE = ROOT / "README.zh-CN.md"
+
+
+def parts_of(page: Path) -> dict[str, object]:
+    """Return what a README has in common with its translation: what is code, and how it is built."""
+    text = page.read_text(encoding="utf-8")
+    blocks = re.findall(r"```\w*\n.*?```", text, re.DOTALL)
+    bare = re.sub(r"```\w*\n.*?```", "", text, flags=re.DOTALL)
+    links = [link.replace(".zh-CN.png", ".png") for link in re.findall(r"\]\(([^)\s]+)\)", bare)]
+    return {
+        "blocks": blocks,
+        "code": Counter(re.findall(r"`([^`\n]+)`", bare)),
+        "headings": re.findall(r"^(#+) ", bare, re.MULTILINE),
+        "rows": [line.count(" | ") for line in bare.splitlines() if line.startswith("| ")],
+        "points": len(re.findall(r"^- \*\*", bare, re.MULTILINE)),
+        "links": Counter("#" if link.startswith("#") else link for link in links if "README" not in link),
+        "numbers": sorted(re.findall(r"\d[\d,.]*\d", re.sub(r"`[^`\n]+`|\]\([^)]*\)", "", bare))),
+        "paragraphs": len(re.findall(r"\n\n(?=[^|#\n-])", bare)),
+    }
+
+
+def test_the_chinese_readme_says_the_same() -> None:
+    """The same blocks, commands, words of code, headings, rows, links and numbers; each leads to the other."""
+    english, chinese = parts_of(ROOT / "README.md"), parts_of(CHINESE)
+    for part, found in english.items():
+        assert chinese[part] == found, part
+    assert "(README.zh-CN.md)" in (ROOT / "README.md").read_text(encoding="utf-8")
+    assert "(README.md)" in CHINESE.read_text(encoding="utf-8")
 
 
 def test_how_to_report_a_vulnerability_is_told() -> None:
