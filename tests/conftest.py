@@ -9,6 +9,8 @@ from collections.abc import Iterator
 import pytest
 import structlog
 
+from tests.needs import needed, pytest_runtest_makereport  # noqa: F401 - pytest finds a hook by its name
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Take how long the campaigns of `make soak` go on; more by `make soak ARGS=...`."""
@@ -16,6 +18,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--owner-minutes", default="5", help="how long owners meddle with apply, close and rollback"
     )
+
+
+def pytest_configure() -> None:
+    """Refuse a need that no test knows, before any test runs."""
+    needed()
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -95,6 +95,20 @@ async def test_the_filter_narrows_the_open_findings(tab: Page, tmp_path: Path) -
     assert await tab.ask(_ROWS) == 119 - 34
 
 
+async def test_the_filter_works_in_every_language(tab: Page, tmp_path: Path) -> None:
+    """A Chinese page is narrowed as an English one, by the same address, and says so in Chinese."""
+    run = replace(realistic(), language="zh-CN")
+    await tab.open(written(tmp_path, run), "severity=critical&words=ssh")
+    english = written(tmp_path, realistic())
+    shown = await tab.ask(_ALL_ROWS)
+    assert 0 < shown < 172
+    assert await tab.ask("document.getElementById('shown').textContent") == f"显示 {shown} / 172 行"
+    assert (await tab.ask("document.getElementById('narrowed').textContent")).startswith("已筛选：显示 ")
+    assert await tab.ask("document.documentElement.lang") == "zh-CN"
+    await tab.open(english, "severity=critical&words=ssh")
+    assert await tab.ask(_ALL_ROWS) == shown
+
+
 async def chosen(tab: Page, key: str, value: str) -> None:
     """Choose from a list of the filter as a user does."""
     await tab.ask(
@@ -234,7 +248,7 @@ async def test_axe_finds_nothing_on_the_page(tab: Page, tmp_path: Path, width: i
         summary=summary(complete=False, cloud=cloud),
         record=Record(entries=1, chains=1, digest="ab" * 32, signatures=("of old",)),
     )
-    for run in (full, hostile_run(), view()):
+    for run in (full, replace(full, language="zh-CN"), hostile_run(), view()):
         await tab.open(written(tmp_path, run))
         await tab.ask(path.read_text(encoding="utf-8") + ";0")
         assert json.loads(await tab.ask(_AXE, wait=True)) == []
