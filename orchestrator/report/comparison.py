@@ -43,7 +43,7 @@ Kind = Literal[
     "ipv6", "source", "prefix_list", "spelling", "protocol", "balancer", "narrow", "broader", "private", "no_ports",
     "other_ports", "shadowed", "drops", "wide", "exempt", "managed", "closed", "ignored", "no_data", "unclear", "gone",
     "other_subject", "unlike", "unexplained", "no_result", "not_applicable", "unknown_rule", "not_seen", "undetermined",
-    "not_looked_for", "later", "cut_short",
+    "not_looked_for", "no_rules", "later", "cut_short",
 ]  # fmt: skip
 """Why, as one word; docs/packs.md says what each means."""
 
@@ -392,9 +392,10 @@ def _clean_without_rules(told: _Told) -> Difference:
             f"{rule.identifier} fails a source however few addresses it has; this run found none there that reaches "
             "what fails here",
         )
-    but = f"; {told.known.why}" if told.known.why else ""
+    if told.known.why:
+        return told.not_comparable("no_rules", told.known.why)
     return told.unexplained(
-        "unexplained", f"this run has read the group and found nothing there{_hint(told.subject)}{but}"
+        "unexplained", f"this run has read the group and found no port open there{_hint(told.subject)}"
     )
 
 

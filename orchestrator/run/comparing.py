@@ -11,7 +11,7 @@ from pathlib import Path
 import msgspec
 
 from orchestrator.config import packs
-from orchestrator.exposure import NO_PORTS, PortSet
+from orchestrator.exposure import PortSet
 from orchestrator.journal import Changes, Observed, Reader
 from orchestrator.plan import Place
 from orchestrator.policy import Check, Finding, evaluate
@@ -75,6 +75,8 @@ class _Comparing:
         self._changes = Changes(reader.all_effects())
         self._sight = Sight(reader, "this run")
         self._rules = _Rules(evaluations, named, parameters)
+        (any_port,) = (one for one in packs()[PACK] if one.id == _ANY_PORT)
+        self._looks_for_any_port = _looks_for(self._checks, any_port)
         self._absent: set[str] = set()
         self._agreeing = 0
 
@@ -119,8 +121,9 @@ class _Comparing:
             if subject is None:
                 found = self._rules.of_unknown(result)
             else:
-                found = difference(result, subject, known(subject), self._began)
-                self._agreeing += found is None and known(subject).ours != "not_looked_for"
+                ours = known(subject)
+                found = difference(result, subject, ours, self._began)
+                self._agreeing += found is None and ours.ours != "not_looked_for"
             if found is not None:
                 yield found
 
@@ -132,11 +135,13 @@ class _Comparing:
             return Known(
                 ours="absent", why="this run has read the region to its end, and there is no such group"
             )
-        missing = _not_looked_for(self._checks, subject.check)
         scan_with = f'of a group without findings a run keeps no rules, so scan with packs = ["{PACK}"]'
-        if missing is None:
+        if not _looks_for(self._checks, subject.check):
             return Known(ours="not_looked_for", why=f"this run did not look for it, and {scan_with}")
-        return Known(ours="clean", why=f"it did not look for {missing}, and {scan_with}" if missing else "")
+        return Known(
+            ours="clean",
+            why="" if self._looks_for_any_port else f"this run found nothing there, and {scan_with}",
+        )
 
     def _not_named(self, place: Place, theirs: Sequence[Result], group: _Group) -> Iterator[Difference]:
         """Yield the rules by which a group is open here and that they have no result of, though they look there."""
@@ -296,22 +301,19 @@ def _with(check: Check, parameters: Parameters) -> Check:
     return check
 
 
-_RISKY = "config-risky-ports"
+_RISKY, _ANY_PORT = "config-risky-ports", "config-public-source"
 
 
-def _not_looked_for(checks: Sequence[Check], wanted: Check) -> PortSet | None:
-    """Return what a check looks for and a run with these checks did not; None where that is more than ports of UDP.
+def _looks_for(checks: Sequence[Check], wanted: Check) -> bool:
+    """Whether a run with these checks would have found what this one finds, ports of UDP aside.
 
     Their rules about ports are nearly always about TCP, so a run that has looked for those has something to say.
     """
     plain = [one for one in checks if one.direction == wanted.direction and one.zone == wanted.zone]
-    if not (wanted.ports or wanted.except_ports):
-        is_there = any(
+    if not ports_of_check(wanted):
+        return any(
             one.all_ports == wanted.all_ports and not (one.protocol or ports_of_check(one)) for one in plain
         )
-        return NO_PORTS if is_there else None
     as_strict = [one for one in plain if (one.wider_than, one.ipv4_prefix, one.ipv6_prefix) == (None,) * 3]
-    missing = PortSet(ports_of_check(wanted)) - PortSet(
-        [part for one in as_strict for part in ports_of_check(one)]
-    )
-    return None if missing.numbers("tcp") else missing
+    looked = PortSet([part for one in as_strict for part in ports_of_check(one)])
+    return not (PortSet(ports_of_check(wanted)) - looked).numbers("tcp")
