@@ -582,7 +582,8 @@ def checks(listed: Mapping[str, tuple[Check, ...]]) -> int:
     """Give every check of every pack: pack, id, severity, ports, title and reason."""
     for pack, members in listed.items():
         for check in members:
-            ports = " ".join(map(str, check.ports)) or check.protocol or check.direction
+            besides = f"all but {' '.join(map(str, check.except_ports))}" if check.except_ports else ""
+            ports = " ".join(map(str, check.ports)) or besides or check.protocol or check.direction
             columns = (pack, check.id, check.severity.value, ports, check.title, check.reason)
             give(*columns)
     return 0

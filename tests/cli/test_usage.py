@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from tests.cli.desk import Desk
@@ -118,3 +120,9 @@ def test_checks_are_data(desk: Desk) -> None:
     assert listed.code == 0
     assert any(line.startswith("default\tssh\tcritical\ttcp/22\t") for line in listed.out.splitlines())
     assert listed.err == ""
+
+
+def test_checks_say_which_ports_they_leave_out(tmp_path: Path) -> None:
+    """A check of every port but some names these, and not its direction."""
+    listed = Desk(tmp_path).sgsweep("checks").out
+    assert "config-listed-ports\thigh\tall but tcp/80 tcp/443\t" in listed
