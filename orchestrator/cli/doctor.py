@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
@@ -9,10 +11,11 @@ from orchestrator.cli.terminal import say, warn
 
 if TYPE_CHECKING:
     from orchestrator.inventory import Permitted
-    from orchestrator.run import AccountList, Examined, RoleRight, Visit
+    from orchestrator.run import AccountList, Examined, QuotaSeen, RoleRight, Visit
 
 _NAMED = 5  # accounts; --json has all
-_HOSTS, _QUOTAS = 8, 8
+_HOSTS = 8
+_REMAIN = re.compile(r"Remain:\s*([0-9]{1,9})")
 _LATE_SECONDS = 60.0  # a clock that far off is told loudly; the cloud is said to take 15 minutes
 _Key = tuple[str, str, str, str, str, str]  # does, role, action, right, by, reason
 _WORDS = {"not_known": "not known"}
@@ -58,9 +61,11 @@ def _rights(visits: Sequence[Visit]) -> Iterator[str]:
             key: _Key = (right.does, right.role, one.action, one.right, one.by, _why(one))
             groups.setdefault(key, []).append(visit)
             reasons.setdefault(key, right)
+    entered = {(one.does, one.role, visit.account.account_id) for visit in visits for one in visit.rights}
+    by_role: Counter[tuple[str, str]] = Counter((does, role) for does, role, _ in entered)
     for does in ("reads", "changes"):
         mine = sorted((key for key in groups if key[0] == does), key=lambda key: key[1:3])
-        plain = [key for key in mine if key[3] == "allowed" and len(groups[key]) == len(visits)]
+        plain = [key for key in mine if key[3] == "allowed" and len(groups[key]) == by_role[key[:2]]]
         if mine:
             yield f"{does}, by role and action:"
         yield from (f"  {line}" for line in _everywhere(plain))
@@ -71,7 +76,7 @@ def _everywhere(keys: Sequence[_Key]) -> Iterator[str]:
     """Yield a line for all that a role may do in every account."""
     for role, by in dict.fromkeys((key[1], key[4]) for key in keys):
         actions = ", ".join(key[2] for key in keys if (key[1], key[4]) == (role, by))
-        yield f"{role} may everywhere{_how(by)}: {actions}"
+        yield f"{role} may wherever it let us in{_how(by)}: {actions}"
 
 
 def _right(key: _Key, visits: Sequence[Visit], first: RoleRight) -> str:
@@ -138,11 +143,18 @@ def _session_policy(examined: Examined) -> None:
 def _quotas(examined: Examined) -> None:
     if not examined.quotas:
         say("quotas: no answer said anything of its limit")
-    for one in examined.quotas[:_QUOTAS]:
-        where = " ".join(part for part in (one.account_id, one.region_id or "", one.action) if part)
-        say(f"quota of {where}: {one.said}")
-    if len(examined.quotas) > _QUOTAS:
-        say(f"and {len(examined.quotas) - _QUOTAS} more quotas, in --json")
+    tightest: dict[str, QuotaSeen] = {}
+    for one in sorted(examined.quotas, key=_left):
+        tightest.setdefault(one.action, one)
+    for one in tightest.values():
+        where = " in ".join(part for part in (one.account_id, one.region_id or "") if part)
+        say(f"quota of {one.action}, least of it left to {where}: {one.said}")
+
+
+def _left(one: QuotaSeen) -> int:
+    """Return how many calls are left, as the cloud says it; none where it says so in other words."""
+    found = _REMAIN.search(one.said)
+    return int(found[1]) if found else 0
 
 
 def _canary(examined: Examined) -> None:

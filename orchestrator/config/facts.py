@@ -7,14 +7,13 @@ be read, or that is about another cloud or hub, is not believed: everything is t
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Generic, Literal, TypeVar
 
 import msgspec
 
-from orchestrator.journal import why_untrusted
+from orchestrator.journal import Untrusted, open_trusted
 
 NAME = "probe.json"
 _LONGEST = 64 * 1024  # bytes; it holds a handful of facts
@@ -115,15 +114,12 @@ def read_probe(path: Path, endpoint: str, hub_account_id: str = "") -> Believed:
         hub_account_id: the hub that is configured; empty for any.
     """
     try:
-        with path.open("rb") as file:
-            why = why_untrusted(path.parent, path.parent.stat()) or why_untrusted(
-                path, os.fstat(file.fileno())
-            )
-            if why:
-                return Believed(refused=f"{path} is not believed: {why}")
+        with open_trusted(path) as file:
             text = file.read(_LONGEST + 1)
     except FileNotFoundError:
         return Believed()
+    except Untrusted as error:
+        return Believed(refused=f"{path} is not believed: {error.why}")
     except OSError as error:
         return Believed(refused=f"{path} is not believed: it cannot be read ({error.strerror})")
     try:

@@ -36,7 +36,7 @@ from orchestrator.journal.invocations import (
 from orchestrator.journal.reading import Reader, check_folder
 from orchestrator.journal.store import Lock, runs_in
 from orchestrator.journal.trail import AUDIT, MANIFEST
-from orchestrator.journal.trust import check_trust, open_trusted, read_trusted, why_untrusted
+from orchestrator.journal.trust import check_trust, open_trusted, read_trusted
 from orchestrator.journal.values import (
     STANDS_AGAIN,
     AccountState,
@@ -105,5 +105,4 @@ __all__ = [
     "rule_key",
     "runs_in",
     "seen_file",
-    "why_untrusted",
 ]

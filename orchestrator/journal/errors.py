@@ -45,7 +45,17 @@ class JournalUnwritable(JournalError):
 
 
 class Untrusted(JournalError):
-    """Another user owns the run folder or a file of it, or may write it: what it holds cannot be relied on."""
+    """Another user owns the run folder or a file of it, or may write it: what it holds cannot be relied on.
+
+    Attributes:
+        why: who owns what, or may write it.
+    """
+
+    def __init__(self, why: str, remedy: str) -> None:
+        self.why = why
+        super().__init__(
+            f"{why}, so what it holds cannot be relied on: {remedy}, then run the same command again"
+        )
 
 
 class RunInUse(JournalError):

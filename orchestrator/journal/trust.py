@@ -61,33 +61,22 @@ def is_trusted(found: os.stat_result) -> bool:
     return found.st_uid in {os.geteuid(), 0} and not _others_may_write(found)
 
 
-def why_untrusted(path: Path, found: os.stat_result) -> str:
-    """Return why what was found may be another user's work, for people; empty if it cannot be."""
-    if is_trusted(found):
-        return ""
-    owner = _name(found.st_uid)
-    if found.st_uid not in {os.geteuid(), 0}:
-        return f"{path} belongs to {owner}, and you are {_name(os.geteuid())}"
-    return f"others may write {path}, which belongs to {owner}"
-
-
 def _check(path: Path, found: os.stat_result) -> None:
-    what = why_untrusted(path, found)
-    if not what:
+    if is_trusted(found):
         return
     owner, me = _name(found.st_uid), _name(os.geteuid())
     quoted = shlex.quote(str(path))
     if found.st_uid not in {os.geteuid(), 0}:
+        what = f"{path} belongs to {owner}, and you are {me}"
         folder = shlex.quote(str(path if stat.S_ISDIR(found.st_mode) else path.parent))
         remedy = (
             f"if you trust {owner}, copy the run to a folder of your own (`cp -r {folder} COPY`) and use that, "
             f"or make it yours (`chown -R {me} {folder}`)"
         )
     else:
+        what = f"others may write {path}, which belongs to {owner}"
         remedy = f"take that from them (`chmod go-w {quoted}`)"
-    raise Untrusted(
-        f"{what}, so what it holds cannot be relied on: {remedy}, then run the same command again"
-    )
+    raise Untrusted(what, remedy)
 
 
 def _others_may_write(found: os.stat_result) -> bool:

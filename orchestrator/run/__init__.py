@@ -44,6 +44,7 @@ from orchestrator.run.splitting import split_by_owner
 from orchestrator.run.telling import account_names, headline_in, open_by_account, report, summary_of
 from orchestrator.run.trying import Tried, try_cloud
 from orchestrator.run.verifying import Verified, verify, verify_offline
+from orchestrator.run.watching import QuotaSeen
 
 __all__ = [
     "AccountList",
@@ -61,6 +62,7 @@ __all__ = [
     "Part",
     "Planned",
     "Progress",
+    "QuotaSeen",
     "RefusedError",
     "Reviewed",
     "RoleRight",

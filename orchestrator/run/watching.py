@@ -15,7 +15,7 @@ from orchestrator.cloud.stats import Attempt
 _HALF_A_SECOND = (
     0.5  # a Date has whole seconds, so the moment meant is half of one later, give or take as much
 )
-_QUOTAS = 200
+_QUOTAS = 100_000  # of a thousand accounts or so, each with its own
 
 
 class Clock(msgspec.Struct, frozen=True):

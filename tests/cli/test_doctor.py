@@ -95,7 +95,10 @@ def test_every_read_is_asked_for_once_and_named(desk_of: MakeDesk) -> None:
             assert often[READ, action] == 1
     assert not [one for one in emulator.calls.changes() if one[1]["what"] != "session"]
     text = desk.sgsweep("accounts", "--check")
-    assert (text.code, "sgsweep-read may everywhere, by asking: alb:ListListeners" in text.err) == (0, True)
+    assert (
+        text.code,
+        "sgsweep-read may wherever it let us in, by asking: alb:ListListeners" in text.err,
+    ) == (0, True)
     assert "sgsweep-remediate: ecs:RevokeSecurityGroup not known in 3 accounts" in text.err
     assert all(line.endswith("\tok") for line in text.out.splitlines())
 
@@ -284,7 +287,7 @@ def test_quotas_that_answers_tell_are_told(desk_of: MakeDesk) -> None:
     ]
     assert len(mine) == 1
     assert mine[0]["said"].startswith("Limit:500,Remain:499,")
-    assert "quota of " in ended.err
+    assert "quota of DescribeInstances, least of it left to " in ended.err
 
 
 @pytest.mark.parametrize(("is_ignored", "said"), [(False, "heeded"), (True, "not_heeded")])

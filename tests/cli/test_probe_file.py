@@ -95,6 +95,15 @@ def test_what_was_known_before_is_kept_and_what_is_asked_again_is_renewed(desk_o
     assert again["rule_count"]["learned_at"] > "2026-01-02"
 
 
+def test_what_cannot_be_kept_is_told_and_is_no_failure(desk_of: MakeDesk) -> None:
+    """Where something else stands in its place."""
+    desk, _ = desk_of(small())
+    (desk.folder / "probe.json").mkdir()
+    ended = desk.sgsweep("accounts", "--check")
+    assert ended.code == 0
+    assert "what was learned is not kept: probe.json could not be written: Is a directory" in ended.err
+
+
 def spoil(path: Path, how: str) -> None:
     """Make the file one that must not be believed."""
     probe = json.loads(path.read_bytes())
