@@ -136,6 +136,7 @@ _ALLOWED = {
     "accounts/chain.py",  # the operator's own profiles
     "orchestrator/report/as_html.py",  # the page, which comes with the program
     "orchestrator/handler/store.py",  # the function's ledger
+    "orchestrator/run/evaluations.py",  # what Cloud Config found, in a file that the user names
     "orchestrator/run/planning.py",  # keys
     "orchestrator/run/signing.py",  # keys
     "orchestrator/iac/managed.py",  # what the user's own code is, here and below
