@@ -15,6 +15,7 @@ import msgspec
 import pytest
 
 from accounts import AcceptedUnreachable
+from orchestrator.config import check_lists
 from orchestrator.plan import Settings, protection
 from orchestrator.policy import Exemption, OwnerEntry, Owners, evaluate, owner_of, parse_exemptions, review
 from orchestrator.report import Coverage, RunView, Standings, as_json, headline, render_owners
@@ -211,6 +212,15 @@ def test_what_the_record_says_is_told_in_chinese() -> None:
         assert _CHINESE.search(told), text
         assert not _ENGLISH.search(told.replace("vendor: till May", "").replace("no address", "")), told
         assert ENGLISH.retold(text) == text
+
+
+def test_the_title_of_every_check_that_is_shipped_is_told_in_chinese() -> None:
+    """Those without configuration and those of each pack; what somebody has called his own check stays so."""
+    titles = {one.title for checks in check_lists().values() for one in checks}
+    assert len(titles) > 12
+    assert [title for title in titles if not _CHINESE.search(CHINESE.retold(title))] == []
+    assert [title for title in titles if _ENGLISH.search(CHINESE.retold(title))] == []
+    assert CHINESE.retold("Our own check") == "Our own check"
 
 
 def test_a_sentence_that_is_not_known_stays_as_it_was_written() -> None:

@@ -66,6 +66,20 @@ RECORDED: tuple[Message, ...] = (
     Message("Cache or queue open to the Internet", "缓存或消息队列对互联网开放"),
     Message("Administration port open to the Internet", "管理端口对互联网开放"),
     Message("Every port open to the Internet", "全部端口对互联网开放"),
+    Message("SSH or Remote Desktop open to the Internet", "SSH 或远程桌面对互联网开放"),
+    Message("Any port of TCP or UDP open to the Internet", "TCP 或 UDP 的任意端口对互联网开放"),
+    Message(
+        "A port that is not on the list of allowed ones is open to the Internet",
+        "不在允许列表中的端口对互联网开放",
+    ),
+    Message(
+        "Every port open to a network as large as a /8, private ones included",
+        "全部端口对 /8 或更大的网络开放，包括私网",
+    ),
+    Message(
+        "Every port of TCP or UDP open to a network as large as a /8, as a rule for all protocols does",
+        "TCP 或 UDP 的全部端口对 /8 或更大的网络开放，如全部协议的规则",
+    ),
     Message("{what} open to the Internet", "{what} 对互联网开放"),
     Message("Everything may go out to the Internet", "出方向允许访问整个互联网"),
     Message("Database open to a private network of /12 or wider", "数据库对 /12 或更大的私网开放"),
