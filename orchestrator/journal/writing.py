@@ -113,6 +113,14 @@ class Journal(Reader):
     ) -> None:
         await self.close()
 
+    async def seal(self) -> None:
+        """Bring the manifest up to date, so that what is told now can tell of every record before it.
+
+        Raises:
+            JournalError: it could not be written.
+        """
+        await self._writer.run(lambda _: self._trail.idle())
+
     async def close(self) -> None:
         """Write what waits, seal the audit trail, and let the folder go. May be called twice.
 

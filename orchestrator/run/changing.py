@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 
@@ -13,7 +14,7 @@ import msgspec
 from accounts import Account
 from orchestrator.config import Config
 from orchestrator.files import replaced
-from orchestrator.journal import Journal, Outcome, OutcomeKind, read_trusted
+from orchestrator.journal import Journal, JournalError, Outcome, OutcomeKind, read_trusted
 from orchestrator.plan import (
     Action,
     Plan,
@@ -295,6 +296,8 @@ class Work:
             stopped = str(stop)
         finally:
             export_outcomes(self.journal)
+            with suppress(JournalError):  # it is sealed when it is closed, too, which tells what is wrong
+                await self.journal.seal()
             write_report(self.journal.folder)
         return self._result(by_account, stopped)
 

@@ -218,6 +218,9 @@ async def _sweep(
         await Sweep(hub, journal, criteria, progress, now(), remedy, earlier, first).run()
     finally:
         await _remember(hub, journal, criteria, time.monotonic() - began)
+        if remedy is not None:
+            with suppress(JournalError):  # it is sealed when it is closed, too, which tells what is wrong
+                await journal.seal()
         summary = conclude(journal, hub.config.accepted_unreachable)
         await journal.set_fact("complete", summary.complete)
     return summary
