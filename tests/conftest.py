@@ -10,14 +10,24 @@ import pytest
 import structlog
 
 from tests.needs import needed, pytest_runtest_makereport  # noqa: F401 - pytest finds a hook by its name
+from tests.parts import Part
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Take how long the campaigns of `make soak` go on; more by `make soak ARGS=...`."""
-    parser.addoption("--lie-minutes", default="5", help="how long a cloud lies to scan, close and verify")
+    """Take which tests are run, and how long the campaigns of `make soak` go on; more by `make soak ARGS=...`."""
+    parser.addoption("--part", default="1/1", help="K/N: this part of the tests alone")
+    parser.addoption("--lie-minutes", default="2", help="how long a cloud lies to scan, close and verify")
     parser.addoption(
         "--owner-minutes", default="5", help="how long owners meddle with apply, close and rollback"
     )
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what is not in the part that was asked for."""
+    part = Part(config.getoption("part"))
+    others = [item for item in items if not part.holds(item.nodeid)]
+    config.hook.pytest_deselected(items=others)
+    items[:] = [item for item in items if part.holds(item.nodeid)]
 
 
 def pytest_configure() -> None:
