@@ -79,8 +79,20 @@ def received(answer: Answer, who: Credentials) -> Answer:
         CloudError: it is not.
     """
     if not 200 <= answer.status < 300:
-        raise _error(answer.status, answer.headers, _error_body(answer.headers, answer.body), who)
+        body = _error_body(answer.headers, answer.body)
+        if not body and answer.status < 429 and _is_cut(answer.body):
+            raise Unavailable(
+                code="MalformedAnswer",
+                message=f"the answer, HTTP status {answer.status}, was cut on its way: what was refused is not known",
+                status=answer.status,
+            )
+        raise _error(answer.status, answer.headers, body, who)
     return answer
+
+
+def _is_cut(body: bytes) -> bool:
+    """Tell whether an error that could not be read was JSON, and not too long to be read."""
+    return len(body) <= _LONGEST_ERROR_BODY and body.lstrip().startswith(b"{")
 
 
 def _error(status: int, headers: Mapping[str, str], body: Mapping[str, Any], who: Credentials) -> CloudError:

@@ -77,14 +77,19 @@ class Emulator(Cloud):
     async def stop(self) -> None:
         """Stop listening; the certificate's folder goes with it."""
         if self._runner is not None:
-            for connection in self._server.connections if self._server else ():
-                if connection.transport is not None:
-                    connection.transport.abort()  # a TLS client that never says goodbye would be waited for
+            self._abort()  # a TLS client that never says goodbye would be waited for
             await self._runner.cleanup()
+            self._abort()  # what was accepted meanwhile
+            await asyncio.sleep(0)
             self._runner = self._server = None
         if self._folder is not None:
             self._folder.cleanup()
             self._folder = None
+
+    def _abort(self) -> None:
+        for connection in self._server.connections if self._server else ():
+            if connection.transport is not None:
+                connection.transport.abort()
 
     async def __aenter__(self) -> Self:
         await self.start()

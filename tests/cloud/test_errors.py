@@ -130,6 +130,18 @@ def test_an_error_is_read_in_either_case_and_even_from_a_200(keys: tuple[str, st
     )
 
 
+@pytest.mark.parametrize("status", [400, 403, 404])
+def test_a_refusal_that_was_cut_on_its_way_is_asked_for_again(status: int) -> None:
+    """What was refused is not known, so it is no word about a role or a group that there is not."""
+    whole = b'{"Code":"EntityNotExist.Role","Message":"no","RequestId":"R"}'
+    assert type(failure(status, whole)) is NotFound
+    for length in (1, len(whole) // 2, len(whole) - 1):
+        error = failure(status, whole[:length])
+        assert (type(error), error.code, error.status) == (Unavailable, "MalformedAnswer", status)
+    assert type(failure(429, whole[:9])) is Throttled
+    assert failure(404, b"<html>").code == "Http404"
+
+
 def test_an_error_in_xml_is_read_too() -> None:
     """Old products answer XML; a document type is never followed."""
     body = b"<Error><Code>NoPermission</Code><Message>no</Message><RequestId>R</RequestId></Error>"
