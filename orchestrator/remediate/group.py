@@ -37,6 +37,16 @@ _Owners = Mapping[str, Sequence[str]]
 """Items of a call, such as rule ids, each with the keys of the targets that it is for."""
 
 
+class _Doubt(NamedTuple):
+    """A call for several rules that was refused since one of them was gone.
+
+    todos: what it was for. mine: keys of those that no call had touched before.
+    """
+
+    todos: tuple[Todo, ...]
+    mine: frozenset[str]
+
+
 class _Picked(NamedTuple):
     """What a reading shows of the items of a call.
 
@@ -86,6 +96,7 @@ class GroupWork:
         self._settings = settings
         self._attempts = Attempts()
         self._tried: dict[str, Todo] = {}  # in the round under way
+        self._in_doubt: list[_Doubt] = []
         self._said_so: set[str] = set()  # of which the cloud answered that the rule was touched
 
     async def run(self, targets: Sequence[Target]) -> list[Outcome]:
@@ -194,9 +205,25 @@ class GroupWork:
             self._said_so |= {todo.key for todo in todos}
         except CloudError as error:
             is_refused = isinstance(error, (Denied, Throttled, TooLate)) or len(todos) == 1
+            mine = frozenset([todo.key for todo in todos]) - before
             if is_refused and not isinstance(error, Unavailable):
-                self._view.touched -= {todo.key for todo in todos} - before
+                self._view.touched -= mine
+            elif is_rule_gone(error) and all(isinstance(todo.target, Removal) for todo in todos):
+                self._in_doubt.append(_Doubt(tuple(todos), mine))
             raise
+
+    def _settle_doubts(self) -> None:
+        """Tell by the last reading whose rule it was that was gone, where that refused a call for several.
+
+        A cloud may have taken the others away all the same. Then this reading would show two gone, for one of them went
+        before the call; where it shows one, that is the one, and it is not our doing.
+        """
+        standing = self._view.rules.by_id
+        for doubt in list(self._in_doubt):
+            gone = [todo.key for todo in doubt.todos if todo.target.action.rule_id not in standing]
+            if gone:
+                self._in_doubt.remove(doubt)
+                self._view.touched -= doubt.mine.intersection(gone) if len(gone) == 1 else frozenset()
 
     # Calls, in the order that loses no legitimate packet --------------------------------------------------
 
@@ -431,6 +458,7 @@ class GroupWork:
         patience = _Patience(self._settings)
         while True:
             await self._view.read()
+            self._settle_doubts()
             left = {todo.key: todo.need for todo in self._view.todos(targets)}
             is_shown = left.keys() <= self._errors.keys() and not self._is_behind(todos, left)
             if is_shown or patience.is_over:
