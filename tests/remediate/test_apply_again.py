@@ -132,7 +132,7 @@ async def test_a_rule_gone_a_moment_ago_does_not_spoil_its_batch(journal: Journa
         ended = await remediate_account(
             there.enter, journal, actions, order(), Brake(), guard(there.account_id), patience
         )
-        assert words(ended) == {"sgr-1": "revoked", "sgr-2": "revoked"}
+        assert words(ended) == {"sgr-1": "already_absent", "sgr-2": "revoked"}
         assert there.emulator.world.estate(there.account_id, REGION).groups["sg-1"].rules == ()
 
 
