@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from orchestrator.emulator import Emulator, Group, Keys, Rule, World
-from orchestrator.handler import handler, on_event
+from orchestrator.handler import handler, members, on_event
 
 REGION = "cn-hangzhou"
 
@@ -72,6 +72,13 @@ class Site:
             for call, change in self.emulator.calls.changes()
             if change["what"] in {"revoke", "authorize"}
         ]
+
+
+@pytest.fixture(autouse=True)
+def a_new_instance(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Begin each test as a new instance of the function: the next emulator may be given the port of an earlier one."""
+    monkeypatch.setattr(members, "_directories", {})
+    monkeypatch.setattr(members, "_regions", {})
 
 
 @pytest.fixture
