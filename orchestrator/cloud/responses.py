@@ -80,6 +80,7 @@ def received(answer: Answer, who: Credentials) -> Answer:
     """
     if not 200 <= answer.status < 300:
         body = _error_body(answer.headers, answer.body)
+        # From 429 on the status alone says enough: throttled, or unavailable.
         if not body and answer.status < 429 and _is_cut(answer.body):
             raise Unavailable(
                 code="MalformedAnswer",

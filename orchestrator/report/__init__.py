@@ -7,7 +7,7 @@ nothing.
 from typing import TextIO
 
 from orchestrator.report import as_csv, as_html, as_json, as_ocsf, as_sarif
-from orchestrator.report.as_code import CODE_FORMATS, CodeView, code_lines, render_code
+from orchestrator.report.as_code import CodeView, code_lines, render_code
 from orchestrator.report.as_html import MOST_ROWS, PAGES, OwnerLine, render_owners, render_pages, render_since
 from orchestrator.report.comparison import (
     COMPLIANCES,
@@ -24,8 +24,6 @@ from orchestrator.report.comparison import (
     worst,
 )
 from orchestrator.report.diff import (
-    BECAME,
-    WORSE,
     Became,
     Diff,
     Entry,
@@ -40,7 +38,6 @@ from orchestrator.report.headline import (
     Headline,
     Standings,
     Tally,
-    count,
     headline,
     number,
     of_part,
@@ -82,8 +79,6 @@ FORMATS = tuple(_RENDERERS)
 """The formats, the default first."""
 
 __all__ = [
-    "BECAME",
-    "CODE_FORMATS",
     "COMPLIANCES",
     "COUNT_MISMATCH",
     "FORMATS",
@@ -93,7 +88,6 @@ __all__ = [
     "NOT_BEGUN",
     "NOT_FINISHED",
     "PAGES",
-    "WORSE",
     "Became",
     "CodeView",
     "Coverage",
@@ -120,7 +114,6 @@ __all__ = [
     "Tally",
     "Tried",
     "code_lines",
-    "count",
     "difference",
     "documented",
     "entries",

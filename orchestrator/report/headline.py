@@ -252,11 +252,6 @@ def number(value: object) -> str:
     return f"{value:,}" if isinstance(value, (int, float)) else "–"  # noqa: RUF001  (a dash, as typeset)
 
 
-def count(value: int, noun: str) -> str:
-    """Return "1 account", "3 accounts"."""
-    return f"{number(value)} {noun}{'' if value == 1 else 's'}"
-
-
 def joined(parts: list[str], words: Words = ENGLISH) -> str:
     """Return "a, b and c"."""
     return words("coverage.and").join(filter(None, [words("comma").join(parts[:-1]), *parts[-1:]]))

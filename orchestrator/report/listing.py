@@ -24,7 +24,7 @@ from orchestrator.policy import BY_ID, BY_NAME, Exposure, Finding
 from orchestrator.report.console import tab_of
 from orchestrator.report.facets import Facets
 from orchestrator.report.survey import AccountLine, Survey, section
-from orchestrator.report.view import Item, RunView, few, owner_name, standing, toward, witness_text
+from orchestrator.report.view import Item, RunView, owner_name, standing, toward, witness_text
 from orchestrator.report.words import Words, words
 
 ROWS_PER_BLOCK = 100
@@ -77,8 +77,8 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
             severity_shown=severity_shown,
             lowered=tuple(map(words.retold, lowered)),
             reason=words.retold(finding.reason),
-            ports=few(finding.ports.texts, words) or finding.protocol,
-            sources=few(finding.sources, words),
+            ports=words.some(finding.ports.texts) or finding.protocol,
+            sources=words.some(finding.sources),
             toward=toward(finding),
             witness=witness_text(finding, words),
             exposure=finding.exposure,

@@ -16,8 +16,8 @@ from orchestrator.cloud.webhooks import Message, RobotKind
 from orchestrator.policy import Finding, Severity
 from orchestrator.report.as_html import visible
 from orchestrator.report.diff import Entry
-from orchestrator.report.view import SEVERITIES, few
-from orchestrator.report.words import Language, Words, words
+from orchestrator.report.view import SEVERITIES
+from orchestrator.report.words import ENGLISH, Language, Words, words
 
 Event = Literal["scan", "apply", "close", "failed", "test"]
 Asked = Literal["scan", "apply", "close", "failed"]
@@ -138,10 +138,10 @@ def detail_of(entry: Entry | Finding) -> str:
     severity = Severity(entry.severity).value
     account = f"{entry.account_name} ({entry.account_id})" if entry.account_name else entry.account_id
     group = f"{entry.security_group_name} ({entry.security_group_id})"
-    ports = few(entry.ports.texts) or entry.protocol
+    ports = ENGLISH.some(entry.ports.texts) or entry.protocol
     toward = "->" if entry.direction == "egress" else "<-"
     return (
-        f"[{severity}] {entry.wide_for or entry.check_id} {ports} {toward} {few(entry.sources)}: "
+        f"[{severity}] {entry.wide_for or entry.check_id} {ports} {toward} {ENGLISH.some(entry.sources)}: "
         f"{account} {entry.region_id} {group} {entry.rule_id}"
     )
 

@@ -250,8 +250,3 @@ def witness_text(finding: Finding, words: Words = ENGLISH) -> str:
 def toward(finding: Finding) -> str:
     """Return "from" for an ingress rule, whose far end is a source, and "to" for an egress rule."""
     return "to" if finding.direction == "egress" else "from"
-
-
-def few(values: Sequence[str], words: Words = ENGLISH) -> str:
-    """Return the first few of a list, "tcp/22, tcp/23 and 5 more"."""
-    return words.some(values)

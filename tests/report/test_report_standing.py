@@ -7,7 +7,8 @@ from orchestrator.journal import Changes, Effect, OutcomeKind
 from orchestrator.plan import Kind
 from orchestrator.policy import Finding, Severity, Status
 from orchestrator.report import FORMATS, ReportError, render
-from orchestrator.report.view import few, fingerprint, standing, witness_text
+from orchestrator.report.view import fingerprint, standing, witness_text
+from orchestrator.report.words import ENGLISH
 from tests.report.sample import effect, finding, view
 
 
@@ -119,8 +120,8 @@ def test_only_a_packet_that_gets_through_is_a_witness() -> None:
 
 def test_long_lists_are_cut_and_say_so() -> None:
     """A list is shown to its fourth part, and how many more there are."""
-    assert few(["a", "b", "c", "d"]) == "a, b, c, d"
-    assert few(["a", "b", "c", "d", "e", "f"]) == "a, b, c, d and 2 more"
+    assert ENGLISH.some(["a", "b", "c", "d"]) == "a, b, c, d"
+    assert ENGLISH.some(["a", "b", "c", "d", "e", "f"]) == "a, b, c, d and 2 more"
 
 
 def test_an_unknown_format_is_refused() -> None:
