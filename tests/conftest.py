@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import structlog
@@ -41,6 +42,15 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         for name, text in report.user_properties:
             if name == "campaign":
                 terminalreporter.write_line(f"{text} ({report.nodeid})")
+    _name_the_failed(terminalreporter)
+
+
+def _name_the_failed(terminalreporter: pytest.TerminalReporter) -> None:
+    """Tell `.ci/run` which tests failed: it says so in its last lines, which are what is kept of a long output."""
+    path = os.environ.get("SGSWEEP_CI_FAILED")
+    if path:
+        failed = [*terminalreporter.getreports("failed"), *terminalreporter.getreports("error")]
+        Path(path).write_text("".join(f"{one.nodeid}\n" for one in failed), encoding="utf-8")
 
 
 @pytest.fixture(scope="session", autouse=True)

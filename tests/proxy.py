@@ -46,18 +46,35 @@ class Proxy:
 
     async def _shut(self) -> None:
         self._server.close()
-        await self._server.wait_closed()
         serving = asyncio.all_tasks() - {asyncio.current_task()}
         for task in serving:
             task.cancel()
         await asyncio.gather(*serving, return_exceptions=True)
+        await self._server.wait_closed()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        asked = (await reader.readuntil(b"\r\n\r\n")).decode()
-        self.asked.append(asked.partition(" HTTP")[0])
-        there = await asyncio.open_connection("127.0.0.1", self._to)
-        writer.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
-        await asyncio.gather(_pipe(reader, there[1]), _pipe(there[0], writer))
+        try:
+            asked = (await reader.readuntil(b"\r\n\r\n")).decode()
+            self.asked.append(asked.partition(" HTTP")[0])
+            writer.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
+            await carry(reader, writer, "127.0.0.1", self._to)
+        finally:
+            await _end(writer)
+
+
+async def carry(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, host: str, port: int) -> None:
+    """Carry bytes to and fro between a connection and one that is made for it, until both are at their end.
+
+    However it ends, neither is left open: one that outlives its loop fails whatever test runs then.
+    """
+    there: asyncio.StreamWriter | None = None
+    try:
+        back, there = await asyncio.open_connection(host, port)
+        await asyncio.gather(_pipe(reader, there), _pipe(back, writer))
+    finally:
+        await _end(writer)
+        if there is not None:
+            await _end(there)
 
 
 async def _pipe(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -68,3 +85,8 @@ async def _pipe(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
     except OSError:
         pass
     writer.close()
+
+
+async def _end(writer: asyncio.StreamWriter) -> None:
+    writer.transport.abort()
+    await asyncio.sleep(0)  # its end is noted in the loop's next round

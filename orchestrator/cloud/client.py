@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from dataclasses import replace
 from types import TracebackType
 from typing import Any, TypeVar
@@ -28,7 +28,7 @@ from accounts.official import pooled
 from orchestrator.cloud.circuit import Circuits
 from orchestrator.cloud.endpoints import PRODUCTS, Endpoints, goes_by_proxy
 from orchestrator.cloud.errors import CloudError, Unavailable
-from orchestrator.cloud.limiter import Limiter, Permit
+from orchestrator.cloud.limiter import Limiter, Permit, ahead_of_quota
 from orchestrator.cloud.responses import Answered, read
 from orchestrator.cloud.retry import Patience, Progress, Retry, RetryBudget, is_for_another_turn
 from orchestrator.cloud.settings import VERSIONS, CloudSettings, CloudSettingsError, Limits
@@ -175,7 +175,9 @@ class Client:
         return Answered(answer, progress.sent_at)
 
     @asynccontextmanager
-    async def turn(self, request: Request, source: CredentialSource) -> AsyncIterator[Turn]:
+    async def turn(
+        self, request: Request, source: CredentialSource, *, hurried: bool = False
+    ) -> AsyncIterator[Turn]:
         """Take the turn of a request before it is made; see `AccountSession.turn`."""
         await self._identity(source, request)
         try:
@@ -185,7 +187,8 @@ class Client:
             raise
         turn = Turn(self, request, source, held)
         try:
-            yield turn
+            with ahead_of_quota() if hurried else nullcontext():
+                yield turn
         finally:
             turn.end()
 
@@ -341,7 +344,7 @@ class AccountSession:
         return await self.client.fetch(request, self.source)
 
     def turn(
-        self, action: str, region_id: str | None, *, product: str = "ecs"
+        self, action: str, region_id: str | None, *, product: str = "ecs", hurried: bool = False
     ) -> AbstractAsyncContextManager[Turn]:
         """Take the turn of a call that changes something, to read within it and then to call at once.
 
@@ -354,13 +357,14 @@ class AccountSession:
             action: such as RevokeSecurityGroup.
             region_id: whose endpoint answers and whose quota counts; None for central products.
             product: the product's code.
+            hurried: what is read within it goes ahead of its quota: the last reading took too long.
 
         Raises:
             CloudError: on entering: the turn will not come.
             Exception: on entering: what the source raises when the account cannot be entered.
         """
         request = Request(product, VERSIONS[product], action, region_id, self.account_id, {}, mutating=True)
-        return self.client.turn(request, self.source)
+        return self.client.turn(request, self.source, hurried=hurried)
 
     async def call_api_async(self, params: Any, request: Any, runtime: Any) -> dict[str, Any]:  # noqa: ANN401, ARG002 - the official clients' own signature
         """Carry out a call of an official client over this transport; see `pooled`.

@@ -25,6 +25,7 @@ _CREEP = 0.01  # the same beyond it: what was learned in a crowded minute heals,
 _CREEP_AT_ONCE = 0.005  # the same where a whole window goes at once: beyond the quota every call is a refusal
 _PROBES = 1 / 600, 1 / 12  # first and longest wait without a hint, in windows
 _TICK_SECONDS = 0.02  # at a high rate of refill, as many calls go at once as it gives in this time
+_LEAST = 0.1  # calls a second: a few refusals in a row say less than that, and would keep a bucket waiting for minutes
 _FEW, _A_WHILE = 10, 1 / 6  # calls, in windows: most buckets send a few calls once and are not seen again
 _CALLS_BETWEEN_RISES = 30
 _EPSILON = 1e-6
@@ -116,12 +117,12 @@ class Pace:
         self._spans: tuple[float, float] | None = None  # calls and seconds between refusals, by refill
         if known is not None:
             self._windowed = known.seconds >= window_seconds
-            self._rate = self._ceiling = share * known.calls / known.seconds
+            self._rate = self._ceiling = max(share * known.calls / known.seconds, _LEAST)
 
     # what may go
 
-    def may_go(self, now: float) -> bool:
-        """Tell whether a call may be sent now."""
+    def may_go(self, now: float, ahead: int = 0) -> bool:
+        """Tell whether a call may be sent now; `ahead` of the limit by so many calls, which those after it wait for."""
         if self.shut:
             return now + _EPSILON >= self.open_at and self.in_flight == 0
         if self._rate == 0:
@@ -129,7 +130,7 @@ class Pace:
         self._rise(now)
         calls, seconds = self._limit()
         under_way = self.in_flight if self._at_once else 0
-        if self._used(now, seconds) + under_way < calls:
+        if self._used(now, seconds) + under_way < calls + ahead:
             return True
         self._limited = True
         return False
@@ -218,11 +219,11 @@ class Pace:
         if self._windowed:
             if self._share == 1 and self._rate:  # the limit let no more through, whatever was under way
                 self._before_shut = min(self._before_shut, self._rate * self._window)
-            rate = self._share * max(self._before_shut - 1, 1.0) / self._window
+            rate = max(self._share * (self._before_shut - 1) / self._window, _LEAST)
             self._ceiling = max(rate, (self._ceiling + rate) / 2)
             self._marks.clear()  # what was taken from the window before no longer counts
         else:
-            rate = self._ceiling = self._share * self._refill(now)
+            rate = self._ceiling = max(self._share * self._refill(now), _LEAST)
         self._rate = rate
         self._limited = self.shut = False
         self._raised_at = self._filled_at = now

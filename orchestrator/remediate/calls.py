@@ -75,8 +75,13 @@ class Session(Reading, Protocol):
         """Return the decoded answer of an ECS action, or raise CloudError."""
         ...
 
-    def turn(self, action: str, region_id: str | None) -> AbstractAsyncContextManager[Turn]:
-        """Take the turn of a call that changes something, to read within it and then to call at once."""
+    def turn(
+        self, action: str, region_id: str | None, *, hurried: bool = False
+    ) -> AbstractAsyncContextManager[Turn]:
+        """Take the turn of a call that changes something, to read within it and then to call at once.
+
+        `hurried`: what is read within it goes ahead of its quota.
+        """
         ...
 
 
@@ -108,11 +113,11 @@ class GroupCalls:
         self._check = check
         self._revoke_by = revoke_by
 
-    def turn(self, kind: str, direction: str) -> AbstractAsyncContextManager[Turn]:
+    def turn(self, kind: str, direction: str, *, hurried: bool) -> AbstractAsyncContextManager[Turn]:
         """Take the turn of a call: "Authorize", "Modify" or "Revoke"."""
         suffix = "Egress" if direction == "egress" else ""
         action = f"{kind}SecurityGroup{suffix}{'Rule' if kind == 'Modify' else ''}"
-        return self._session.turn(action, self.place.region_id)
+        return self._session.turn(action, self.place.region_id, hurried=hurried)
 
     async def authorize(self, turn: Turn, rules: Sequence[Fields], attempt: int, not_after: float) -> str:
         """Add rules, at most 100; one that stands already is no error. Return the RequestId.

@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable, Container, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
+from itertools import count
 from typing import NamedTuple
 
 from accounts import is_group_gone
@@ -136,11 +137,21 @@ class GroupWork:
         return self._attempts.errors
 
     async def _converge(self, targets: Sequence[Target]) -> None:
-        """Do what is missing and look, until nothing is missing or trying again makes no sense."""
-        for _ in range(self._settings.rounds):
+        """Do what is missing and look, until nothing is missing or trying again makes no sense.
+
+        A call without an answer is not sent again at once, for it may have been carried out: the group is looked at. So
+        a cloud that is gone for some seconds would use up all rounds in one; it is waited for, as long as for a change
+        to show.
+        """
+        patience = _Patience(self._settings)
+        for rounds_left in count(self._settings.rounds, -1):
             left = [todo.target for todo in self._view.todos(targets)] if self._view.was_seen else targets
             left = [target for target in left if self._may_try(key_of(target))]
             if not left:
+                return
+            if self._may_come_back(left) and not patience.is_over:
+                await patience.pause()
+            elif rounds_left <= 0:
                 return
             await self._view.look_around()  # before any turn is taken: an account that is shut is asked once
             self._tried = {}
@@ -157,6 +168,11 @@ class GroupWork:
             except CloudError as error:
                 self._errors.update((key, error) for key in self._tried)
                 return
+
+    def _may_come_back(self, targets: Iterable[Target]) -> bool:
+        """Tell whether the cloud did not answer the last calls; who asks a region that was given up asks in vain."""
+        errors = [self._errors.get(key_of(target)) for target in targets]
+        return any(isinstance(one, Unavailable) and one.code != "CircuitOpen" for one in errors)
 
     def _may_try(self, key: str) -> bool:
         error = self._errors.get(key)
@@ -347,7 +363,7 @@ class GroupWork:
         """
         late, patience = 0, _Patience(self._settings)
         while True:
-            async with self._calls.turn(kind, direction) as turn:
+            async with self._calls.turn(kind, direction, hurried=late > 0) as turn:
                 if not (is_addition and self._view.is_fresh) or late:
                     await self._view.look()
                 picked = pick()

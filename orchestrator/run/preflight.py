@@ -103,6 +103,8 @@ class _Barred:
         self,
         action: str,  # noqa: ARG002 - a session's signature
         region_id: str | None,  # noqa: ARG002 - the same
+        *,
+        hurried: bool = False,  # noqa: ARG002 - the same
     ) -> AbstractAsyncContextManager[Turn]:
         raise self._error
 

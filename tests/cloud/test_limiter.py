@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from orchestrator.cloud.limiter import GivenUpError, Learned, Limiter, Permit
+from orchestrator.cloud.limiter import GivenUpError, Learned, Limiter, Permit, ahead_of_quota
 from orchestrator.cloud.pace import Rate
 from orchestrator.cloud.settings import Limits
 from tests.cloud.quotas import Free, Never, Outcome, Refill, Server, Window, call, stream
@@ -191,6 +191,50 @@ async def test_a_shared_quota_is_spread_over_the_window() -> None:
     outcome = await stream(calls, KEY, Free(), 200)
     for start in outcome.answered_at:
         assert sum(start <= at < start + 5.9 for at in outcome.answered_at) <= 11
+
+
+async def test_a_reading_that_is_needed_young_goes_ahead_of_its_quota() -> None:
+    """At one call in ten seconds five go at once, before those who wait; the sixth and the others wait the longer."""
+    calls = limiter(share=0.5)
+    calls.remember([Learned(*ATTRIBUTE, calls=12, seconds=60)])
+    began = now()
+    sent: list[tuple[str, float]] = []
+
+    async def one(name: str) -> None:
+        await call(calls, ATTRIBUTE, Free(), Outcome(), latency=0.0)
+        sent.append((name, round(now() - began, 3)))
+
+    waiting = [asyncio.ensure_future(one(f"plain {number}")) for number in range(2)]
+    await asyncio.sleep(0)
+    with ahead_of_quota():
+        await asyncio.gather(*(one(f"young {number}") for number in range(5)))
+    await asyncio.gather(*waiting)
+    at = dict(sent)
+    assert [at["plain 0"], *(at[f"young {number}"] for number in range(4))] == [0.0] * 5
+    assert at["young 4"] == pytest.approx(10, abs=0.1)
+    assert at["plain 1"] > at["young 4"]
+
+
+async def test_a_shut_bucket_lets_nobody_ahead() -> None:
+    """What the server refused until a hint stays unasked until then, however young a reading must be."""
+    calls = limiter(share=0.5)
+    permit = await calls.acquire(ATTRIBUTE, "host")
+    permit.throttled(7.0)
+    permit.release()
+    with ahead_of_quota():
+        permit = await calls.acquire(ATTRIBUTE, "host")
+    assert permit.waited_seconds == pytest.approx(7.0)
+
+
+async def test_refusals_in_a_row_do_not_teach_a_quota_of_next_to_nothing() -> None:
+    """One call was admitted, then six seconds of refusals: that is no quota of one call in two minutes."""
+    calls = limiter(share=0.5)
+    for hint in (6.0, None):
+        permit = await calls.acquire(ATTRIBUTE, "host")
+        permit.throttled(hint) if hint else permit.admitted()
+        permit.release()
+    (learned,) = calls.learned()
+    assert learned.calls / learned.seconds * 0.5 == pytest.approx(0.1)
 
 
 async def test_a_neighbour_at_seventy_percent_is_left_alone() -> None:

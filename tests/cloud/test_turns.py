@@ -35,6 +35,7 @@ from orchestrator.emulator import (
 from orchestrator.emulator.model import PrefixList
 from orchestrator.inventory import RegionReader
 from orchestrator.securitygroup import Placement
+from tests.proxy import carry
 
 REGION = "cn-hangzhou"
 ROLE = "sgsweep-remediate"
@@ -413,17 +414,10 @@ async def _slow_way(url: str, seconds: float) -> AsyncIterator[str]:
     """A way to a server on which the first bytes of each connection take that long."""
     host, _, port = url.removeprefix("https://").partition(":")
 
-    async def pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with contextlib.suppress(OSError):
-            while data := await reader.read(65536):
-                writer.write(data)
-            writer.close()
-
-    async def carry(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def carry_late(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await asyncio.sleep(seconds)
-        far_reader, far_writer = await asyncio.open_connection(host, int(port))
-        await asyncio.gather(pump(reader, far_writer), pump(far_reader, writer))
+        await carry(reader, writer, host, int(port))
 
-    server = await asyncio.start_server(carry, "127.0.0.1", 0)
+    server = await asyncio.start_server(carry_late, "127.0.0.1", 0)
     async with server:
         yield f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}"

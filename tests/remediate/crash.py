@@ -96,9 +96,11 @@ class MortalSession:
         return answer
 
     @asynccontextmanager
-    async def turn(self, action: str, region_id: str | None) -> AsyncIterator[MortalTurn]:
+    async def turn(
+        self, action: str, region_id: str | None, *, hurried: bool = False
+    ) -> AsyncIterator[MortalTurn]:
         """As the session does."""
-        async with self._session.turn(action, region_id) as turn:
+        async with self._session.turn(action, region_id, hurried=hurried) as turn:
             yield MortalTurn(turn, self, action)
 
 

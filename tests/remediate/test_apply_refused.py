@@ -8,7 +8,7 @@ from msgspec.structs import replace
 from orchestrator.cloud.errors import Denied, NotFound
 from orchestrator.emulator import Fault, Kind, RuleRefusal
 from orchestrator.journal import Journal, JournalFull
-from orchestrator.remediate import Brake, remediate_account
+from orchestrator.remediate import Brake, Settings, remediate_account
 from tests.remediate.crash import Fuse, MortalSession
 from tests.remediate.kit import (
     HASTE,
@@ -233,6 +233,19 @@ async def test_what_cannot_be_read_again_is_not_known(there: Cloud, journal: Jou
     there.emulator.set_faults()
     assert words(await apply(there, journal, actions)) == {"sgr-1": "revoked"}
     assert there.calls()["RevokeSecurityGroup"] == 1
+
+
+async def test_a_cloud_that_is_gone_for_a_moment_does_not_use_up_the_rounds(
+    there: Cloud, journal: Journal
+) -> None:
+    """Five revokes in a row have no answer, and there are two rounds: the next ones are waited for, and it takes."""
+    actions = planned([there.put(rule(1))], there.account_id)
+    there.emulator.set_faults(Fault(kind=Kind.UNAVAILABLE, action="RevokeSecurityGroup", count=5))
+    few = Settings(wait_seconds=0.3, first_wait_seconds=0.01, rounds=2)
+    held = guard(there.account_id)
+    ended = await remediate_account(there.enter, journal, actions, order(), Brake(), held, few)
+    assert words(ended) == {"sgr-1": "revoked"}
+    assert there.calls()["RevokeSecurityGroup"] == 6
 
 
 async def test_a_group_that_cannot_be_read_is_not_touched(there: Cloud, journal: Journal) -> None:

@@ -8,36 +8,29 @@ What is right is judged afterwards, by `tests.run.meddling_judge`, from the clou
 from __future__ import annotations
 
 import asyncio
-import os
 import random
 import shutil
-import sqlite3
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
-from unittest import mock
 
 import msgspec
 
 from accounts.credentials import HubCredentialsError
-from benchmarks.virtual import ENDPOINT, VirtualClient, VirtualLoop, serving
+from benchmarks.virtual import VirtualClient, VirtualLoop, serving
 from orchestrator import run
-from orchestrator.cloud import transport
 from orchestrator.cloud.client import CloudSettings
-from orchestrator.config import Config, defaults
 from orchestrator.emulator import Fault, Group, InProcess, Kind, Moment, Options, Rule, Tag, Throttle, World
 from orchestrator.emulator.api import ApiError
 from orchestrator.emulator.model import PortList, PrefixList
-from orchestrator.journal import Reader, read_trusted, store, writing
-from orchestrator.journal.writer import Writer
-from orchestrator.plan import LIMITS, PlanError, decode
-from orchestrator.run import Approval, Filters, Progress, RefusedError, changing, hub, scanning
+from orchestrator.journal import Reader, read_trusted
+from orchestrator.plan import PlanError, decode
+from orchestrator.run import Approval, Filters, Progress, RefusedError
 from orchestrator.securitygroup import authorize_parameters, modify_parameters
-from tests.remediate.kit import CHECKS, raw_of, rule
+from tests.remediate.kit import raw_of, rule
 from tests.run.meddling_judge import Judge
+from tests.run.virtual import AtOnce, configured, virtual, yes
 
 REGION = "cn-qingdao"
 DEEDS = ("repair", "delete", "add", "add again", "prefix list", "port list", "protect")
@@ -62,27 +55,6 @@ _WORLD = "0.0.0.0/0"
 
 class StuckError(AssertionError):
     """The run did not end."""
-
-
-class _Instant(Writer):
-    """The journal's writer without its thread: virtual time would leap while it writes."""
-
-    def __init__(self, *given: Any, threaded: bool = True) -> None:
-        del threaded
-        super().__init__(*given, threaded=False)
-
-
-class _AtOnce(ThreadPoolExecutor):
-    """Does in the loop's own thread what is meant for another: virtual time would leap meanwhile."""
-
-    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
-        """Do it now."""
-        done: Future[Any] = Future()
-        try:
-            done.set_result(fn(*args, **kwargs))
-        except BaseException as error:  # noqa: BLE001 - it is handed to whoever waits
-            done.set_exception(error)
-        return done
 
 
 class Campaign:
@@ -114,13 +86,13 @@ class Campaign:
 
     async def _run(self, loop: VirtualLoop) -> None:
         dice = self._dice
-        loop.set_default_executor(_AtOnce())
+        loop.set_default_executor(AtOnce())
         self._make_cloud(loop)
         self._rate = dice.choice([0.0, 0.005, 0.02, 0.1])  # at each await
         self._near = dice.choice([0.0, 0.2, 0.5])  # at each request for a group, on its way there and back
         self.judge = Judge(self.cloud, self.account_id, REGION, self.sent, check_age=AGE in self._allowed)
         try:
-            with _virtual(self.cloud, self._client):
+            with virtual(self.cloud, self._client):
                 await self._commands()
             self.judge.check()
         except BaseException as error:
@@ -177,11 +149,11 @@ class Campaign:
     async def _commands(self) -> None:
         closes = self._dice.random() < 0.3
         out = self._folder / "run"
-        config = _configured()
+        config = configured()
         filters = Filters(accounts=(self.account_id,))
         if closes:
             await self._command(
-                "close", out, lambda: run.close(config, filters, out, "INC-1", _yes, Progress())
+                "close", out, lambda: run.close(config, filters, out, "INC-1", yes, Progress())
             )
         else:
             await run.scan(config, filters, out, Progress())
@@ -189,11 +161,11 @@ class Campaign:
             self.judge.plan(planned.plan.actions)
             self._between()
             path, approval = out / "plan.json", Approval(planned.plan.digest)
-            await self._command("apply", out, lambda: run.apply(path, approval, config, _yes, Progress()))
+            await self._command("apply", out, lambda: run.apply(path, approval, config, yes, Progress()))
         if BACK not in self._allowed:
             return
         self._between()
-        await self._command("rollback", out, lambda: run.rollback(out, {}, config, _yes, Progress()))
+        await self._command("rollback", out, lambda: run.rollback(out, {}, config, yes, Progress()))
 
     async def _command(self, name: str, out: Path, work: Callable[[], Awaitable[object]]) -> None:
         phase = self.judge.begin(name)
@@ -344,59 +316,8 @@ def random_rules(dice: random.Random, group: int) -> tuple[Rule, ...]:
     return tuple(made.values())
 
 
-def _yes(*_: object) -> None:
-    """Confirm."""
-
-
-def _configured() -> Config:
-    config = defaults()
-    cloud = msgspec.structs.replace(config.cloud, endpoint=ENDPOINT)
-    remediation = msgspec.structs.replace(
-        config.remediation, protected_groups=("keep-*",), max_failure_rate=1.0, **dict.fromkeys(LIMITS)
-    )
-    return msgspec.structs.replace(config, cloud=cloud, checks=CHECKS, remediation=remediation)
-
-
 def _outcomes(folder: Path, *, rolled_back: bool) -> list[dict[str, Any]]:
     """What the run says of each rule."""
     with Reader(folder) as reader:
         effects = [one for one in reader.all_effects() if bool(one.undoes) is rolled_back]
     return [msgspec.to_builtins(one.outcome) for one in effects if one.outcome is not None]
-
-
-@contextmanager
-def _virtual(cloud: InProcess, client: Callable[..., VirtualClient]) -> Iterator[None]:
-    """No socket, no thread of the journal, no report to write, and nothing waits for a disk: that takes the longest."""
-    keys = cloud.hub_credentials
-    environment = {
-        "ALIBABA_CLOUD_ACCESS_KEY_ID": keys.access_key_id,
-        "ALIBABA_CLOUD_ACCESS_KEY_SECRET": keys.access_key_secret,
-        "ALIBABA_CLOUD_SECURITY_TOKEN": "",
-    }
-    patches: list[tuple[object, str, object]] = [
-        (hub, "Client", client),
-        (writing, "Writer", _Instant),
-        (scanning, "write_report", _yes_to_all),
-        (changing, "write_report", _yes_to_all),
-        (transport, "_tls", lambda _: (False, "")),
-        (store, "connect", _unsynced(store.connect)),
-        (os, "fsync", _yes),
-    ]
-    with ExitStack() as stack:
-        stack.enter_context(mock.patch.dict(os.environ, environment))
-        for module, name, value in patches:
-            stack.enter_context(mock.patch.object(module, name, value))
-        yield
-
-
-def _unsynced(connect: Callable[[Path], sqlite3.Connection]) -> Callable[[Path], sqlite3.Connection]:
-    def connect_unsynced(folder: Path) -> sqlite3.Connection:
-        db = connect(folder)
-        db.execute("PRAGMA synchronous = OFF")
-        return db
-
-    return connect_unsynced
-
-
-def _yes_to_all(*_: object, **__: object) -> None:
-    """Write no report."""
