@@ -155,6 +155,8 @@ ROOMS = {  # from the bottom up: what a room stands on is never one that comes l
         slow=(
             "tests/remediate/test_apply_again.py::test_a_rule_gone_a_moment_ago_does_not_spoil_its_batch",
             "tests/remediate/test_campaign.py",
+            "tests/run/test_bad_days.py::test_a_few_bad_days[throttled]",
+            "tests/run/test_meddling.py::test_owners_of_a_few_seeds_keep_what_they_want",
         ),
         first={
             "attempts.py": ("tests/remediate/test_apply_refused.py",),

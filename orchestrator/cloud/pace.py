@@ -219,7 +219,7 @@ class Pace:
         if self._windowed:
             if self._share == 1 and self._rate:  # the limit let no more through, whatever was under way
                 self._before_shut = min(self._before_shut, self._rate * self._window)
-            rate = max(self._share * (self._before_shut - 1) / self._window, _LEAST)
+            rate = max(self._share * max(self._before_shut - 1, 1.0) / self._window, _LEAST)
             self._ceiling = max(rate, (self._ceiling + rate) / 2)
             self._marks.clear()  # what was taken from the window before no longer counts
         else:

@@ -226,15 +226,18 @@ async def test_a_shut_bucket_lets_nobody_ahead() -> None:
     assert permit.waited_seconds == pytest.approx(7.0)
 
 
-async def test_refusals_in_a_row_do_not_teach_a_quota_of_next_to_nothing() -> None:
-    """One call was admitted, then six seconds of refusals: that is no quota of one call in two minutes."""
-    calls = limiter(share=0.5)
+@pytest.mark.parametrize(("window_seconds", "calls_per_second"), [(60.0, 0.1), (2.0, 0.25)])
+async def test_refusals_in_a_row_do_not_teach_a_quota_of_next_to_nothing(
+    window_seconds: float, calls_per_second: float
+) -> None:
+    """None was admitted, then six seconds of refusals: that is no quota of one call in two minutes."""
+    calls = limiter(share=0.5, window_seconds=window_seconds)
     for hint in (6.0, None):
         permit = await calls.acquire(ATTRIBUTE, "host")
         permit.throttled(hint) if hint else permit.admitted()
         permit.release()
     (learned,) = calls.learned()
-    assert learned.calls / learned.seconds * 0.5 == pytest.approx(0.1)
+    assert learned.calls / learned.seconds * 0.5 == pytest.approx(calls_per_second)
 
 
 async def test_a_neighbour_at_seventy_percent_is_left_alone() -> None:
