@@ -7,6 +7,7 @@ and retried as ever, and written into a real journal; `asyncio.sleep` and every 
 from __future__ import annotations
 
 import asyncio
+import random
 import selectors
 import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Mapping
@@ -184,8 +185,14 @@ class _Wireless(Transport):
 class VirtualClient(Client):
     """The client over such a wire."""
 
-    def __init__(self, settings: CloudSettings, serve: Serve, latency_seconds: float) -> None:
-        super().__init__(settings)
+    def __init__(
+        self,
+        settings: CloudSettings,
+        serve: Serve,
+        latency_seconds: float,
+        chance: Callable[[], float] = random.random,
+    ) -> None:
+        super().__init__(settings, chance=chance)
         self._wireless = _Wireless(serve, latency_seconds)
 
     async def __aenter__(self) -> Self:

@@ -142,7 +142,7 @@ class Campaign:
             self.sent[self.cloud._count] = self._loop.now
             return await serve(*request)
 
-        return VirtualClient(settings, sending, 0.0)
+        return VirtualClient(settings, sending, 0.0, random.Random(self._seed).random)  # noqa: S311 - repeated by seed
 
     # the commands
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -71,9 +72,10 @@ async def _day(fault: Fault, seed: int, out: Path) -> list[str]:
     world = World.generate(seed=5, accounts=3, groups_per_account=6, region_ids=2)
     cloud = InProcess(world, Options(faults=(fault,), seed=seed), latency_seconds=0.02)
     before = _said(world)
+    dice = random.Random(seed)  # noqa: S311 - seeded to be repeated
 
     def client(settings: CloudSettings, **_: object) -> VirtualClient:
-        return VirtualClient(settings, serving(cloud), 0.0)
+        return VirtualClient(settings, serving(cloud), 0.0, dice.random)
 
     config = configured()
     with virtual(cloud, client):
