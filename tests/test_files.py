@@ -234,7 +234,7 @@ _ALLOWED = {
     # The SQLite file and its lock are opened, never replaced; the trail is appended to.
     "orchestrator/journal/store.py",
     "orchestrator/journal/trail.py",
-    "orchestrator/cli/terminal.py",  # opens the bottomless file in place of a closed stdout
+    "orchestrator/terminal.py",  # opens the bottomless file in place of a closed stdout
 }
 
 

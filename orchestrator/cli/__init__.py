@@ -11,7 +11,7 @@ import sys
 import threading
 from contextlib import suppress
 
-from orchestrator.cli.terminal import open_streams
+from orchestrator.terminal import open_streams
 
 
 def main() -> None:

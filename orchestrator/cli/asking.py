@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from orchestrator.cli.language import spoken
 from orchestrator.cli.progress import paused
-from orchestrator.cli.terminal import warn
+from orchestrator.terminal import warn
 
 
 def confirming(*, yes: bool) -> Callable[[int, int | None], None]:

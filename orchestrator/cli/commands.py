@@ -39,7 +39,7 @@ from orchestrator.cli.options import (
 )
 from orchestrator.cli.setup import app as config_group
 from orchestrator.cli.setup import init
-from orchestrator.cli.terminal import document, give, say, warn
+from orchestrator.terminal import document, give, say, warn
 
 if TYPE_CHECKING:
     from orchestrator.config import Config

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from orchestrator.cli.terminal import give
+from orchestrator.terminal import give
 
 if TYPE_CHECKING:
     from orchestrator.report import Difference, Parameters, Tried

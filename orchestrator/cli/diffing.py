@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from orchestrator.cli.terminal import give
+from orchestrator.terminal import give
 
 if TYPE_CHECKING:
     from orchestrator.report import Became, Diff, Entry, Gathered

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from orchestrator.cli.terminal import say, warn
+from orchestrator.terminal import say, warn
 
 if TYPE_CHECKING:
     from orchestrator.inventory import Permitted

@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 
 from orchestrator.cli.options import ConfigFile
-from orchestrator.cli.terminal import give, say
+from orchestrator.terminal import give, say
 
 
 def emulate(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import traceback
 
-from orchestrator.cli.terminal import OutputError, warn, write_no_more
+from orchestrator.terminal import OutputError, warn, write_no_more
 
 
 def exit_code_of(error: BaseException) -> int:

@@ -7,7 +7,7 @@ from typing import Literal
 
 import structlog
 
-from orchestrator.cli.terminal import drawing, is_terminal, visible
+from orchestrator.terminal import drawing, is_terminal, visible
 
 Level = Literal["debug", "info", "warning", "error"]
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from orchestrator.cli.terminal import warn
+from orchestrator.terminal import warn
 
 if TYPE_CHECKING:
     from orchestrator.config import Config

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from orchestrator.cli.terminal import document
+from orchestrator.terminal import document
 
 if TYPE_CHECKING:
     from orchestrator.policy import Check

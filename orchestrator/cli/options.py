@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from orchestrator.cli.terminal import hush
+from orchestrator.terminal import hush
 
 ConfigFile = Annotated[
     Path | None,

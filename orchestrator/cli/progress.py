@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import TYPE_CHECKING
 
-from orchestrator.cli.terminal import drawing, is_quiet, is_terminal, say, visible
+from orchestrator.terminal import drawing, is_quiet, is_terminal, say, visible
 
 if TYPE_CHECKING:
     from rich.console import Group

@@ -13,7 +13,7 @@ import typer
 
 from orchestrator.cli.lines import configured_by
 from orchestrator.cli.options import ConfigFile
-from orchestrator.cli.terminal import document, say, warn
+from orchestrator.terminal import document, say, warn
 
 if TYPE_CHECKING:
     from accounts.settings import Organization

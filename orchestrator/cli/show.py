@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +12,7 @@ from orchestrator.cli import doctor
 from orchestrator.cli.failures import failures, many
 from orchestrator.cli.language import spoken
 from orchestrator.cli.lines import again, line
-from orchestrator.cli.terminal import Style, document, give, page, say, visible, warn, width
+from orchestrator.terminal import Style, document, give, page, say, table, warn
 
 if TYPE_CHECKING:
     from accounts import Skipped, Unreachable
@@ -41,15 +41,6 @@ if TYPE_CHECKING:
 
 _ACCOUNTS = 10  # with open findings, the worst
 _SHOWN, _NAMED = 20, 5  # lines of one kind; the files of the run folder have all
-
-
-def table(rows: Iterable[tuple[str, ...]]) -> None:
-    """Say rows in aligned columns."""
-    kept = [tuple(map(visible, row)) for row in rows]
-    widths = [max(map(width, column)) for column in zip(*kept, strict=True)]
-    for row in kept:
-        cells = (cell + " " * (most - width(cell)) for cell, most in zip(row, widths, strict=True))
-        say("  " + "  ".join(cells).rstrip())
 
 
 def connection(found: Connection) -> None:

@@ -13,11 +13,11 @@ from typing import Any
 
 import pytest
 
-from orchestrator.cli import terminal
+from orchestrator import terminal
 from orchestrator.cli.completion import SHELLS, install, script, words
 from orchestrator.cli.progress import line
-from orchestrator.cli.terminal import hush, say, warn
 from orchestrator.run import Progress, UsageError
+from orchestrator.terminal import hush, say, warn
 from tests.cli.desk import Desk
 
 UNREACHABLE = {"SGSWEEP_ENDPOINT": "http://127.0.0.1:1"}

@@ -19,14 +19,14 @@ import pytest
 import structlog
 from rich.console import Console
 
-from orchestrator import run
+from orchestrator import run, terminal
 from orchestrator.audit import AuditRecord, Chains, Phase
-from orchestrator.cli import logs, progress, show, terminal
+from orchestrator.cli import logs, progress, show
 from orchestrator.cli.errors import exit_code_of
-from orchestrator.cli.terminal import OutputError, give, say, visible
 from orchestrator.emulator import World
 from orchestrator.journal import JournalError
 from orchestrator.run import Progress, RefusedError
+from orchestrator.terminal import OutputError, give, say, visible
 from tests.cli.conftest import SMALL
 from tests.cli.desk import Cloud, Desk, emulated, private_key
 from tests.cli.terminal import on_terminal
@@ -64,7 +64,7 @@ def test_one_call_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     """A line end, a tab or a return in a text makes no line and no column; tabs between columns are ours."""
     say(f"group {HOSTILE}")
     give("1001", HOSTILE, "a\tb")
-    show.table([(HOSTILE, "1"), ("short", "2")])
+    terminal.table([(HOSTILE, "1"), ("short", "2")])
     out, err = capsys.readouterr()
     assert out == f"1001\t{SHOWN}\ta\\tb\n"
     assert err.splitlines() == [f"group {SHOWN}", f"  {SHOWN}  1", f"  {'short'.ljust(len(SHOWN))}  2"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from orchestrator.cli.continuous import CASES, run
+from orchestrator.demo.continuous import CASES, run
 
 
 def test_one_change_is_closed_within_seconds(capsys: pytest.CaptureFixture[str]) -> None:

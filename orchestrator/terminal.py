@@ -46,7 +46,7 @@ class _Now:
 _now = _Now()
 
 
-def hush(asked: bool = True) -> None:  # noqa: FBT001 - as an option's callback is called
+def hush(asked: bool = True) -> None:  # noqa: FBT001, FBT002 - as an option's callback is called
     """Say nothing from now on but warnings and results."""
     _now.is_quiet |= asked
 
@@ -65,6 +65,15 @@ def say(text: str = "") -> None:
 def warn(text: str) -> None:
     """Say one line to the human on stderr, always: a warning, an error or the result."""
     print(visible(text), file=sys.stderr, flush=True)  # noqa: T201, TID251 - the printer
+
+
+def table(rows: Iterable[tuple[str, ...]]) -> None:
+    """Say rows in aligned columns."""
+    kept = [tuple(map(visible, row)) for row in rows]
+    widths = [max(map(width, column)) for column in zip(*kept, strict=True)]
+    for row in kept:
+        cells = (cell + " " * (most - width(cell)) for cell, most in zip(row, widths, strict=True))
+        say("  " + "  ".join(cells).rstrip())
 
 
 def give(*columns: str) -> None:

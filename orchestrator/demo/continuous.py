@@ -12,17 +12,16 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from accounts.credentials import Credentials, StaticCredentials
-from orchestrator.cli.show import table
-from orchestrator.cli.terminal import say
 from orchestrator.cloud.client import AccountSession, Client, CloudSettings
-
-if TYPE_CHECKING:
-    from orchestrator.emulator import Emulator, Group
-    from orchestrator.emulator.config import ConfigRule, Key
-    from orchestrator.emulator.services import Services
+from orchestrator.emulator import Emulator, Group, Role, Rule, Statement, World
+from orchestrator.emulator.config import ConfigRule, Key, config_of
+from orchestrator.emulator.function_compute import Function, FunctionCompute
+from orchestrator.emulator.model import PortList, PrefixList
+from orchestrator.emulator.services import Services
+from orchestrator.terminal import say, table
 
 LIMIT_SECONDS = 60.0  # from the call that opens a port until it is closed, for 95 of 100
 _REGION = "cn-hangzhou"
@@ -111,8 +110,6 @@ class Stage:
 
     def open(self, case: Case) -> None:
         """Make a group with a web rule and a Drop rule, and have somebody open more."""
-        from orchestrator.emulator import Group, Rule
-
         web = Rule(
             security_group_rule_id=f"sgr-web-{case.name}", port_range="443/443", source_cidr_ip="0.0.0.0/0"
         )
@@ -163,7 +160,6 @@ class Stage:
         return self._emulator.world.estate(self._member, _REGION)
 
     def _key(self, group: Group) -> Key:
-        from orchestrator.emulator.config import Key
 
         return Key(self._member, _REGION, group.security_group_id)
 
@@ -195,12 +191,6 @@ def _wait_for(holds: Callable[[], bool]) -> bool:
 @contextmanager
 def _cloud() -> Iterator[Stage]:
     """The emulated cloud, the two rules, and the function deployed three times as Terraform deploys it."""
-    from orchestrator.emulator import Emulator, Role, Statement, World
-    from orchestrator.emulator.config import ConfigRule, config_of
-    from orchestrator.emulator.function_compute import Function, FunctionCompute
-    from orchestrator.emulator.model import PortList, PrefixList
-    from orchestrator.emulator.services import Services
-
     world = World.generate(7, 2, region_ids=2, groups_per_account=3)
     hub = world.organization.hub_account_id
     for member in world.organization.members:
