@@ -1,4 +1,4 @@
-"""A group, checks and a day in; findings out. The one function that everything else calls."""
+"""A group, checks and a day in; findings out. Whoever judges, from the scan to the function, calls this."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -49,9 +49,10 @@ def evaluate_together(
     exemptions: Sequence[Exemption] = (),
     thresholds: Thresholds = DEFAULT,
 ) -> tuple[Finding, ...]:
-    """The same for groups that stand on one network interface, whose rules the cloud applies as one list.
+    """Every rule that fails, or could not be judged, among the rules of all groups of one network interface.
 
-    A group by itself is judged with the load balancers that joined it, too: what they let in is no interface's.
+    The cloud applies these as one list; in all else it is as `evaluate`. A group by itself is judged with the load
+    balancers that joined it, too: what they let in is no interface's.
     """
     views = views_of(tuple(checks), thresholds)
     rules = groups[0].rules if len(groups) == 1 else tuple([rule for group in groups for rule in group.rules])

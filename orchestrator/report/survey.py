@@ -130,11 +130,6 @@ class Survey:
         """How many findings of this severity are open."""
         return self.matrix[severity, "open"]
 
-    @property
-    def accounts_open(self) -> int:
-        """How many accounts have an open finding."""
-        return sum(1 for line in self._accounts.values() if line.anchor)
-
     def accounts(self) -> list[AccountLine]:
         """Return every account, the worst first."""
         return sorted(self._accounts.values(), key=lambda line: line.rank)

@@ -1,4 +1,4 @@
-"""`report`, `explain` and the plan's telling: what a run folder says, without the cloud."""
+"""`report`, report.html and the summary: what a run folder says, without the cloud."""
 
 from __future__ import annotations
 

@@ -14,10 +14,9 @@ from orchestrator.policy import SOON
 from orchestrator.report import COUNT_MISMATCH, NOT_BEGUN, NOT_FINISHED
 from orchestrator.run import cross_check
 
-_FEWEST_GROUPS, _SHARE = (
-    10,
-    5,
-)  # a fifth of at least ten groups: then it is our reading of the field that is wrong
+# Where a fifth of at least ten groups disagree, it is our reading of the field that is wrong.
+_FEWEST_GROUPS = 10
+_ONE_IN = 5
 
 
 class Disagreement(msgspec.Struct, frozen=True):
@@ -29,7 +28,7 @@ class Disagreement(msgspec.Struct, frozen=True):
     @property
     def is_wholesale(self) -> bool:
         """Whether that is no matter of single groups any more."""
-        return self.of >= _FEWEST_GROUPS and self.groups * _SHARE >= self.of
+        return self.of >= _FEWEST_GROUPS and self.groups * _ONE_IN >= self.of
 
 
 def disagreement(reader: Reader) -> Disagreement:
@@ -49,9 +48,8 @@ def unseen(reader: Reader) -> Iterator[Unreachable]:
 
 def tried(reader: Reader, account_id: str | None = None) -> Iterator[Unreachable]:
     """Yield what was tried and could not be seen, of one account or all; a wholesale disagreement is told elsewhere."""
-    wholesale: bool | None = (
-        None  # counted over the whole run, so only where it matters: `close` asks once an account
-    )
+    # Counted over the whole run, so only where it matters: `close` asks once an account.
+    wholesale: bool | None = None
     for one in reader.unreachables(account_id):
         if _is_short_group(one):
             if wholesale is None:
