@@ -1,4 +1,6 @@
-"""Resource Center: the groups of the whole organization by name, as a second witness beside each account's own list.
+"""Resource Center: what the whole organization has, as a second witness beside each account's own lists.
+
+It names groups, and where there are load balancers.
 
 It is late by a time that is not documented, it must be enabled, and who may not read a resource is not given it
 (help: Resource Center). So what it names is looked for, and what it does not name proves nothing.
@@ -20,6 +22,7 @@ from orchestrator.inventory.paging import Listing
 from orchestrator.plan import Place
 
 _GROUP = "ACS::ECS::SecurityGroup"
+_BALANCERS = ("ACS::NLB::LoadBalancer", "ACS::ALB::LoadBalancer")
 _PER_PAGE = 100  # SearchMultiAccountResources, the API's maximum
 _ACCOUNT_ID = re.compile(r"[0-9]{1,32}").fullmatch
 
@@ -45,7 +48,11 @@ class ResourceCenter:
             CloudError: it is not enabled, or may not be asked.
         """
         listing = self._listing("GetMultiAccountResourceCounts", "ResourceCounts")
-        asked: Answer = {"Scope": await self._directory(), "Filter": _filters(()), "GroupByKey": "AccountId"}
+        asked: Answer = {
+            "Scope": await self._directory(),
+            "Filter": _filters([_GROUP], ()),
+            "GroupByKey": "AccountId",
+        }
         _, found = await listing.whole(asked, named="GroupName")
         return {str(one["GroupName"]): counted(one, "Count") or 0 for one in found}
 
@@ -57,18 +64,39 @@ class ResourceCenter:
                 that stands. An item that names no group is left out, and told when all others were given.
         """
         listing = self._listing("SearchMultiAccountResources", "Resources")
-        scope = await self._directory()
-        asked: Answer = {"Scope": scope, "Filter": _filters(region_ids), "MaxResults": _PER_PAGE}
         wrong: Unavailable | None = None
-        async for page, found in listing.pages(asked, named="ResourceId"):
-            if page.get("Scope", scope) != scope:
-                raise listing.malformed(f"asked about {scope}, answered about {page['Scope']!s:.80}", page)
+        async for page, found in self._search(listing, [_GROUP], region_ids):
             places = tuple(_places(found))
             if len(places) < len(found) and wrong is None:
                 wrong = listing.malformed("an item of Resources names no security group", page)
             yield places
         if wrong is not None:
             raise wrong
+
+    async def balanced_regions(self, region_ids: Sequence[str] = ()) -> frozenset[tuple[str, str]]:
+        """Return the accounts and regions in which it knows an NLB or ALB, in all regions or these.
+
+        Raises:
+            CloudError: it is not enabled, may not be asked, or could not be heard to its end.
+        """
+        listing = self._listing("SearchMultiAccountResources", "Resources")
+        return frozenset(
+            [
+                (str(one.get("AccountId")), str(one.get("RegionId")))
+                async for _, found in self._search(listing, _BALANCERS, region_ids)
+                for one in found
+            ]
+        )
+
+    async def _search(
+        self, listing: Listing, types: Sequence[str], region_ids: Sequence[str]
+    ) -> AsyncIterator[tuple[Answer, Sequence[Answer]]]:
+        scope = await self._directory()
+        asked: Answer = {"Scope": scope, "Filter": _filters(types, region_ids), "MaxResults": _PER_PAGE}
+        async for page, found in listing.pages(asked, named="ResourceId"):
+            if page.get("Scope", scope) != scope:
+                raise listing.malformed(f"asked about {scope}, answered about {page['Scope']!s:.80}", page)
+            yield page, found
 
     def _listing(self, action: str, key: str) -> Listing:
         return Listing(_Central(self._own), action, None, (key,))
@@ -107,9 +135,9 @@ class _Central:
         return await self._own.call(action, region_id, parameters, product="resourcecenter")
 
 
-def _filters(region_ids: Sequence[str]) -> list[Answer]:
+def _filters(types: Sequence[str], region_ids: Sequence[str]) -> list[Answer]:
     """Return the conditions: all must hold, one value of each."""
-    wanted = {"ResourceType": [_GROUP], **({"RegionId": list(region_ids)} if region_ids else {})}
+    wanted = {"ResourceType": list(types), **({"RegionId": list(region_ids)} if region_ids else {})}
     return [{"Key": key, "MatchType": "Equals", "Value": values} for key, values in wanted.items()]
 
 

@@ -81,6 +81,13 @@ class CrossCheck:
             return states
         return sorted(states, key=lambda state: not counts.get(state.account.account_id))
 
+    async def balanced_regions(self) -> frozenset[tuple[str, str]]:
+        """Return the accounts and regions in which Resource Center knows a balancer; none if it cannot be asked."""
+        try:
+            return await self._center.balanced_regions(self._region_ids)
+        except CloudError:  # as above
+            return frozenset()
+
     async def listen(self, states: Mapping[str, AccountState]) -> None:
         """Ask for the groups of the whole organization, and keep which of them are missing in the run."""
         left_out = {one.account_id for one in self._journal.skipped()}

@@ -7,7 +7,7 @@ bug or the loss of the hub's own credentials stops the run, in order, to go on l
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection, Coroutine, Mapping
+from collections.abc import Collection, Coroutine, Mapping
 from datetime import datetime
 from typing import Any, Protocol
 
@@ -81,8 +81,7 @@ class Sweep:
             criteria.regions,
             is_directory=hub.config.organization.source != "static",
         )
-        # Tells whether another witness names a load balancer in an account and region.
-        self.has_balancers: Callable[[str, str], bool] = lambda account_id, region_id: False  # noqa: ARG005
+        self.balanced_regions = frozenset[tuple[str, str]]()
         limits = hub.config.cloud.limits
         self._at_once = limits.max_accounts
         self._accounts = asyncio.Semaphore(limits.max_accounts)
@@ -103,6 +102,8 @@ class Sweep:
         self.progress.accounts = len(states)
         if len(states) > self._at_once:
             states = await self._witness.in_order(states)
+        if not self.criteria.balancers:  # else they are asked for everywhere
+            self.balanced_regions = await self._witness.balanced_regions()
         accounts = [state.account for state in states]
         async with asyncio.TaskGroup() as tasks:
             for account in sorted(accounts, key=lambda one: one.account_id not in self._first):
@@ -261,7 +262,8 @@ class _AccountSweep:
         region = _Region(region_id, reader, found)
         if not is_listed:
             region.counts["regions_not_listed"] = 1
-        if self._sweep.criteria.balancers or self._sweep.has_balancers(self._account.account_id, region_id):
+        is_balanced = (self._account.account_id, region_id) in self._sweep.balanced_regions
+        if self._sweep.criteria.balancers or is_balanced:
             await self._ask_balancers(region)
         async with asyncio.TaskGroup() as tasks:
             failure = await self._list(tasks, region, region_id)
