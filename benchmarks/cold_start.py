@@ -12,7 +12,7 @@ from pathlib import Path
 
 from benchmarks.table import Row, show
 from orchestrator.emulator import Emulator
-from orchestrator.emulator.function_compute import invoke, unpack
+from orchestrator.emulator.services.function_compute import invoke, unpack
 from tests.handler.test_function_zip import BUILD, RUNTIMES, about, deployed, interpreter, opened
 
 _STARTS = 8

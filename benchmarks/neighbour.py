@@ -22,7 +22,7 @@ from benchmarks.virtual import Cloud, Swept
 from orchestrator.cloud.limiter import Learned
 from orchestrator.cloud.signature import canonical_query, sign
 from orchestrator.emulator import Throttle
-from orchestrator.emulator.ram import ADMINISTRATOR
+from orchestrator.emulator.world.policies import ADMINISTRATOR
 
 ABOUT = (
     "A sweep of 3,000 groups in one region at the default share, half of 200 calls a minute, while another user of the "

@@ -29,8 +29,8 @@ from benchmarks.table import Row, show
 from orchestrator.cloud.transport import Answer
 from orchestrator.config import Config
 from orchestrator.emulator import Keys, Throttle
-from orchestrator.emulator.regions import REGION_IDS
-from orchestrator.emulator.throttle import Meter
+from orchestrator.emulator.framework.throttle import Meter
+from orchestrator.emulator.world.regions import REGION_IDS
 
 ABOUT = (
     "The real run loop, client, limiter, signer, judgement and journal (with its thread) on virtual time; only the "

@@ -29,10 +29,10 @@ from orchestrator.cloud.transport import Answer, Signed, Transport
 from orchestrator.cloud.wire import Wire
 from orchestrator.config import Config, defaults
 from orchestrator.emulator import InProcess, Keys, Options, Throttle, World
-from orchestrator.emulator.gateway import Gateway, Reply
-from orchestrator.emulator.inprocess import on_loop_time
-from orchestrator.emulator.signature import WireRequest
-from orchestrator.emulator.state import State
+from orchestrator.emulator.framework.gateway import Gateway, Reply
+from orchestrator.emulator.framework.signature import WireRequest
+from orchestrator.emulator.framework.state import State
+from orchestrator.emulator.server.inprocess import on_loop_time
 from orchestrator.journal import Journal, RunHeader
 from orchestrator.journal.store import Lock
 from orchestrator.journal.writer import Writer

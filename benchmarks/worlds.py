@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterable
 from random import Random
 
 from orchestrator.emulator import Group, Rule, World
-from orchestrator.emulator.archetypes import BENIGN, RISKY, Site
-from orchestrator.emulator.regions import BY_ID
+from orchestrator.emulator.world.archetypes import BENIGN, RISKY, Site
+from orchestrator.emulator.world.regions import BY_ID
 
 ANYONE = "0.0.0.0/0"
 

@@ -64,7 +64,7 @@ def emulate(
     config: ConfigFile = None,  # noqa: ARG001 (every subcommand takes it)
 ) -> None:
     """Serve an emulated Alibaba Cloud on loopback until interrupted."""
-    from orchestrator.emulator.serve import serve
+    from orchestrator.emulator.server.serve import serve
 
     async def run() -> None:
         emulator = await serve(

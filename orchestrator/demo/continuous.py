@@ -17,10 +17,10 @@ from typing import Any, NamedTuple
 from accounts.credentials import Credentials, StaticCredentials
 from orchestrator.cloud.client import AccountSession, Client, CloudSettings
 from orchestrator.emulator import Emulator, Group, Role, Rule, Statement, World
-from orchestrator.emulator.config import ConfigRule, Key, config_of
-from orchestrator.emulator.function_compute import Function, FunctionCompute
-from orchestrator.emulator.model import PortList, PrefixList
-from orchestrator.emulator.services import Services
+from orchestrator.emulator.server.triggers import Triggers
+from orchestrator.emulator.services.config.recorder import ConfigRule, Key, config_of
+from orchestrator.emulator.services.function_compute import Function, FunctionCompute
+from orchestrator.emulator.world.model import PortList, PrefixList
 from orchestrator.terminal import say, table
 
 LIMIT_SECONDS = 60.0  # from the call that opens a port until it is closed, for 95 of 100
@@ -98,11 +98,11 @@ def run(cases: Sequence[Case] = CASES) -> int:
 
 
 class Stage:
-    """The emulated cloud with its services, and one member whose groups are opened."""
+    """The emulated cloud with what it does by itself, and one member whose groups are opened."""
 
-    def __init__(self, emulator: Emulator, services: Services, rule: ConfigRule) -> None:
+    def __init__(self, emulator: Emulator, triggers: Triggers, rule: ConfigRule) -> None:
         self._emulator = emulator
-        self._services = services
+        self._triggers = triggers
         self._rule = rule
         self._member = next(iter(emulator.world.organization.members))
         self._person = emulator.add_user(self._member, "somebody")
@@ -153,7 +153,7 @@ class Stage:
 
     def audit_records(self) -> int:
         """Return how many audit records the function has written to its log."""
-        log = [json.loads(line) for one in self._services.functions.ended for line in one.log]
+        log = [json.loads(line) for one in self._triggers.functions.ended for line in one.log]
         return sum("phase" in line for line in log)
 
     def _estate(self) -> Any:  # noqa: ANN401 - the emulator's own value
@@ -243,5 +243,5 @@ def _cloud() -> Iterator[Stage]:
         for rule in rules:
             rule.function_arn, rule.automatic = arns["handler"], True
             config.add_rule(rule)
-        with Services(emulator.state, functions, on_event_arn=arns["on_event"]) as services:
-            yield Stage(emulator, services, rules[1])
+        with Triggers(emulator.state, functions, on_event_arn=arns["on_event"]) as triggers:
+            yield Stage(emulator, triggers, rules[1])

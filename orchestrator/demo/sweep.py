@@ -18,8 +18,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from orchestrator.emulator import World
-from orchestrator.emulator.foretold import Foretold
+from orchestrator.emulator import Expected, World
 from orchestrator.files import replaced
 from orchestrator.journal import OutcomeKind, read_trusted
 from orchestrator.terminal import say, table
@@ -47,7 +46,7 @@ class Demo:
         world = World.generate(SEED, MEMBERS, unreachable=CLOSED, balancers=True)
         all_open = World.generate(SEED, MEMBERS, balancers=True)
         closed = {one for one in world.account_ids if world.roles.get(one) != all_open.roles.get(one)}
-        self.foretold = Foretold.of(world, frozenset(closed))
+        self.foretold = Expected.of(world, frozenset(closed))
 
     def run(self) -> int:
         """Go through every stage; return 0 when each ended as foretold, else 1."""

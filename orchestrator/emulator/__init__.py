@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from orchestrator.emulator.bending import BENDS, Bend, BendKind, Bent
-from orchestrator.emulator.faults import Fault, Kind
-from orchestrator.emulator.identity import Keys
-from orchestrator.emulator.inprocess import Hook, InProcess, Moment
-from orchestrator.emulator.model import Group, Role, Rule, Statement, Tag
-from orchestrator.emulator.quirks import GoneRule, Quirks, Refusal, RuleCount
-from orchestrator.emulator.record import Call, Record
-from orchestrator.emulator.refusals import RuleRefusal
-from orchestrator.emulator.serve import read_fault, read_quirks, serve
-from orchestrator.emulator.server import Emulator
-from orchestrator.emulator.state import Options
-from orchestrator.emulator.throttle import Throttle
-from orchestrator.emulator.variants import VARIANTS
-from orchestrator.emulator.world import World, differences
+from orchestrator.emulator.framework.bending import BENDS, Bend, BendKind, Bent
+from orchestrator.emulator.framework.call_log import Call, Record
+from orchestrator.emulator.framework.faults import Fault, Kind
+from orchestrator.emulator.framework.identity import Keys
+from orchestrator.emulator.framework.quirks import GoneRule, Quirks, Refusal, RuleCount
+from orchestrator.emulator.framework.refusals import RuleRefusal
+from orchestrator.emulator.framework.state import Options
+from orchestrator.emulator.framework.throttle import Throttle
+from orchestrator.emulator.framework.variants import VARIANTS
+from orchestrator.emulator.server.http_server import Emulator
+from orchestrator.emulator.server.inprocess import Hook, InProcess, Moment
+from orchestrator.emulator.server.serve import read_fault, read_quirks, serve
+from orchestrator.emulator.world.model import Group, Role, Rule, Statement, Tag
+from orchestrator.emulator.world.world import World, differences
 
 __all__ = [
     "BENDS",

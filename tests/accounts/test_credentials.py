@@ -29,7 +29,7 @@ from accounts.credentials import (
 from orchestrator.cloud.client import AccountSession, Client, CloudSettings
 from orchestrator.cloud.errors import CloudError, Denied, NotFound, Unavailable
 from orchestrator.emulator import Emulator, Fault, Kind, Options, World
-from orchestrator.emulator.model import Statement
+from orchestrator.emulator.world.model import Statement
 from orchestrator.inventory import read_policy
 from tests.accounts.conftest import Hub, hub_of
 

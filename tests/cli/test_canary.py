@@ -11,9 +11,9 @@ import pytest
 from msgspec.structs import replace
 
 from orchestrator.emulator import Emulator, Fault, Kind, Options, Quirks, World
-from orchestrator.emulator.model import Group, Rule, Statement
-from orchestrator.emulator.variants import VARIANTS
-from orchestrator.emulator.world import differences
+from orchestrator.emulator.framework.variants import VARIANTS
+from orchestrator.emulator.world.model import Group, Rule, Statement
+from orchestrator.emulator.world.world import differences
 from orchestrator.run.canary import MARK
 from tests.cli.conftest import MakeDesk
 from tests.cli.desk import Desk, Ended

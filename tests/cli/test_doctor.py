@@ -10,8 +10,8 @@ import pytest
 from msgspec.structs import replace
 
 from orchestrator.emulator import Emulator, Fault, Kind, Options, Quirks, World
-from orchestrator.emulator.model import ControlPolicy, Statement
-from orchestrator.emulator.throttle import Throttle
+from orchestrator.emulator.framework.throttle import Throttle
+from orchestrator.emulator.world.model import ControlPolicy, Statement
 from orchestrator.inventory import GROUP_ACTIONS, READ_ACTIONS
 from tests.cli.conftest import MakeDesk
 from tests.cli.desk import Desk, Ended

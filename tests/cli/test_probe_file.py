@@ -13,9 +13,9 @@ from msgspec.structs import replace
 
 from orchestrator.config.facts import Fact, Facts, read_probe
 from orchestrator.emulator import Options, Quirks, World
-from orchestrator.emulator.bending import Bend, BendKind
-from orchestrator.emulator.model import Group, Rule, Statement
-from orchestrator.emulator.quirks import RuleCount
+from orchestrator.emulator.framework.bending import Bend, BendKind
+from orchestrator.emulator.framework.quirks import RuleCount
+from orchestrator.emulator.world.model import Group, Rule, Statement
 from tests.cli.conftest import MakeDesk
 from tests.cli.desk import Desk
 

@@ -16,7 +16,7 @@ from orchestrator.cloud.endpoints import Endpoints
 from orchestrator.cloud.errors import Denied, ExpiredToken, Unavailable
 from orchestrator.cloud.objects import Objects
 from orchestrator.emulator import Fault, Kind, Options, World
-from orchestrator.emulator.oss import buckets
+from orchestrator.emulator.services.oss import buckets
 from tests.cloud.asking import REGION, groups
 from tests.cloud.conftest import Speaker, speaking
 

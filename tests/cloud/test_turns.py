@@ -32,7 +32,7 @@ from orchestrator.emulator import (
     Throttle,
     World,
 )
-from orchestrator.emulator.model import PrefixList
+from orchestrator.emulator.world.model import PrefixList
 from orchestrator.inventory import RegionReader
 from orchestrator.securitygroup import Placement
 from tests.proxy import carry

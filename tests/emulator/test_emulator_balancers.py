@@ -10,9 +10,9 @@ from alibabacloud_alb20200616 import models as alb_models
 from alibabacloud_nlb20220430 import models as nlb_models
 
 from orchestrator.emulator import World
-from orchestrator.emulator.balanced import BALANCED, nlb_own
-from orchestrator.emulator.foretold import Foretold
-from orchestrator.emulator.model import Balancer
+from orchestrator.emulator.world.balanced import BALANCED, nlb_own
+from orchestrator.emulator.world.expected import Expected
+from orchestrator.emulator.world.model import Balancer
 from tests.emulator.clients import Official
 from tests.emulator.wire import Cloud, flatten, v3
 
@@ -54,7 +54,7 @@ def test_a_saved_world_keeps_its_balancers(world: World, tmp_path: Path) -> None
 
 def test_a_world_foretells_what_balancers_open(world: World) -> None:
     """Groups that only a Drop can close are told apart from those that a rule opens, and the managed one from both."""
-    foretold = Foretold.of(world)
+    foretold = Expected.of(world)
     hub = world.organization.hub_account_id
     made = world.made_as(hub, REGION)
     (own,) = [group_id for group_id, archetype in made.items() if archetype is nlb_own]

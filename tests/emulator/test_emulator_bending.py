@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from orchestrator.emulator import BENDS, Bend, BendKind, Emulator, Keys, World
-from orchestrator.emulator.model import Balancer, Listener, PortList, PrefixList
+from orchestrator.emulator.world.model import Balancer, Listener, PortList, PrefixList
 from tests.emulator.wire import ECS, RM, STS, Cloud, control
 
 # Every question of a sweep, with the list (or object) that its answer is about.

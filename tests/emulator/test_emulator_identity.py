@@ -8,9 +8,9 @@ import msgspec
 import pytest
 
 from orchestrator.emulator import Keys, Options, Quirks, Refusal, Statement, World
-from orchestrator.emulator.model import Role
-from orchestrator.emulator.organization import shut
-from orchestrator.emulator.ram import PolicyGrammarError, allows, read_policy
+from orchestrator.emulator.world.model import Role
+from orchestrator.emulator.world.organization import shut
+from orchestrator.emulator.world.policies import PolicyGrammarError, allows, read_policy
 from tests.emulator.wire import RM, STS, Cloud
 
 

@@ -24,8 +24,8 @@ from orchestrator.emulator import (
     Throttle,
     World,
 )
-from orchestrator.emulator.api import ApiError
-from orchestrator.emulator.gateway import Reply
+from orchestrator.emulator.framework.errors import ApiError
+from orchestrator.emulator.framework.gateway import Reply
 from tests.emulator.wire import ECS, flatten, v3
 
 pytestmark = pytest.mark.looptime(start=120.0)

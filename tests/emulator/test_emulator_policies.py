@@ -6,8 +6,8 @@ import msgspec
 import pytest
 
 from orchestrator.emulator import Quirks, World
-from orchestrator.emulator.model import ControlPolicy, Role, Statement
-from orchestrator.emulator.throttle import Throttle
+from orchestrator.emulator.framework.throttle import Throttle
+from orchestrator.emulator.world.model import ControlPolicy, Role, Statement
 from tests.emulator.wire import ECS, RDM, RM, STS, Cloud, flatten, v3
 
 RAM = "2015-05-01"

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from orchestrator.emulator import VARIANTS, Group, Keys, Quirks, Refusal, Rule, RuleCount, Tag, World
-from orchestrator.emulator.model import Interface, PortList
+from orchestrator.emulator.world.model import Interface, PortList
 from tests.emulator.wire import Cloud
 
 HERE = "cn-hangzhou"

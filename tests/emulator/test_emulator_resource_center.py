@@ -10,7 +10,7 @@ from alibabacloud_config20200907.client import Client as ConfigClient
 from alibabacloud_resourcecenter20221201 import models as center_models
 
 from orchestrator.emulator import Group, World
-from orchestrator.emulator.resource_center import Resource, ResourceCenter, resource_center_of
+from orchestrator.emulator.services.resource_center import Resource, ResourceCenter, resource_center_of
 from tests.emulator.clients import Official
 from tests.emulator.wire import Cloud
 

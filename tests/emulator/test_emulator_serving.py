@@ -15,7 +15,7 @@ import msgspec
 import pytest
 
 from orchestrator.emulator import Emulator, GoneRule, Options, Quirks, Refusal, World, read_quirks, serve
-from orchestrator.emulator.serve import keys_of
+from orchestrator.emulator.server.serve import keys_of
 from tests.emulator.wire import STS, v3
 
 ENVIRONMENT = {

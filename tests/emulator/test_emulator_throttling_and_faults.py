@@ -9,8 +9,8 @@ import aiohttp
 import pytest
 
 from orchestrator.emulator import Emulator, Fault, Kind, Options, Quirks, Refusal, Throttle, World, read_fault
-from orchestrator.emulator.faults import Faults, read_faults
-from orchestrator.emulator.throttle import Meter
+from orchestrator.emulator.framework.faults import Faults, read_faults
+from orchestrator.emulator.framework.throttle import Meter
 from tests.emulator.wire import ECS, STS, Cloud, v3
 
 HERE = "cn-hangzhou"

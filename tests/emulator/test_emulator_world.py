@@ -11,9 +11,9 @@ import msgspec
 import pytest
 
 from orchestrator.emulator import Group, Rule, World, differences
-from orchestrator.emulator.archetypes import BENIGN, RARE, RISKY, web
-from orchestrator.emulator.regions import REGION_IDS
-from orchestrator.emulator.scenery import Scenery, example_group
+from orchestrator.emulator.world.archetypes import BENIGN, RARE, RISKY, web
+from orchestrator.emulator.world.regions import REGION_IDS
+from orchestrator.emulator.world.scenery import Scenery, example_group
 from tests.emulator.wire import Cloud
 
 

@@ -15,10 +15,10 @@ from urllib.parse import quote, urlencode
 import msgspec
 
 from orchestrator.emulator import Emulator, Keys, Options, World
-from orchestrator.emulator.gateway import Gateway, Reply
-from orchestrator.emulator.identity import Caller
-from orchestrator.emulator.signature import WireRequest
-from orchestrator.emulator.state import State
+from orchestrator.emulator.framework.gateway import Gateway, Reply
+from orchestrator.emulator.framework.identity import Caller
+from orchestrator.emulator.framework.signature import WireRequest
+from orchestrator.emulator.framework.state import State
 
 ECS = "2014-05-26"
 STS = "2015-04-01"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from orchestrator.emulator import Group, Keys, Quirks, Rule, World
-from orchestrator.emulator.model import PortList, PrefixList
+from orchestrator.emulator.world.model import PortList, PrefixList
 from tests.emulator.wire import Cloud
 
 HERE = "ap-southeast-1"

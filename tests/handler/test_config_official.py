@@ -11,9 +11,9 @@ from alibabacloud_config20200907 import models
 from alibabacloud_config20200907.client import Client
 
 from orchestrator.emulator import Emulator, Group, World
-from orchestrator.emulator.config import Key, changed, config_of
-from orchestrator.emulator.function_compute import FunctionCompute
-from orchestrator.emulator.services import Services
+from orchestrator.emulator.server.triggers import Triggers
+from orchestrator.emulator.services.config.recorder import Key, changed, config_of
+from orchestrator.emulator.services.function_compute import FunctionCompute
 from tests.emulator.clients import Official
 from tests.handler.conftest import REGION, accept
 
@@ -88,7 +88,7 @@ def test_one_account(cloud: Emulator, client: Any) -> None:
         invoke_type="MANUAL_EXECUTION",
     )
     client.create_remediation(remediation)
-    with Services(cloud.state, functions):
+    with Triggers(cloud.state, functions):
         client.start_remediation(models.StartRemediationRequest(config_rule_id=rule_id))
     listed = client.list_remediation_executions(
         models.ListRemediationExecutionsRequest(config_rule_id=rule_id)

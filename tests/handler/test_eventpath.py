@@ -12,8 +12,8 @@ import pytest
 
 from orchestrator.config import Config, defaults
 from orchestrator.emulator import Emulator, Role, Statement, World
-from orchestrator.emulator.function_compute import Function, FunctionCompute
-from orchestrator.emulator.services import Services
+from orchestrator.emulator.server.triggers import Triggers
+from orchestrator.emulator.services.function_compute import Function, FunctionCompute
 from orchestrator.run import UsageError, try_events
 
 _REGION = "cn-hangzhou"
@@ -45,7 +45,7 @@ def _deployed(monkeypatch: pytest.MonkeyPatch, mode: str, *, arn: str) -> Iterat
         )
         functions = FunctionCompute()
         functions.deploy("acs:fc:on-event", function, "on_event")
-        with Services(emulator.state, functions, on_event_arn=arn):
+        with Triggers(emulator.state, functions, on_event_arn=arn):
             yield emulator, ledger
 
 

@@ -16,7 +16,7 @@ from types import ModuleType
 import pytest
 
 from orchestrator.emulator import Emulator, Group, World
-from orchestrator.emulator.function_compute import Function, FunctionCompute, invoke, unpack
+from orchestrator.emulator.services.function_compute import Function, FunctionCompute, invoke, unpack
 from tests.handler.conftest import REGION, accept
 
 ROOT = Path(__file__).parents[2]

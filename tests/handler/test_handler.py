@@ -19,8 +19,8 @@ from orchestrator.cloud.errors import Unavailable
 from orchestrator.cloud.settings import CloudSettings
 from orchestrator.cloud.transport import Answer, Signed, Transport
 from orchestrator.emulator import Emulator, Fault, Kind, Options, Quirks, World
-from orchestrator.emulator.model import Balancer, Listener
-from orchestrator.emulator.quirks import RuleCount
+from orchestrator.emulator.framework.quirks import RuleCount
+from orchestrator.emulator.world.model import Balancer, Listener
 from orchestrator.handler import RemediationFailed, evaluate, remedy, settings
 from orchestrator.handler.ledger import Budget
 from orchestrator.handler.settings import SettingsError, read_settings
@@ -528,7 +528,7 @@ def test_wrong_settings_are_refused(site: Site, name: str, value: str) -> None:
 
 def ask(site: Site, item: dict[str, Any] | None) -> dict[str, Any]:
     """Ask as a custom rule does, with a token that the emulated Cloud Config knows."""
-    from orchestrator.emulator.config import ConfigRule, config_of  # noqa: PLC0415 - only here
+    from orchestrator.emulator.services.config.recorder import ConfigRule, config_of  # noqa: PLC0415 - only here
 
     config = config_of(site.emulator.state)
     config.add_rule(ConfigRule("cr-1", "custom", "CUSTOM_FC", "arn", site.hub, "ca-1"))

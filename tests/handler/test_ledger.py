@@ -15,7 +15,7 @@ from accounts.credentials import Credentials, StaticCredentials
 from orchestrator.cloud.client import AccountSession, Client, CloudSettings
 from orchestrator.cloud.errors import ApiError
 from orchestrator.emulator import Emulator, Fault, Kind, World
-from orchestrator.emulator.oss import buckets
+from orchestrator.emulator.services.oss import buckets
 from orchestrator.handler.ledger import Budget, Counter, Grant, GroupLedger
 from orchestrator.handler.store import LedgerError, Store, open_store
 from orchestrator.handler.telling import Voice

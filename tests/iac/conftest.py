@@ -16,7 +16,7 @@ import pytest
 from accounts import Account
 from orchestrator.config import defaults, load
 from orchestrator.emulator import World
-from orchestrator.emulator.model import Group, Rule
+from orchestrator.emulator.world.model import Group, Rule
 from orchestrator.journal import Journal, Observed, RunHeader
 from orchestrator.policy import evaluate
 from orchestrator.run.criteria import Criteria

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from accounts import Unreachable
-from orchestrator.emulator.model import Group
+from orchestrator.emulator.world.model import Group
 from orchestrator.journal import Journal
 from tests.iac.command import check, told
 from tests.iac.conftest import MakeScan, opened

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from orchestrator.emulator.model import Group, Rule
+from orchestrator.emulator.world.model import Group, Rule
 from tests.iac.command import check, command, told
 from tests.iac.conftest import MakeScan, Workspace
 from tests.iac.plans import Plan, state, state_group, state_rule, written

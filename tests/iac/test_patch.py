@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.emulator.model import Group, Rule, Tag
+from orchestrator.emulator.world.model import Group, Rule, Tag
 from orchestrator.iac import Judgement
 from orchestrator.iac.patching import Job, Piece, proven
 from orchestrator.iac.templates import read_text

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.emulator.model import Group, Rule
+from orchestrator.emulator.world.model import Group, Rule
 from tests.iac.command import check, command, told
 from tests.iac.conftest import MakeScan, Workspace, opened
 from tests.iac.test_patch import MAIN, NET, apply, in_cloud, values_of

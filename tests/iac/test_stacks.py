@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from orchestrator.emulator.model import Group
+from orchestrator.emulator.world.model import Group
 from tests.iac.command import check, command, told
 from tests.iac.conftest import MakeScan, Workspace, opened
 from tests.iac.plans import PROVIDER, Plan, state, state_group, written

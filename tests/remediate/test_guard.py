@@ -9,7 +9,7 @@ import pytest
 from msgspec.structs import replace
 
 from orchestrator.emulator import Fault, Kind
-from orchestrator.emulator.model import Interface, PrefixList, Tag
+from orchestrator.emulator.world.model import Interface, PrefixList, Tag
 from orchestrator.journal import Journal, Outcome
 from orchestrator.plan import Action
 from orchestrator.policy import Exemption

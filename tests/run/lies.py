@@ -11,8 +11,8 @@ import msgspec
 
 from orchestrator import run
 from orchestrator.emulator import BENDS, Bend, BendKind, Bent, World
-from orchestrator.emulator.foretold import Foretold
-from orchestrator.emulator.model import Rule
+from orchestrator.emulator.world.expected import Expected
+from orchestrator.emulator.world.model import Rule
 from orchestrator.plan import Action
 from orchestrator.run import Approval, Filters, Progress
 from tests.run.conftest import Desk
@@ -102,7 +102,7 @@ class Lies:
         """A sweep that ends with 0 or 1 has found every door that there is, or nothing could have told it better."""
         code = self._told(desk, seed, bends, lambda: desk.scan(str(self.runs)).exit_code)
         if code in {0, 1} and self._were_to_be_seen(desk, bends):
-            foretold = Foretold.of(desk.emulator.world)
+            foretold = Expected.of(desk.emulator.world)
             found = {
                 one["security_group_id"]
                 for one in desk.lines("findings.jsonl", str(self.runs))

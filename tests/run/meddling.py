@@ -22,8 +22,8 @@ from benchmarks.virtual import VirtualClient, VirtualLoop, serving
 from orchestrator import run
 from orchestrator.cloud.client import CloudSettings
 from orchestrator.emulator import Fault, Group, InProcess, Kind, Moment, Options, Rule, Tag, Throttle, World
-from orchestrator.emulator.api import ApiError
-from orchestrator.emulator.model import PortList, PrefixList
+from orchestrator.emulator.framework.errors import ApiError
+from orchestrator.emulator.world.model import PortList, PrefixList
 from orchestrator.journal import Reader, read_trusted
 from orchestrator.plan import PlanError, decode
 from orchestrator.run import Approval, Filters, Progress, RefusedError

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from orchestrator.emulator import InProcess, Moment, Rule
-from orchestrator.emulator.record import Call
+from orchestrator.emulator.framework.call_log import Call
 from orchestrator.exposure import NO_PACKETS, PacketSet, effective, packets_of
 from orchestrator.plan import Action
 from orchestrator.remediate.group import NO_ANSWER

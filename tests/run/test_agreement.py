@@ -9,7 +9,7 @@ import pytest
 from orchestrator import run
 from orchestrator.cli import show
 from orchestrator.emulator import Fault, Kind, Options, Quirks, World
-from orchestrator.emulator.quirks import RuleCount
+from orchestrator.emulator.framework.quirks import RuleCount
 from orchestrator.run import Agreement, Filters, Progress
 from tests.run.conftest import MakeDesk
 

@@ -10,10 +10,11 @@ import pytest
 
 from orchestrator import run
 from orchestrator.emulator import Fault, Kind, World
-from orchestrator.emulator.api import Answer, Context
-from orchestrator.emulator.foretold import Foretold
-from orchestrator.emulator.model import Balancer, Group, Listener, Rule
-from orchestrator.emulator.resource_center import resource_center_of
+from orchestrator.emulator.framework.operations import Answer
+from orchestrator.emulator.framework.question import Question
+from orchestrator.emulator.services.resource_center import resource_center_of
+from orchestrator.emulator.world.expected import Expected
+from orchestrator.emulator.world.model import Balancer, Group, Listener, Rule
 from orchestrator.journal import OutcomeKind
 from orchestrator.policy import WIDE
 from orchestrator.run import Approval, Changed, Filters, Progress, Verified
@@ -88,7 +89,7 @@ def verify(desk: Desk, name: str = "first", **changes: object) -> Verified:
 def test_it_finds_what_balancers_open(organization: Desk) -> None:
     """Each group that only a drop can close has a finding that names its balancer; none that is closed has."""
     summary = organization.scan(filters=EVERYWHERE)
-    foretold = Foretold.of(organization.emulator.world)
+    foretold = Expected.of(organization.emulator.world)
     failing = [one for one in organization.lines("findings.jsonl") if one["status"] in {"open", "managed"}]
     groups = foretold.risky | foretold.managed | foretold.balanced
     assert {one["security_group_id"] for one in failing} == groups
@@ -102,7 +103,7 @@ def test_it_is_closed_by_drops_and_comes_back_as_it_was(organization: Desk) -> N
     """Planned, applied, verified; a second scan finds it closed; the way back leaves each rule as it was."""
     world = organization.emulator.world
     organization.scan(filters=EVERYWHERE)
-    foretold = Foretold.of(world)
+    foretold = Expected.of(world)
     before = contents(world, foretold.balanced)
     made = run.plan(organization.folder / "first", organization.config).plan
     assert {action.security_group_id for action in made.actions} == foretold.risky | foretold.balanced
@@ -249,7 +250,7 @@ def test_the_cloud_that_lies_about_them_is_not_believed(small: Desk) -> None:
     ]  # fmt: skip
     for number, bend in enumerate(bends):
 
-        def lie(context: Context, answer: Answer, bend: Callable[[Answer], Answer] = bend) -> Answer | None:
+        def lie(context: Question, answer: Answer, bend: Callable[[Answer], Answer] = bend) -> Answer | None:
             is_meant = (context.operation.action, context.operation.product) == ("ListLoadBalancers", "nlb")
             return bend(answer) if is_meant else None
 

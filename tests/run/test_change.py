@@ -17,8 +17,8 @@ import pytest
 from orchestrator import run
 from orchestrator.config import defaults
 from orchestrator.emulator import Fault, Kind, Options, World
-from orchestrator.emulator.foretold import Foretold
-from orchestrator.emulator.model import Group, PrefixList, Rule, Tag
+from orchestrator.emulator.world.expected import Expected
+from orchestrator.emulator.world.model import Group, PrefixList, Rule, Tag
 from orchestrator.files import replaced
 from orchestrator.journal import Lock, OutcomeKind, Reader, RunInUse
 from orchestrator.plan import DigestMismatch, PlanError, UnsafePlan, encode, sealed
@@ -91,7 +91,7 @@ def test_apply_closes_what_it_may_and_touches_nothing_else(desk: Desk) -> None:
     assert revoked
     assert revoked <= rules
     assert desk.scan("second").exit_code in {0, 1}
-    foretold = Foretold.of(desk.emulator.world)
+    foretold = Expected.of(desk.emulator.world)
     still = {
         one["security_group_id"] for one in desk.lines("findings.jsonl", "second") if one["status"] == "open"
     }
@@ -465,7 +465,7 @@ def test_an_incident_is_closed_in_one_stream(desk: Desk) -> None:
     plans = {path.stem for path in (desk.folder / "inc" / "plans").iterdir()}
     assert plans == {record["account_id"] for record in records}
     again = desk.scan("second", Filters(ports=("22", "6379")))
-    foretold = Foretold.of(desk.emulator.world)
+    foretold = Expected.of(desk.emulator.world)
     still = {
         one["security_group_id"] for one in desk.lines("findings.jsonl", "second") if one["status"] == "open"
     }

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from orchestrator import run
 from orchestrator.emulator import Fault, Kind
-from orchestrator.emulator.foretold import Foretold
+from orchestrator.emulator.world.expected import Expected
 from orchestrator.journal import Changes
 from orchestrator.plan import decode, encode, sealed
 from orchestrator.policy import Status, default_checks, evaluate
@@ -63,7 +63,7 @@ def test_what_was_stopped_or_failed_is_done_by_the_same_command(desk: Desk) -> N
     still = {
         one["security_group_id"] for one in desk.lines("findings.jsonl", "second") if one["status"] == "open"
     }
-    assert not still & Foretold.of(desk.emulator.world).risky
+    assert not still & Expected.of(desk.emulator.world).risky
 
 
 def test_what_is_protected_is_closed_only_where_it_is_named(desk: Desk) -> None:

@@ -14,8 +14,8 @@ from alibabacloud_config20200907.client import Client
 from orchestrator import run
 from orchestrator.config import packs
 from orchestrator.emulator import World
-from orchestrator.emulator.config import Key, changed
-from orchestrator.emulator.model import PrefixList, Rule
+from orchestrator.emulator.services.config.recorder import Key, changed
+from orchestrator.emulator.world.model import PrefixList, Rule
 from orchestrator.journal import JournalError
 from orchestrator.policy import parse_exemptions
 from orchestrator.report import Difference, Parameters, Tried, render_comparison

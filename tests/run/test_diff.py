@@ -13,7 +13,7 @@ import pytest
 
 from orchestrator import run
 from orchestrator.emulator import Fault, Kind, World
-from orchestrator.emulator.model import Group, Interface, PrefixList, Rule
+from orchestrator.emulator.world.model import Group, Interface, PrefixList, Rule
 from orchestrator.journal import JournalError
 from orchestrator.policy import parse_checks, parse_exemptions
 from orchestrator.run import Approval, Filters, Progress, UsageError

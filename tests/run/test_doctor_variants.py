@@ -10,8 +10,8 @@ import pytest
 from orchestrator import run
 from orchestrator.config import Canary
 from orchestrator.emulator import Options, World
-from orchestrator.emulator.model import Group
-from orchestrator.emulator.variants import VARIANTS
+from orchestrator.emulator.framework.variants import VARIANTS
+from orchestrator.emulator.world.model import Group
 from orchestrator.run import Filters, Progress
 from tests.run.conftest import MakeDesk
 

@@ -7,9 +7,9 @@ import pytest
 
 from orchestrator import run
 from orchestrator.emulator import Fault, Kind, Options, Quirks, World
-from orchestrator.emulator.archetypes import dropped, open_over_ipv6, web
-from orchestrator.emulator.model import Group, Interface, Rule
-from orchestrator.emulator.scenery import example_group
+from orchestrator.emulator.world.archetypes import dropped, open_over_ipv6, web
+from orchestrator.emulator.world.model import Group, Interface, Rule
+from orchestrator.emulator.world.scenery import example_group
 from orchestrator.run import Filters
 from tests.run.conftest import Desk, MakeDesk
 

@@ -18,7 +18,7 @@ from benchmarks.virtual import ENDPOINT, VirtualClient, VirtualLoop, run, servin
 from orchestrator.cloud import transport
 from orchestrator.cloud.client import AccountSession, CloudSettings
 from orchestrator.emulator import Group, InProcess, Moment, World
-from orchestrator.emulator.model import PortList, PrefixList
+from orchestrator.emulator.world.model import PortList, PrefixList
 from orchestrator.plan import Action
 from tests.remediate.kit import planned, rule
 from tests.run.meddling import REGION, Campaign

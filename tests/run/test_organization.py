@@ -7,7 +7,7 @@ from collections import Counter
 import pytest
 
 from orchestrator.emulator import Fault, Kind, Options, Throttle, World
-from orchestrator.emulator.foretold import Foretold
+from orchestrator.emulator.world.expected import Expected
 from tests.run.conftest import MakeDesk
 from tests.run.test_change import apply, planned, verify
 
@@ -21,7 +21,7 @@ def test_an_organization_in_rough_weather(desk_at: MakeDesk) -> None:
     world = World.generate(23, MEMBERS, unreachable=CLOSED, groups_per_account=12)
     everything = World.generate(23, MEMBERS, groups_per_account=12)
     closed = frozenset(one for one in world.account_ids if world.roles.get(one) != everything.roles.get(one))
-    foretold = Foretold.of(world, closed)
+    foretold = Expected.of(world, closed)
     members = [one for one in world.account_ids[1:] if one not in closed]
     faults = (
         Fault(kind=Kind.UNAVAILABLE, rate=0.01, action="Describe*"),

@@ -13,7 +13,7 @@ import pytest
 
 from orchestrator import run
 from orchestrator.emulator import Fault, Kind, World
-from orchestrator.emulator.model import Group, Interface, Rule, Tag
+from orchestrator.emulator.world.model import Group, Interface, Rule, Tag
 from orchestrator.policy import OwnerEntry, Owners
 from orchestrator.report import FORMATS, ReportError
 from orchestrator.run import Filters, Part, UsageError

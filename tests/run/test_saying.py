@@ -14,8 +14,8 @@ from accounts import AcceptedUnreachable
 from orchestrator import run
 from orchestrator.cli import show
 from orchestrator.emulator import Options, Quirks, World
-from orchestrator.emulator.model import Group, Rule
-from orchestrator.emulator.quirks import RuleCount
+from orchestrator.emulator.framework.quirks import RuleCount
+from orchestrator.emulator.world.model import Group, Rule
 from orchestrator.journal import JobState, Journal, OutcomeKind, Reader
 from orchestrator.run import Approval, Brake, Changed, Closed, Filters, Progress, RefusedError, Verified
 from orchestrator.run.scanning import conclude

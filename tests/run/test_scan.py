@@ -15,10 +15,10 @@ from accounts.discovery import DiscoveryError
 from orchestrator import run
 from orchestrator.cloud.errors import Denied
 from orchestrator.emulator import Bend, BendKind, Fault, Kind, Options, Quirks, Throttle, World
-from orchestrator.emulator.api import Context
-from orchestrator.emulator.foretold import Foretold
-from orchestrator.emulator.model import Group, Rule
-from orchestrator.emulator.quirks import RuleCount
+from orchestrator.emulator.framework.question import Question
+from orchestrator.emulator.framework.quirks import RuleCount
+from orchestrator.emulator.world.expected import Expected
+from orchestrator.emulator.world.model import Group, Rule
 from orchestrator.journal import JournalExists
 from orchestrator.policy import parse_checks, parse_exemptions
 from orchestrator.run import Filters, Progress, RefusedError, UsageError, resume, scan
@@ -39,7 +39,7 @@ def failing_groups(desk: Desk, name: str = "first") -> set[str]:
 def test_it_finds_what_the_world_foretells(desk: Desk) -> None:
     """Every group made risky has a finding, and none that was made harmless."""
     summary = desk.scan()
-    foretold = Foretold.of(desk.emulator.world)
+    foretold = Expected.of(desk.emulator.world)
     assert failing_groups(desk) == foretold.risky | foretold.managed
     assert summary.complete
     assert summary.exit_code == 1
@@ -228,7 +228,7 @@ def test_fewer_rules_than_are_counted_make_the_group_unreachable(desk: Desk, kin
     """As for lack of rights: the group is told as CountMismatch, what was given is judged, and nothing is planned."""
     account, region, group = with_rules(desk, at_least=2)
 
-    def bend(context: Context, answer: dict[str, object]) -> dict[str, object] | None:
+    def bend(context: Question, answer: dict[str, object]) -> dict[str, object] | None:
         if (
             context.operation.action != "DescribeSecurityGroupAttribute"
             or context.parameters.text("SecurityGroupId") != group
@@ -265,7 +265,7 @@ def test_a_wholesale_disagreement_of_counts_is_told_once(desk_at: MakeDesk) -> N
 def test_a_region_that_counts_more_groups_than_it_lists_is_unreachable(desk: Desk) -> None:
     """Ten groups of TotalCount 25 and no page token: what came is judged, the region is not complete."""
 
-    def bend(context: Context, answer: dict[str, object]) -> dict[str, object] | None:
+    def bend(context: Question, answer: dict[str, object]) -> dict[str, object] | None:
         return {**answer, "TotalCount": 25} if context.operation.action == "DescribeSecurityGroups" else None
 
     desk.emulator.state.bends.by_hand.append(bend)
@@ -338,7 +338,7 @@ def test_open_questions_of_the_api_do_not_matter(desk_at: MakeDesk, quirks: Quir
     world = World.generate(11, 3, region_ids=2, groups_per_account=10)
     desk = desk_at(world, Options(quirks=quirks))
     desk.scan()
-    foretold = Foretold.of(world)
+    foretold = Expected.of(world)
     assert failing_groups(desk) == foretold.risky | foretold.managed
 
 
@@ -363,7 +363,7 @@ def test_resume_asks_only_what_is_missing(desk_at: MakeDesk) -> None:
     summary = desk.resume()
     assert summary.complete
     assert {call.account_id for call in desk.emulator.calls if call.action.startswith("Describe")} == {struck}
-    foretold = Foretold.of(world)
+    foretold = Expected.of(world)
     assert failing_groups(desk) == foretold.risky | foretold.managed
 
 
@@ -385,7 +385,7 @@ def test_an_interrupted_scan_loses_nothing(desk_at: MakeDesk) -> None:
     assert desk.lines("findings.jsonl")
     summary = desk.resume(limits={"max_accounts": 8})
     assert summary.complete
-    foretold = Foretold.of(world)
+    foretold = Expected.of(world)
     assert failing_groups(desk) == foretold.risky | foretold.managed
 
 

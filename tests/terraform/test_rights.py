@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from orchestrator.emulator import Emulator, Group, Rule, Statement, World
-from orchestrator.emulator.api import REGISTRY
-from orchestrator.emulator.config import ConfigRule, config_of
-from orchestrator.emulator.model import Balancer, Listener, PortList, PrefixList, Role
+from orchestrator.emulator.framework.operations import REGISTRY
+from orchestrator.emulator.services.config.recorder import ConfigRule, config_of
+from orchestrator.emulator.world.model import Balancer, Listener, PortList, PrefixList, Role
 from orchestrator.handler import evaluate, handler
 from tests.terraform.conftest import Terraform
 from tests.terraform.judgement import actions, documents
