@@ -29,7 +29,8 @@ from orchestrator.cloud.transport import Answer, Signed, Transport
 from orchestrator.cloud.wire import Wire
 from orchestrator.config import Config, defaults
 from orchestrator.emulator import InProcess, Keys, Options, Throttle, World
-from orchestrator.emulator.framework.gateway import Gateway, Reply
+from orchestrator.emulator.framework.gateway import Gateway
+from orchestrator.emulator.framework.protocols import Reply
 from orchestrator.emulator.framework.signature import WireRequest
 from orchestrator.emulator.framework.state import State
 from orchestrator.emulator.server.inprocess import on_loop_time

@@ -25,7 +25,7 @@ from orchestrator.emulator import (
     World,
 )
 from orchestrator.emulator.framework.errors import ApiError
-from orchestrator.emulator.framework.gateway import Reply
+from orchestrator.emulator.framework.protocols import Reply
 from tests.emulator.wire import ECS, flatten, v3
 
 pytestmark = pytest.mark.looptime(start=120.0)

@@ -15,8 +15,9 @@ from urllib.parse import quote, urlencode
 import msgspec
 
 from orchestrator.emulator import Emulator, Keys, Options, World
-from orchestrator.emulator.framework.gateway import Gateway, Reply
+from orchestrator.emulator.framework.gateway import Gateway
 from orchestrator.emulator.framework.identity import Caller
+from orchestrator.emulator.framework.protocols import Reply
 from orchestrator.emulator.framework.signature import WireRequest
 from orchestrator.emulator.framework.state import State
 

@@ -46,8 +46,7 @@ def _called(emulator: Emulator) -> set[str]:
     """The RAM actions of the calls that were made and needed one."""
     names = {call.action for call in emulator.calls}
     # NLB and ALB have actions of the same names: what is asked of the one is asked of the other
-    found = {one.permission for (_, action), one in REGISTRY.items() if action in names and one.guarded}
-    return found | {f"oss:{name}" for name in names - {action for _, action in REGISTRY}}
+    return {one.permission for (_, action), one in REGISTRY.items() if action in names and one.guarded}
 
 
 def _as(name: str, found: dict[str, Any], emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,9 +9,6 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from typing import Final
-from xml.sax.saxutils import escape
-
-import msgspec
 
 from orchestrator.emulator.framework import bent_answers, signature
 from orchestrator.emulator.framework.call_log import Call
@@ -20,26 +17,13 @@ from orchestrator.emulator.framework.faults import BEFORE, RESETS, Fault, Kind
 from orchestrator.emulator.framework.identity import Caller
 from orchestrator.emulator.framework.operations import REGISTRY, Answer, Context, Operation
 from orchestrator.emulator.framework.parameters import Parameters
+from orchestrator.emulator.framework.protocols import PROTOCOLS, Protocol, Refused, Reply, internal_error
+from orchestrator.emulator.framework.rpc import RPC
 from orchestrator.emulator.framework.signature import Signed, WireRequest
 from orchestrator.emulator.framework.state import State, new_request_id
-from orchestrator.emulator.services import oss
 from orchestrator.emulator.world import policies
 
 _ENDPOINT: Final = re.compile(r"[a-z]+(?:-vpc)?\.([a-z0-9-]+)\.aliyuncs\.com")
-JSON: Final = "application/json;charset=utf-8"
-
-_encode = msgspec.json.Encoder().encode
-
-
-@dataclass(slots=True)
-class Reply:
-    """An answer, and what the wire does to it (`fault`)."""
-
-    status: int
-    body: bytes
-    headers: dict[str, str] = field(default_factory=dict)
-    content_type: str = JSON
-    fault: Fault | None = None
 
 
 @dataclass(slots=True)
@@ -48,6 +32,7 @@ class _Trace:
 
     request_id: str
     now: float
+    protocol: Protocol
     signed: Signed | None = None
     operation: Operation | None = None
     caller: Caller | None = None
@@ -66,15 +51,14 @@ class Gateway:
 
     def answer(self, request: WireRequest) -> Reply:
         """Answer one request; never raises for what a client sends."""
-        if oss.is_oss(request):
-            found = oss.answer(self.state, request, new_request_id())
-            return Reply(found.status, found.body, content_type=found.content_type, fault=found.fault)
-        trace = _Trace(new_request_id(), self.state.clock())
+        protocol = next((one for one in PROTOCOLS if one.claims(request)), RPC)
+        trace = _Trace(new_request_id(), self.state.clock(), protocol)
         try:
-            reply = Reply(200, self._carry_out(request, trace))
+            reply = protocol.answer(self._carry_out(request, trace), trace.request_id)
             code = ""
         except ApiError as error:
-            reply = self._refusal(error, trace)
+            refused = Refused(error, trace.request_id, trace.operation, trace.region_id)
+            reply = protocol.refusal(self.state, refused)
             code = error.code
         reply.fault = trace.fault
         reply.headers.update(trace.headers)
@@ -87,11 +71,11 @@ class Gateway:
         Raises:
             ApiError: it was refused.
         """
-        trace = _Trace(new_request_id(), self.state.clock(), caller=caller)
+        trace = _Trace(new_request_id(), self.state.clock(), RPC, caller=caller)
         trace.signed = signature.unsigned(version, action, parameters)
         trace.operation, trace.region_id = REGISTRY[version, action], parameters.get("RegionId", "")
         try:
-            answer = self._operate(self._context(trace), ignored=False)
+            answer = self._operate(self._context(trace), trace, ignored=False)
         except ApiError as error:
             self._record(trace, error.status, error.code)
             raise
@@ -100,38 +84,33 @@ class Gateway:
 
     # --- the stations
 
-    def _carry_out(self, request: WireRequest, trace: _Trace) -> bytes:
-        self._identify(signature.read(request), trace)
+    def _carry_out(self, request: WireRequest, trace: _Trace) -> Answer:
+        self._identify(trace.protocol.read(request), trace)
         if trace.operation is not None and trace.operation.region_by_host and not trace.region_id:
             trace.region_id = self._region_of(request)
         context = self._context(trace)
         self._meter(context, trace)
         fault = trace.fault = self._choose_fault(context)
         if fault is not None and fault.kind in BEFORE and fault.kind is not Kind.IGNORED:
-            raise self._fault_before(fault, context)
-        answer = self._operate(context, ignored=fault is not None and fault.kind is Kind.IGNORED)
-        answer, trace.bent = bent_answers.bent(context, answer)
+            context.caller.expired |= fault.kind is Kind.EXPIRED
+            raise trace.protocol.struck(context, fault)
+        answer = self._operate(context, trace, ignored=fault is not None and fault.kind is Kind.IGNORED)
+        if trace.protocol.bendable:
+            answer, trace.bent = bent_answers.bent(context, answer)
         if fault is not None:
             self._fault_after(fault, context, answer)
-        return _encode({"RequestId": trace.request_id, **answer})
+        return answer
 
     def _identify(self, signed: Signed, trace: _Trace) -> None:
-        """Find out who calls what; every check of the signature is here."""
+        """Find out who calls what."""
         trace.signed = signed
         trace.operation = REGISTRY.get((signed.version, signed.action))
         trace.region_id = signed.parameters.get("RegionId", "")
-        state, quirks = self.state, self.state.quirks
-        caller = state.identities.find(signed.access_key_id)
-        signed.verify(caller.keys.access_key_secret)
-        if abs(trace.now - signed.seconds()) > quirks.skew_seconds:
-            raise quirks.skewed_date.error()
-        trace.caller = caller
-        state.identities.check_token(caller, signed.security_token, trace.now)
-        if not state.nonces.use(signed.access_key_id, signed.nonce, trace.now):
-            raise ApiError(400, "SignatureNonceUsed", "Specified signature nonce was used already.")
+        protocol, state = trace.protocol, self.state
+        trace.caller = protocol.identify(state, signed, trace.now)
+        protocol.admit(state, trace.caller, signed, trace.now)
         if trace.operation is None:
-            message = "Specified api is not found, please check your url and method."
-            raise ApiError(404, "InvalidAction.NotFound", message)
+            raise protocol.unknown()
 
     def _region_of(self, request: WireRequest) -> str:
         """The region in the endpoint's name; at an address that names none, as on loopback, the world's first."""
@@ -149,11 +128,14 @@ class Gateway:
             parameters=Parameters(trace.signed.parameters),
             request_id=trace.request_id,
             now=trace.now,
+            body=trace.signed.body,
         )
         return trace.context
 
     def _meter(self, context: Context, trace: _Trace) -> None:
         meter, operation = self.state.meter, context.operation
+        if not operation.metered:
+            return
         region_id = context.region_id
         if operation.product == "sts" and not self.state.quirks.sts_by_region:
             region_id = ""
@@ -164,7 +146,7 @@ class Gateway:
         key = (context.account_id, region_id, operation.action)
         trace.headers.update(meter.told(key, operation.product, trace.now))
 
-    def _operate(self, context: Context, *, ignored: bool) -> Answer:
+    def _operate(self, context: Context, trace: _Trace, *, ignored: bool) -> Answer:
         operation = context.operation
         if operation.regional:
             self._check_region(context)
@@ -173,7 +155,7 @@ class Gateway:
         if operation.guarded and not self._is_permitted(context):
             if operation.unpermitted is not None:
                 return operation.unpermitted(context)
-            raise self._denied(context)
+            raise trace.protocol.denied(context)
         if ignored and operation.mutating:
             return {}
         return operation.handler(context)
@@ -201,21 +183,6 @@ class Gateway:
         if region_id not in self.state.world.region_ids:
             raise ApiError(404, "InvalidRegionId.NotFound", "The specified RegionId does not exist.")
 
-    def _denied(self, context: Context) -> ApiError:
-        operation = context.operation
-        details = {
-            "AuthAction": operation.permission,
-            "AuthPrincipalDisplayName": context.caller.principal_id,
-            "AuthPrincipalOwnerId": context.account_id,
-            "AuthPrincipalType": context.caller.kind,
-            "NoPermissionType": "ImplicitDeny",
-        }
-        if operation.product == "ecs":
-            error = self.state.quirks.denied.error()
-            return ApiError(error.status, error.code, error.message, AccessDeniedDetail=details)
-        message = "You are not authorized to do this action. You should be authorized by RAM."
-        return ApiError(403, "NoPermission", message, AccessDeniedDetail=details)
-
     # --- faults
 
     def _choose_fault(self, context: Context) -> Fault | None:
@@ -231,54 +198,16 @@ class Gateway:
             context.account_id, context.region_id, operation.action, frozenset(idle)
         )
 
-    def _fault_before(self, fault: Fault, context: Context) -> ApiError:
-        """The refusal of a fault that strikes before anything is done."""
-        quirks = self.state.quirks
-        if fault.kind is Kind.THROTTLED:
-            return quirks.throttled.error()
-        if fault.kind is Kind.EXPIRED:
-            context.caller.expired = True
-            return quirks.expired_token.error()
-        if fault.kind is Kind.DENIED:
-            return self._denied(context)
-        if fault.kind is Kind.ERROR_BEFORE:
-            return _internal_error()
-        if fault.kind is Kind.GARBAGE:
-            return ApiError(502, "BadGateway", "Bad gateway.")
-        return ApiError(
-            503, "ServiceUnavailable", "The request has failed due to a temporary failure of the server."
-        )
-
     def _fault_after(self, fault: Fault, context: Context, answer: Answer) -> None:
         """Spoil an answer, or lose it after the call was carried out."""
         if fault.kind is Kind.ERROR_AFTER:
-            raise _internal_error()
+            raise internal_error()
         if fault.kind is Kind.REPEATED_TOKEN:
             answer["NextToken"] = context.parameters.text("NextToken")
         if fault.kind is Kind.EMPTY:
             _empty(answer, context.operation.listing)
 
     # --- answers
-
-    def _refusal(self, error: ApiError, trace: _Trace) -> Reply:
-        quirks = self.state.quirks
-        product = trace.operation.product if trace.operation else "ecs"
-        body: dict[str, object] = {
-            "RequestId": trace.request_id,
-            "HostId": f"{product}.{trace.region_id or 'cn-hangzhou'}.aliyuncs.com",
-            "Code": error.code,
-            "Message": error.message,
-            "Recommend": f"https://api.aliyun.com/troubleshoot?q={error.code}&product={product}",
-            **error.details,
-        }
-        status = 200 if quirks.errors_as_200 else error.status
-        if quirks.xml_errors:
-            inner = "".join(f"<{key}>{escape(str(value))}</{key}>" for key, value in body.items())
-            text = f"<?xml version='1.0' encoding='UTF-8'?><Error>{inner}</Error>"
-            return Reply(status, text.encode(), content_type="text/xml;charset=utf-8")
-        if quirks.lower_case_error_keys:
-            body = {key[0].lower() + key[1:]: value for key, value in body.items()}
-        return Reply(status, _encode(body))
 
     def _record(self, trace: _Trace, status: int, code: str) -> None:
         signed = trace.signed
@@ -299,10 +228,6 @@ class Gateway:
                 bent=trace.bent,
             )
         )
-
-
-def _internal_error() -> ApiError:
-    return ApiError(500, "InternalError", "The request processing has failed due to some unknown error.")
 
 
 def _empty(answer: Answer, path: tuple[str, ...]) -> None:

@@ -30,6 +30,7 @@ class Context:
     parameters: Parameters
     request_id: str
     now: float
+    body: bytes = b""
     changes: list[dict[str, object]] = field(default_factory=list)
 
     @property
@@ -62,6 +63,7 @@ class Operation:
     `listing` is the path of the array in the answer, for the faults that empty a list.
     `region_by_host`: where no RegionId is given, the region is that of the endpoint.
     `guarded` is False where no permission is needed.
+    `metered` is False where the cloud does not limit calls of an account.
     `unpermitted` answers, in place of a refusal, a caller who lacks the permission.
     """
 
@@ -72,6 +74,7 @@ class Operation:
     resources: Resources = any_resource
     listing: tuple[str, ...] = ()
     guarded: bool = True
+    metered: bool = True
     regional: bool = False
     region_by_host: bool = False
     mutating: bool = False

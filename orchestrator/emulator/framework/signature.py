@@ -66,6 +66,7 @@ class Signed:
     signature: str
     wire: str
     """The business parameters as one text, for the record."""
+    body: bytes = b""
 
     def verify(self, secret: str) -> None:
         """SignatureDoesNotMatch unless the signature was made with this secret over this request."""

@@ -20,7 +20,7 @@ from typing import Self
 from aiohttp import web
 
 from orchestrator.emulator.framework.faults import RESETS, Fault, Kind
-from orchestrator.emulator.framework.gateway import Reply
+from orchestrator.emulator.framework.protocols import Reply
 from orchestrator.emulator.framework.signature import WireRequest
 from orchestrator.emulator.framework.state import Options
 from orchestrator.emulator.server import certificate, control

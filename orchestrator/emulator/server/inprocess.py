@@ -19,9 +19,9 @@ from msgspec.structs import replace as with_fields
 
 from orchestrator.emulator.framework.call_log import Call
 from orchestrator.emulator.framework.faults import RESETS, Fault, Kind
-from orchestrator.emulator.framework.gateway import Reply
 from orchestrator.emulator.framework.identity import Caller
 from orchestrator.emulator.framework.operations import Answer
+from orchestrator.emulator.framework.protocols import Reply
 from orchestrator.emulator.framework.signature import WireRequest, form_of
 from orchestrator.emulator.framework.state import Options
 from orchestrator.emulator.server.cloud import Cloud
