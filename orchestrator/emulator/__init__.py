@@ -14,6 +14,7 @@ from orchestrator.emulator.framework.variants import VARIANTS
 from orchestrator.emulator.server.http_server import Emulator
 from orchestrator.emulator.server.inprocess import Hook, InProcess, Moment
 from orchestrator.emulator.server.serve import read_fault, read_quirks, serve
+from orchestrator.emulator.world.expected import Expected
 from orchestrator.emulator.world.model import Group, Role, Rule, Statement, Tag
 from orchestrator.emulator.world.world import World, differences
 
@@ -25,6 +26,7 @@ __all__ = [
     "Bent",
     "Call",
     "Emulator",
+    "Expected",
     "Fault",
     "GoneRule",
     "Group",
