@@ -48,6 +48,8 @@ def _calls(state: State, request: web.BaseRequest, _: bytes) -> object:
 def _world(state: State, request: web.BaseRequest, _: bytes) -> object:
     """All rules by account, region and group; of one account where `account` is given."""
     only = request.query.get("account")
+    if only is not None and only not in state.world.account_ids:
+        raise ValueError(f"there is no account {only}")
     found: dict[str, dict[str, dict[str, list[object]]]] = {}
     for account_id in state.world.account_ids if only is None else (only,):
         for region_id in state.world.region_ids:

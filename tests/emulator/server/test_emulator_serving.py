@@ -201,6 +201,8 @@ async def test_the_control_surface_tells_and_sets() -> None:
         }
         one = world.account_ids[0]
         assert set((await ask(emulator, "GET", f"/_emulator/world?account={one}"))[1]) == {one}
+        stranger = await ask(emulator, "GET", "/_emulator/world?account=1000000000000001")
+        assert stranger == (400, {"error": "there is no account 1000000000000001"})
         faults = b'[{"kind":"unavailable","count":1}]'
         assert (await ask(emulator, "POST", "/_emulator/faults", faults))[1] == {"faults": 1}
         assert (await who(emulator))[0] == 503
