@@ -17,7 +17,7 @@ from contextvars import ContextVar
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from accounts.official import quiet_official_loggers
+from accounts.sdk import quiet_official_loggers
 
 _LONGEST = 300
 _SECRET = re.compile(

@@ -16,7 +16,7 @@ from typing import Annotated, Any, Protocol
 import msgspec
 
 from accounts.chain import Carried, Chain, ChainError
-from accounts.official import Call, pooled
+from accounts.sdk import Call, pooled
 from accounts.settings import SOURCE_IDENTITY_MUST, is_source_identity
 
 _RENEW_BEFORE = timedelta(minutes=5)

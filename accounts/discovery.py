@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 
 from accounts import Account, Skipped, paging
-from accounts.official import Call, ask
+from accounts.sdk import Call, ask
 from accounts.settings import RESOURCE_MANAGER, Organization
 from matching import named, tagged, untagged, within
 

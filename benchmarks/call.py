@@ -35,7 +35,7 @@ import aiohttp
 import msgspec
 
 from accounts.credentials import Credentials, StaticCredentials
-from accounts.official import quiet_official_loggers
+from accounts.sdk import quiet_official_loggers
 from benchmarks.certificate import make_certificate
 from benchmarks.table import Row, show
 from orchestrator.cli.collector import collect_rarely

@@ -20,13 +20,13 @@ from typing import Any, Self, TypeVar
 import msgspec
 
 from accounts.credentials import Credentials, StaticCredentials
-from accounts.entry import identify
+from accounts.identity import identify
+from orchestrator.cloud.attempt import Wire
 from orchestrator.cloud.client import AccountSession, Client, CloudSettings
 from orchestrator.cloud.endpoints import Target
 from orchestrator.cloud.errors import Unavailable
 from orchestrator.cloud.limiter import Learned
 from orchestrator.cloud.transport import Answer, Signed, Transport
-from orchestrator.cloud.wire import Wire
 from orchestrator.config import Config, defaults
 from orchestrator.emulator import InProcess, Keys, Options, Throttle, World
 from orchestrator.emulator.framework.gateway import Gateway

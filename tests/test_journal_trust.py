@@ -135,12 +135,12 @@ _ALLOWED = {
     "orchestrator/cloud/transport.py",  # the operator's own certificates
     "accounts/chain.py",  # the operator's own profiles
     "orchestrator/report/as_html.py",  # the page, which comes with the program
-    "orchestrator/handler/store.py",  # the function's ledger
+    "orchestrator/handler/ledger_store.py",  # the function's ledger
     "orchestrator/run/evaluations.py",  # what Cloud Config found, in a file that the user names
     "orchestrator/run/planning.py",  # keys
     "orchestrator/run/signing.py",  # keys
     "orchestrator/iac/managed.py",  # what the user's own code is, here and below
-    "orchestrator/iac/reading.py",
+    "orchestrator/iac/input_file.py",
     "orchestrator/iac/sources.py",
 }
 

@@ -4,7 +4,7 @@ import pytest
 
 from orchestrator.exposure import Count
 from orchestrator.policy import Check, Thresholds, evaluate
-from orchestrator.policy.aims import Aim, covered, only_covers, views_of
+from orchestrator.policy.compiled_checks import Aim, covered, only_covers, views_of
 from orchestrator.securitygroup import PortRange, parse_rule
 from tests.rulebook import NOW, group, permission
 

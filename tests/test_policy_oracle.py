@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from orchestrator.exposure import PacketSet, PortSet, blocks, effective, from_far, packets_of, packets_to
 from orchestrator.policy import Check, Severity, Status, Thresholds, evaluate
-from orchestrator.policy.aims import views_of
+from orchestrator.policy.compiled_checks import views_of
 from orchestrator.policy.judge import watched
 from orchestrator.securitygroup import PROTOCOL_NUMBERS, PortRange, parse_rule
 from tests.oracle import PACKETS, Oracle, Packet

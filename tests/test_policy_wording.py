@@ -4,7 +4,7 @@ import pytest
 
 from orchestrator.exposure import PUBLIC, Count, count
 from orchestrator.policy import Check, evaluate, parse_exemptions
-from orchestrator.policy.wording import few, reach_text
+from orchestrator.policy.messages import few, reach_text
 from orchestrator.securitygroup import PortRange
 from tests.rulebook import NOW, group, permission
 

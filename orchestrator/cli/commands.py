@@ -159,22 +159,22 @@ def accounts(
 ) -> None:
     """List the accounts a sweep would visit."""
     from orchestrator import run
-    from orchestrator.cli import objects, show
+    from orchestrator.cli import json_objects, output
     from orchestrator.config.facts import probe_file
 
     if probe_writes and not check:
         raise run.UsageError("--probe-writes is a part of the check: give --check, too")
     probe = probe_file(config or context.obj or _DEFAULT_CONFIG) if check else None
     filters, settings = _filters(account, exclude, folder, tag), _config(context, config)
-    progress = run.Progress(show.connection, say)
+    progress = run.Progress(output.connection, say)
     listed = _wait(
         run.list_accounts(settings, filters, progress, check=check, probe_writes=probe_writes, probe=probe)
     )
-    code = show.accounts(listed, checked=check, as_json=as_json)
+    code = output.accounts(listed, checked=check, as_json=as_json)
     if as_json:
-        objects.accounts(listed)
+        json_objects.accounts(listed)
     if events:
-        code = max(code, show.events(_wait(run.try_events(settings, events))))
+        code = max(code, output.events(_wait(run.try_events(settings, events))))
     raise typer.Exit(code)
 
 
@@ -226,7 +226,7 @@ def scan(
 ) -> None:
     """Sweep the organization, judge every rule, write the run folder."""
     from orchestrator import run
-    from orchestrator.cli import objects, show
+    from orchestrator.cli import json_objects, output
 
     if out == Path():
         raise typer.BadParameter("--out names no folder of its own: name the new run folder")
@@ -239,7 +239,7 @@ def scan(
     filters = run.of_severities(filters, severity)
     if resume is not None and (filters != run.Filters() or changed_since is not None):
         raise typer.BadParameter("--resume goes on with what the run was asked for; it takes no filter")
-    progress = run.Progress(show.connection, say)
+    progress = run.Progress(output.connection, say)
     settings = _config(context, config)
     work = (
         run.resume(settings, resume, progress)
@@ -250,11 +250,11 @@ def scan(
         with failure_told(settings, "scan"):
             summary = _wait(_shown(work, progress))
     except KeyboardInterrupt:
-        show.cut_short(target)
+        output.cut_short(target)
         raise
-    code = show.scan(summary, target, progress)
+    code = output.scan(summary, target, progress)
     if as_json:
-        objects.scan(summary, target)
+        json_objects.scan(summary, target)
     notify(settings, "scan", lambda: run.scan_notice(target, summary))
     raise typer.Exit(code)
 
@@ -282,12 +282,12 @@ def plan(
 ) -> None:
     """Decide what to change, write DIR/plan.json, say what it comes to and print its digest."""
     from orchestrator import run
-    from orchestrator.cli import objects, show
+    from orchestrator.cli import json_objects, output
 
     planned = run.plan(folder, _config_or_none(context, config), sign, action, change_protected)
-    code = show.plan(planned, as_json=as_json)
+    code = output.plan(planned, as_json=as_json)
     if as_json:
-        objects.plan(planned)
+        json_objects.plan(planned)
     raise typer.Exit(code)
 
 
@@ -304,11 +304,11 @@ def show(
 ) -> None:
     """Show a plan on stdout: what it comes to, then rule by rule. It is not changed."""
     from orchestrator import run
-    from orchestrator.cli import show
+    from orchestrator.cli import output
 
     found = run.review(plan, account, severity)
     if not as_json:
-        raise typer.Exit(show.reviewed(found))
+        raise typer.Exit(output.reviewed(found))
     with document() as write:
         write(run.review_json(found))
 
@@ -328,10 +328,10 @@ def sign(
 ) -> None:
     """Add your signature to a plan, or to the record of a run, as it is."""
     from orchestrator import run
-    from orchestrator.cli import show
+    from orchestrator.cli import output
 
     done = run.sign_record(what, key) if what.is_dir() else run.sign_plan(what, key)
-    raise typer.Exit(show.signed(done, what))
+    raise typer.Exit(output.signed(done, what))
 
 
 @app.command()
@@ -350,19 +350,19 @@ def apply(
 ) -> None:
     """Carry out exactly that plan; run again after a crash or a stop, it finishes it."""
     from orchestrator import run
-    from orchestrator.cli import show
-    from orchestrator.cli.asking import confirming
+    from orchestrator.cli import output
+    from orchestrator.cli.confirm import confirming
 
     works_in(plan.parent)
     _refuse_no_key(sign_record)
-    progress = run.Progress(show.connection, say)
+    progress = run.Progress(output.connection, say)
     approval = run.Approval(digest, tuple(require_signature))
     settings = _changing(_config(context, config), change_protected)
     brake = run.brake_of(plan.parent, settings.remediation)
     work = run.apply(plan, approval, settings, confirming(yes=yes), progress, brake)
     with failure_told(settings, "apply"):
         result = _signed(_wait(_braked(_shown(work, progress), brake)), plan.parent, sign_record)
-    code = show.changed(result)
+    code = output.changed(result)
     notify(settings, "apply", lambda: run.apply_notice(plan.parent, result))
     raise typer.Exit(code)
 
@@ -385,19 +385,19 @@ def rollback(
 ) -> None:
     """Put back what this run removed, and remove what it added."""
     from orchestrator import run
-    from orchestrator.cli import show
-    from orchestrator.cli.asking import confirming
+    from orchestrator.cli import output
+    from orchestrator.cli.confirm import confirming
 
     works_in(folder)
     _refuse_no_key(sign_record)
-    progress = run.Progress(show.connection, say)
+    progress = run.Progress(output.connection, say)
     approval = run.Approval(digest, tuple(require_signature))
     selection = {"account_id": account, "security_group_id": group, "rule_id": rule}
     settings = _config(context, config)
     brake = run.brake_of(folder, settings.remediation)
     work = run.rollback(folder, selection, settings, confirming(yes=yes), progress, brake, approval)
     result = _signed(_wait(_braked(_shown(work, progress), brake)), folder, sign_record)
-    raise typer.Exit(show.changed(result, is_rollback=True))
+    raise typer.Exit(output.changed(result, is_rollback=True))
 
 
 @app.command()
@@ -414,17 +414,17 @@ def verify(
 ) -> None:
     """Check the audit chain; then read the cloud again and compare. It never repairs."""
     from orchestrator import run
-    from orchestrator.cli import objects, show
+    from orchestrator.cli import json_objects, output
 
     if offline:
         found = run.verify_offline(folder, require_signature)
     else:
-        progress = run.Progress(show.connection, say)
+        progress = run.Progress(output.connection, say)
         work = run.verify(folder, _config(context, config), progress, require_signature)
         found = _wait(_shown(work, progress))
-    code = show.verified(found, folder, offline=offline)
+    code = output.verified(found, folder, offline=offline)
     if as_json:
-        objects.verified(found, folder)
+        json_objects.verified(found, folder)
     raise typer.Exit(code)
 
 
@@ -456,11 +456,11 @@ def close(
 ) -> None:
     """An incident: close the ports to the Internet, each account as soon as it is scanned."""
     from orchestrator import run
-    from orchestrator.cli import show
-    from orchestrator.cli.asking import confirming
+    from orchestrator.cli import output
+    from orchestrator.cli.confirm import confirming
 
     _refuse_no_key(sign_record)
-    progress = run.Progress(show.connection, say)
+    progress = run.Progress(output.connection, say)
     filters = _filters(account, exclude, folder, tag, region, ports, balancers=balancers)
     _refuse_unspeakable(incident)
     target = out or Path(f"sgsweep-{_file_name(incident)}")
@@ -474,7 +474,7 @@ def close(
     )
     with failure_told(settings, "close"):
         result = _signed(_wait(_braked(_shown(work, progress), brake)), target, sign_record)
-    code = show.closed(result, target, progress)
+    code = output.closed(result, target, progress)
     if not dry_run:
         notify(settings, "close", lambda: run.close_notice(result, incident))
     raise typer.Exit(code)
@@ -488,23 +488,23 @@ def explain(
 ) -> None:
     """Say why a rule was judged as it was: the rules that decide, and a packet that gets through."""
     from orchestrator import run
-    from orchestrator.cli import show
+    from orchestrator.cli import output
 
-    raise typer.Exit(show.explanation(run.explain_rule(folder, rule_id)))
+    raise typer.Exit(output.explanation(run.explain_rule(folder, rule_id)))
 
 
 @app.command()
 def checks(context: typer.Context, config: ConfigFile = None, as_json: AsJson = False) -> None:
     """List the checks there are, the default ones and those of each pack; with -c, those that it configures."""
-    from orchestrator.cli import objects, show
+    from orchestrator.cli import json_objects, output
     from orchestrator.config import check_lists
 
     is_named = config is not None or context.obj is not None
     listed = {"configured": _config(context, config).checks} if is_named else check_lists()
     if as_json:
-        objects.checks(listed)
+        json_objects.checks(listed)
     else:
-        show.checks(listed)
+        output.checks(listed)
 
 
 @app.command()
@@ -552,12 +552,12 @@ def check(
 ) -> None:
     """Judge code before it is applied: a Terraform plan or state, a ROS template. Needs no config.toml."""
     from orchestrator import run
-    from orchestrator.cli import show
+    from orchestrator.cli import output
 
     checked = run.check(
         files, _config_or_none(context, config), against, source, parameter, only_new=only_new
     )
-    raise typer.Exit(show.checked(checked, kind))
+    raise typer.Exit(output.checked(checked, kind))
 
 
 @app.command()
@@ -594,10 +594,10 @@ def patch(
 ) -> None:
     """Write what a plan would change into the code that manages the groups. It never asks the cloud."""
     from orchestrator import run
-    from orchestrator.cli import show
+    from orchestrator.cli import output
 
     raise typer.Exit(
-        show.patched(run.patch(folder, _config_or_none(context, config), state, code, out, action))
+        output.patched(run.patch(folder, _config_or_none(context, config), state, code, out, action))
     )
 
 

@@ -32,6 +32,6 @@ def demo(
     folder = out or Path(f"sgsweep-demo-{datetime.now().astimezone():%Y%m%d-%H%M%S}")
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise typer.BadParameter(f"{folder} is not an empty folder: give another --out")
-    from orchestrator.demo.sweep import Demo
+    from orchestrator.demo.organization import Demo
 
     raise typer.Exit(Demo(folder).run())

@@ -233,9 +233,9 @@ def _tried(settings: Config) -> Tried:
     import asyncio
 
     from orchestrator import run
-    from orchestrator.cli import show
+    from orchestrator.cli import output
 
-    return asyncio.run(run.try_cloud(settings, run.Progress(show.connection, say)))
+    return asyncio.run(run.try_cloud(settings, run.Progress(output.connection, say)))
 
 
 def _tell_cloud(tried: Tried) -> None:

@@ -24,7 +24,8 @@ from accounts.credentials import (
     HubUnavailableError,
     MalformedSessionError,
 )
-from accounts.official import pooled
+from accounts.sdk import pooled
+from orchestrator.cloud.attempt import Read, Request, Sendable, Wire
 from orchestrator.cloud.circuit import Circuits
 from orchestrator.cloud.endpoints import PRODUCTS, Endpoints, goes_by_proxy
 from orchestrator.cloud.errors import CloudError, Unavailable
@@ -34,7 +35,6 @@ from orchestrator.cloud.retry import Patience, Progress, Retry, RetryBudget, is_
 from orchestrator.cloud.settings import VERSIONS, CloudSettings, CloudSettingsError, Limits
 from orchestrator.cloud.stats import Observer, Stats
 from orchestrator.cloud.transport import NotAfter, Transport, asleep_seconds
-from orchestrator.cloud.wire import Read, Request, Sendable, Wire
 
 __all__ = [
     "AccountSession",

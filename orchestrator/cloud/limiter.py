@@ -24,7 +24,7 @@ from contextvars import ContextVar
 
 import msgspec
 
-from orchestrator.cloud.pace import Pace, Rate
+from orchestrator.cloud.rate_estimator import Pace, Rate
 from orchestrator.cloud.settings import Limits
 
 # What the provider publishes: AssumeRole 100 a second for the calling account (STS quota page, 2022).

@@ -8,6 +8,6 @@ It refuses to change anything without a ledger, to trust what an event says of a
 of an event to a bad one.
 """
 
-from orchestrator.handler.entry import RemediationFailed, evaluate, handler, on_event
+from orchestrator.handler.entrypoints import RemediationFailed, evaluate, handler, on_event
 
 __all__ = ["RemediationFailed", "evaluate", "handler", "on_event"]

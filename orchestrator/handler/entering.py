@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timezone
 
 from accounts.credentials import CredentialSource, Session, session_name
-from accounts.entry import Identity, identify, prove
+from accounts.identity import Identity, identify, prove
 from orchestrator.cloud.client import AccountSession, Client
 from orchestrator.cloud.errors import CloudError, Denied
 from orchestrator.cloud.sessions import Sessions

@@ -19,8 +19,8 @@ from urllib.parse import quote, unquote
 import msgspec
 
 from orchestrator.audit import AuditRecord
-from orchestrator.handler.store import Store, trouble
-from orchestrator.handler.trail import Trail
+from orchestrator.handler.invocation_trail import Trail
+from orchestrator.handler.ledger_store import Store, trouble
 from orchestrator.journal import Claim, Effect, Intent, JobState, Outcome, OutcomeKind, Settled
 from orchestrator.plan import Place, return_key
 

@@ -13,24 +13,24 @@ import msgspec
 from accounts import Unreachable, is_group_gone
 from accounts.credentials import HubCredentialsError
 from accounts.discovery import DiscoveryError
-from accounts.entry import WrongAccountError
+from accounts.identity import WrongAccountError
 from orchestrator.cloud.client import AccountSession, Client
 from orchestrator.cloud.errors import CloudError
 from orchestrator.handler.entering import Entrances, reason_of
 from orchestrator.handler.events import Resource
+from orchestrator.handler.function_log import Voice
+from orchestrator.handler.invocation_trail import Trail
 from orchestrator.handler.ledger import Counter, GroupLedger
+from orchestrator.handler.ledger_store import Store
 from orchestrator.handler.members import has_region
 from orchestrator.handler.settings import Settings
-from orchestrator.handler.store import Store
-from orchestrator.handler.telling import Voice
-from orchestrator.handler.trail import Trail
 from orchestrator.inventory import Balancers, InPart, InRegion, RegionReader, Seen
 from orchestrator.journal import JournalError, Outcome, OutcomeKind
 from orchestrator.plan import Action, Place, Plan, Skipped, UnsafePlan, make_plan
 from orchestrator.policy import Finding, Severity, evaluate
 from orchestrator.remediate import Brake, Guard, Stopped, remediate_account
 from orchestrator.remediate import Settings as Rails
-from orchestrator.remediate.telling import Order
+from orchestrator.remediate.records import Order
 from orchestrator.securitygroup import Placement, SecurityGroup
 
 State = Literal["clean", "planned", "changed", "kept", "gone", "foreign", "left", "failed"]

@@ -11,8 +11,8 @@ from msgspec.structs import replace
 
 from orchestrator.iac.existing import NOTHING, Existing
 from orchestrator.iac.gathering import gather
+from orchestrator.iac.input_file import looks_like_yaml, parse, read_bytes
 from orchestrator.iac.judging import Judgement, newly
-from orchestrator.iac.reading import looks_like_yaml, parse, read_bytes
 from orchestrator.iac.ros import is_template, read_template
 from orchestrator.iac.sources import Sources
 from orchestrator.iac.stacks import merged

@@ -9,10 +9,10 @@ from typing import NamedTuple
 from msgspec.structs import replace
 
 from orchestrator.iac.gathering import content_of
+from orchestrator.iac.input_file import looks_like_yaml, parse, read_bytes
 from orchestrator.iac.judging import Judgement
 from orchestrator.iac.owning import Patched, Wanted
 from orchestrator.iac.patching import Job, TerraformCode, declared_as, jobs, proven
-from orchestrator.iac.reading import looks_like_yaml, parse, read_bytes
 from orchestrator.iac.ros import Template, is_template, read_template
 from orchestrator.iac.ros_patching import TemplateCode
 from orchestrator.iac.source_code import read_source_code, roots_of

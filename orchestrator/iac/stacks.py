@@ -13,7 +13,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from orchestrator.iac.functions import Later
-from orchestrator.iac.reading import looks_like_yaml, parse
+from orchestrator.iac.input_file import looks_like_yaml, parse
 from orchestrator.iac.ros import is_template, read_template
 from orchestrator.iac.templates import Text, json_text, read_text
 from orchestrator.iac.values import Code, DeclaredGroup, IacError, unseen

@@ -7,7 +7,6 @@ many at once is `run`'s to say.
 """
 
 from accounts.paging import Answer
-from orchestrator.inventory.asking import Looked, Permitted, ask_reads
 from orchestrator.inventory.balancers import Balancers, InRegion
 from orchestrator.inventory.groups import (
     InPart,
@@ -24,8 +23,7 @@ from orchestrator.inventory.groups import (
 from orchestrator.inventory.interfaces import Interface, Interfaces, groups_together, interfaces
 from orchestrator.inventory.paging import Session, unreachable
 from orchestrator.inventory.policies import ControlPolicies, Levels, Policies, attached_policies
-from orchestrator.inventory.resource_center import ResourceCenter
-from orchestrator.inventory.rights import (
+from orchestrator.inventory.read_actions import (
     CONTROL_ACTIONS,
     GROUP_ACTIONS,
     HUB_ACTIONS,
@@ -35,6 +33,8 @@ from orchestrator.inventory.rights import (
     group_policy,
     read_policy,
 )
+from orchestrator.inventory.read_probe import Looked, Permitted, ask_reads
+from orchestrator.inventory.resource_center import ResourceCenter
 
 __all__ = [
     "CONTROL_ACTIONS",

@@ -15,8 +15,8 @@ from accounts.ram import PolicyUnreadableError, Right, Stated, both, judge, pars
 from accounts.settings import RESOURCE_MANAGER
 from orchestrator.cloud.client import AccountSession
 from orchestrator.cloud.errors import CloudError, Unavailable
-from orchestrator.inventory.asking import Permitted
 from orchestrator.inventory.paging import Listing
+from orchestrator.inventory.read_probe import Permitted
 
 Levels = tuple[tuple[Stated, ...], ...]
 """What must all allow: the statements that stand together, and then those of each further level."""

@@ -12,8 +12,8 @@ import re
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from typing import Any
 
-from accounts.official import ask
 from accounts.paging import Answer, counted
+from accounts.sdk import ask
 from orchestrator.cloud.client import AccountSession
 from orchestrator.cloud.errors import Unavailable
 from orchestrator.cloud.settings import is_region_id

@@ -18,10 +18,7 @@ from orchestrator.plan.codec import (
     with_signature,
 )
 from orchestrator.plan.describe import Known, Line, describe, describe_identity, describe_rule, summarize
-from orchestrator.plan.make import Decision, Judged, Unseen, decide, make_plan
-from orchestrator.plan.pieces import is_old_default
-from orchestrator.plan.proof import Proved, Refusal, opens_too_much, prove
-from orchestrator.plan.rails import (
+from orchestrator.plan.guardrails import (
     CODE_MARKS,
     LIMITS,
     CodeMark,
@@ -31,6 +28,9 @@ from orchestrator.plan.rails import (
     managed_as_code,
     protection,
 )
+from orchestrator.plan.pieces import is_old_default
+from orchestrator.plan.planner import Decision, Judged, Unseen, decide, make_plan
+from orchestrator.plan.proof import Proved, Refusal, opens_too_much, prove
 from orchestrator.plan.simulation import Judge
 from orchestrator.plan.values import (
     BALANCERS_UNKNOWN,

@@ -19,6 +19,7 @@ from orchestrator.exposure import (
     packets_of,
     packets_to,
 )
+from orchestrator.plan.guardrails import Settings
 from orchestrator.plan.pieces import (
     Block,
     is_old_default,
@@ -29,7 +30,6 @@ from orchestrator.plan.pieces import (
     writable,
     written,
 )
-from orchestrator.plan.rails import Settings
 from orchestrator.plan.values import Action, Fields, Inverse, Kind
 from orchestrator.policy import Finding
 from orchestrator.securitygroup import (

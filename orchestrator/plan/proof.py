@@ -16,9 +16,9 @@ from orchestrator.exposure import (
     packets_of,
 )
 from orchestrator.plan.changes import ACTING, Change, Group, closed_by, known, own_peer
-from orchestrator.plan.make import possible, untouchable
+from orchestrator.plan.guardrails import Settings
 from orchestrator.plan.pieces import writable
-from orchestrator.plan.rails import Settings
+from orchestrator.plan.planner import possible, untouchable
 from orchestrator.plan.simulation import Judge, Simulation
 from orchestrator.plan.values import Action, Fields
 from orchestrator.policy import Finding, Status

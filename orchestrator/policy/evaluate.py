@@ -5,9 +5,18 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from orchestrator.exposure import Count, PortSet, balancer_of, example, listener_rules, reach_of
-from orchestrator.policy import wording
-from orchestrator.policy.aims import Aim, View, covered, is_whole, joined, only_covers, views_of, within
+from orchestrator.policy import messages
 from orchestrator.policy.checks import DEFAULT, Action, Check, Severity, Status, Thresholds, Verdict
+from orchestrator.policy.compiled_checks import (
+    Aim,
+    View,
+    covered,
+    is_whole,
+    joined,
+    only_covers,
+    views_of,
+    within,
+)
 from orchestrator.policy.defaults import gravest_ports
 from orchestrator.policy.exemptions import Exemption, Subject, match
 from orchestrator.policy.findings import UNDETERMINED, WIDE, Finding, Witness
@@ -141,7 +150,7 @@ def _failed(case: _Case, group: SecurityGroup, one: Judgement) -> Finding:
         verdict=Verdict.fail,
         status=_status(group, one, exempt=live is not None),
         ports=ports,
-        reason=wording.reason(one, ports, matching, case.now),
+        reason=messages.reason(one, ports, matching, case.now),
         witness=_witness(one),
         risky_ports=joined(covered(one.aim, rule)),
         only_risky=only_risky,

@@ -6,8 +6,8 @@ from datetime import datetime
 import msgspec
 
 from orchestrator.exposure import PacketSet, balancer_of, in_order, listener_rules, packets_of
-from orchestrator.policy.aims import Aim, covered, views_of
 from orchestrator.policy.checks import DEFAULT, Check, Thresholds
+from orchestrator.policy.compiled_checks import Aim, covered, views_of
 from orchestrator.policy.evaluate import evaluate_together
 from orchestrator.policy.exemptions import Exemption
 from orchestrator.policy.findings import Finding

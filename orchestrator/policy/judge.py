@@ -22,7 +22,7 @@ from orchestrator.exposure import (
     size,
     union,
 )
-from orchestrator.policy.aims import Aim, View, covered, is_whole, within
+from orchestrator.policy.compiled_checks import Aim, View, covered, is_whole, within
 from orchestrator.securitygroup import PortRange, Rule
 
 _Kind = Literal["own", "together", "wide"]

@@ -10,15 +10,15 @@ It refuses to judge (the plan has), to fan out over accounts (`run` does), and t
 
 from orchestrator.remediate.account import remediate_account, roll_back_account
 from orchestrator.remediate.bounds import SessionPart, session_parts, session_policies, waves
-from orchestrator.remediate.brake import Brake, Stopped
 from orchestrator.remediate.calls import Session, Turn
-from orchestrator.remediate.check import Difference, differences, expectations
+from orchestrator.remediate.desired_state import Removal, Restoral, Rules, Target
+from orchestrator.remediate.drift import Difference, differences, expectations
 from orchestrator.remediate.guard import Guard
-from orchestrator.remediate.returned import removed_before
+from orchestrator.remediate.kill_switch import Brake, Stopped
+from orchestrator.remediate.records import Order
+from orchestrator.remediate.recurrence import removed_before
 from orchestrator.remediate.rollback import Undo, disagreement, encode_undos, rollback_job, undos
 from orchestrator.remediate.settings import Settings
-from orchestrator.remediate.targets import Removal, Restoral, Rules, Target
-from orchestrator.remediate.telling import Order
 
 __all__ = [
     "Brake",

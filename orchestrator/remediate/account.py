@@ -10,16 +10,16 @@ from orchestrator.inventory import RegionReader
 from orchestrator.journal import Claim, JobState, Ledger, Outcome, OutcomeKind
 from orchestrator.plan import Action, Place
 from orchestrator.remediate.bounds import session_parts
-from orchestrator.remediate.brake import Brake, Stopped
 from orchestrator.remediate.calls import GroupCalls, Session
-from orchestrator.remediate.group import GroupWork
+from orchestrator.remediate.desired_state import Removal, Target
+from orchestrator.remediate.group_state import View
 from orchestrator.remediate.guard import Guard
+from orchestrator.remediate.kill_switch import Brake, Stopped
 from orchestrator.remediate.neighbours import Around, Neighbours, nothing_around
+from orchestrator.remediate.reconcile import GroupWork
+from orchestrator.remediate.records import Order
 from orchestrator.remediate.rollback import Undo
 from orchestrator.remediate.settings import Settings
-from orchestrator.remediate.targets import Removal, Target
-from orchestrator.remediate.telling import Order
-from orchestrator.remediate.view import View
 from orchestrator.securitygroup import Placement
 
 Enter = Callable[[str], Session]

@@ -11,7 +11,7 @@ import msgspec
 from accounts.ram import Allow, PolicyTooLongError, session_policy
 from orchestrator.inventory import GROUP_ACTIONS
 from orchestrator.plan import Action, Place
-from orchestrator.remediate.targets import Removal, Target
+from orchestrator.remediate.desired_state import Removal, Target
 
 
 class SessionPart(msgspec.Struct, frozen=True):

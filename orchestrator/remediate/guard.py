@@ -10,8 +10,8 @@ import msgspec
 from orchestrator.journal import OutcomeKind
 from orchestrator.plan import Action, Place, Settings, opens_too_much, prove
 from orchestrator.policy import Check, Exemption, Finding, evaluate, still_reachable_via
+from orchestrator.remediate.desired_state import End, Removal, Restoral, Target
 from orchestrator.remediate.neighbours import Around
-from orchestrator.remediate.targets import End, Removal, Restoral, Target
 from orchestrator.securitygroup import NOT_BALANCED, Balancing, Placement, SecurityGroup
 
 

@@ -11,7 +11,7 @@ import msgspec
 from orchestrator.audit import AuditRecord, Phase, undo_digest
 from orchestrator.journal import Effect, OutcomeKind
 from orchestrator.plan import Action, Place
-from orchestrator.remediate.targets import Restoral
+from orchestrator.remediate.desired_state import Restoral
 from orchestrator.securitygroup import content_digest
 
 _Key = tuple[str, Place, str]

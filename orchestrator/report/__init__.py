@@ -51,7 +51,7 @@ from orchestrator.report.managed_rules import (
     documented,
     managed_rule,
 )
-from orchestrator.report.record import Record
+from orchestrator.report.provenance import Record
 from orchestrator.report.trend import Point, open_of
 from orchestrator.report.verdict import first_said
 from orchestrator.report.view import (

@@ -11,7 +11,7 @@ from accounts import Unreachable
 from orchestrator.journal import Changes, JobState, OutcomeKind
 from orchestrator.policy import Finding
 from orchestrator.report.headline import Tally
-from orchestrator.report.record import Waiver, waiver
+from orchestrator.report.provenance import Waiver, waiver
 from orchestrator.report.view import SEVERITIES, STANDINGS, RunView, Standing, level, standing
 
 ACCOUNTS_SHOWN = 10

@@ -15,7 +15,7 @@ from accounts import AcceptedUnreachable, Skipped, Unreachable
 from orchestrator.journal import AccountState, Changes, Effect, Outcome, rule_key
 from orchestrator.plan import Plan
 from orchestrator.policy import UNDETERMINED, Check, Exemption, Finding, Severity
-from orchestrator.report.record import Record
+from orchestrator.report.provenance import Record
 from orchestrator.report.trend import Point, open_of
 from orchestrator.report.words import ENGLISH, Language, Words
 

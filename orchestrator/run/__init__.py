@@ -26,6 +26,7 @@ from orchestrator.run.notifying import (
     send_notices,
     send_test,
 )
+from orchestrator.run.offline import account_names, headline_in, open_by_account, report, summary_of
 from orchestrator.run.owning import CodePatched, patch
 from orchestrator.run.planning import Planned, changing_protected, explain_rule, plan
 from orchestrator.run.progress import Progress
@@ -41,7 +42,6 @@ from orchestrator.run.scanning import (
 )
 from orchestrator.run.signing import Signed, read_private_key, sign_plan, sign_record
 from orchestrator.run.splitting import split_by_owner
-from orchestrator.run.telling import account_names, headline_in, open_by_account, report, summary_of
 from orchestrator.run.trying import Tried, try_cloud
 from orchestrator.run.verifying import Verified, verify, verify_offline
 from orchestrator.run.watching import QuotaSeen

@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 
 from accounts import Account
-from accounts.entry import prove
+from accounts.identity import prove
 from accounts.ram import Allow, session_policy
 from orchestrator.cloud.errors import ApiError, CloudError, Denied, NotFound, Unavailable
 from orchestrator.config import Canary

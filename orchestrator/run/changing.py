@@ -43,6 +43,7 @@ from orchestrator.run.connection import note
 from orchestrator.run.folder import export_outcomes
 from orchestrator.run.guarding import guard_of, refuse_protected, refuse_unjustified
 from orchestrator.run.hub import Hub, opened
+from orchestrator.run.offline import write_report
 from orchestrator.run.planning import refuse_rolled_back, refuse_unknown_groups, totals
 from orchestrator.run.preflight import Entrance, refuse_what_cannot_be_undone
 from orchestrator.run.progress import Progress
@@ -50,7 +51,6 @@ from orchestrator.run.refusals import RefusedError, UsageError
 from orchestrator.run.scanning import now, refuse_other_cloud
 from orchestrator.run.signing import recorded, refuse_unproved, refuse_unsigned
 from orchestrator.run.speaking import speak
-from orchestrator.run.telling import write_report
 
 STOP = "STOP"
 

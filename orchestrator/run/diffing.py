@@ -30,10 +30,10 @@ from orchestrator.report import (
     render_since,
 )
 from orchestrator.run.criteria import criteria_of
+from orchestrator.run.offline import view
 from orchestrator.run.planning import is_complete
 from orchestrator.run.refusals import UsageError
 from orchestrator.run.sight import Sight
-from orchestrator.run.telling import view
 from orchestrator.run.trend import looked_for
 from orchestrator.run.unseen import unseen
 

@@ -16,7 +16,7 @@ from typing import Literal
 import msgspec
 
 from accounts import Account, Skipped, Unreachable
-from accounts.entry import prove
+from accounts.identity import prove
 from accounts.ram import Allow, policy_text, session_policy
 from orchestrator import inventory
 from orchestrator.cloud.errors import CloudError, Denied

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from orchestrator.cloud.errors import CloudError
-from orchestrator.cloud.objects import Objects
+from orchestrator.cloud.oss import Objects
 from orchestrator.config import Config
 from orchestrator.run.hub import opened
 from orchestrator.run.progress import Progress

@@ -15,9 +15,9 @@ from accounts.credentials import (
     session_name,
 )
 from accounts.discovery import Discovered, discover
-from accounts.entry import Identity, identify
+from accounts.identity import Identity, identify
+from orchestrator.cloud.attempt_log import log_attempts
 from orchestrator.cloud.client import AccountSession, Client
-from orchestrator.cloud.logs import log_attempts
 from orchestrator.cloud.sessions import Sessions
 from orchestrator.cloud.stats import Attempt, Observer
 from orchestrator.config import Config

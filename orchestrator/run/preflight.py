@@ -8,7 +8,7 @@ from contextlib import AbstractAsyncContextManager
 from typing import Any
 
 from accounts import Account
-from accounts.entry import prove
+from accounts.identity import prove
 from accounts.ram import Allow, session_policy
 from orchestrator.cloud.client import AccountSession
 from orchestrator.cloud.errors import CloudError, Denied, ExpiredToken, Throttled, Unavailable

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from accounts.chain import OtherIdentityError
 from accounts.credentials import HubCredentialsError
 from accounts.discovery import DiscoveryError
-from accounts.entry import WrongAccountError
+from accounts.identity import WrongAccountError
 from accounts.settings import OrganizationError
 from orchestrator.approval import ApprovalError
 from orchestrator.audit import AuditError

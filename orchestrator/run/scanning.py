@@ -35,11 +35,11 @@ from orchestrator.run.criteria import Criteria, criteria_of
 from orchestrator.run.filters import Filters
 from orchestrator.run.folder import Summary, count_calls, export, summarize
 from orchestrator.run.hub import Hub, opened
+from orchestrator.run.offline import write_report
 from orchestrator.run.progress import Progress
 from orchestrator.run.refusals import RefusedError, UsageError
 from orchestrator.run.speaking import speak
 from orchestrator.run.sweep import Remedy, Sweep
-from orchestrator.run.telling import write_report
 from orchestrator.run.unseen import acceptance, review_accepted
 
 

@@ -13,8 +13,8 @@ from orchestrator.report import FORMATS, OwnerLine, ReportError, RunView, render
 from orchestrator.report.words import Language
 from orchestrator.run.folder import write_json
 from orchestrator.run.narrowing import Part, by_owner, counts_of
+from orchestrator.run.offline import view
 from orchestrator.run.refusals import UsageError
-from orchestrator.run.telling import view
 
 INDEX_HTML, INDEX_JSON = "index.html", "index.json"
 _ENDINGS = {"html": "html", "json": "json", "csv": "csv", "sarif": "sarif", "ocsf": "ocsf.jsonl"}

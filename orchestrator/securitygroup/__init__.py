@@ -4,7 +4,8 @@ Pure: no I/O, no clock, no log. It owns the API's field names and spellings; bey
 a Permission. It judges nothing.
 """
 
-from orchestrator.securitygroup.reading import parse_group, parse_rule, referenced_lists
+from orchestrator.securitygroup.parsing import parse_group, parse_rule, referenced_lists
+from orchestrator.securitygroup.serialization import authorize_parameters, content_digest, modify_parameters
 from orchestrator.securitygroup.texts import (
     PROTOCOL_NAMES,
     PROTOCOL_NUMBERS,
@@ -33,7 +34,6 @@ from orchestrator.securitygroup.values import (
     Unreadable,
     every_port,
 )
-from orchestrator.securitygroup.writing import authorize_parameters, content_digest, modify_parameters
 
 __all__ = [
     "MAX_PORT",

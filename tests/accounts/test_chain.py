@@ -21,7 +21,7 @@ from accounts.credentials import (
     UnusableKeyError,
     role_arn,
 )
-from accounts.entry import identify
+from accounts.identity import identify
 from orchestrator.cloud.client import AccountSession, Client, CloudSettings
 from orchestrator.cloud.errors import Denied
 from orchestrator.emulator import Emulator, Fault, Kind, Options, World

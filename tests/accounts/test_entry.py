@@ -12,8 +12,8 @@ from alibabacloud_resourcemanager20200331 import models as manager_models
 from alibabacloud_resourcemanager20200331.client import Client as ResourceManager
 from alibabacloud_sts20150401.client import Client as Sts
 
-from accounts.entry import WrongAccountError, identify, prove
-from accounts.official import Params, pooled, quiet_official_loggers
+from accounts.identity import WrongAccountError, identify, prove
+from accounts.sdk import Params, pooled, quiet_official_loggers
 from orchestrator.cloud.client import CloudSettingsError
 from orchestrator.cloud.errors import NotFound
 from orchestrator.emulator import Fault, Kind, Options, World

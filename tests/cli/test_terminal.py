@@ -21,7 +21,7 @@ from rich.console import Console
 
 from orchestrator import run, terminal
 from orchestrator.audit import AuditRecord, Chains, Phase
-from orchestrator.cli import logs, progress, show
+from orchestrator.cli import logs, output, progress
 from orchestrator.cli.errors import exit_code_of
 from orchestrator.emulator import World
 from orchestrator.journal import JournalError
@@ -275,7 +275,7 @@ def test_a_tampered_trail_steers_nothing(tmp_path: Path, capsys: pytest.CaptureF
                 first, second = _trail(folder, "run-1")
                 _write(folder, [first, msgspec.structs.replace(second, **{name: HOSTILE})])
             found = run.verify_offline(folder)
-            show.verified(found, folder, offline=True)
+            output.verified(found, folder, offline=True)
             assert bool(found.problems) is not is_whole, (name, is_whole)
             with pytest.raises((RefusedError, JournalError)) as refused:
                 run.sign_record(folder, key)

@@ -9,6 +9,7 @@ import pytest
 import structlog
 
 from accounts.credentials import Credentials, StaticCredentials
+from orchestrator.cloud.attempt_log import log_attempts
 from orchestrator.cloud.client import (
     AccountSession,
     Client,
@@ -21,7 +22,6 @@ from orchestrator.cloud.errors import (
     CloudError,
     Unavailable,
 )
-from orchestrator.cloud.logs import log_attempts
 from orchestrator.emulator import Emulator, Fault, Kind, Options, World
 from tests.cloud.asking import GROUPS, REGION, groups
 from tests.cloud.conftest import Speaker, speaking

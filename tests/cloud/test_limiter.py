@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from orchestrator.cloud.limiter import GivenUpError, Learned, Limiter, Permit, ahead_of_quota
-from orchestrator.cloud.pace import Rate
+from orchestrator.cloud.rate_estimator import Rate
 from orchestrator.cloud.settings import Limits
 from tests.cloud.quotas import Free, Never, Outcome, Refill, Server, Window, call, stream
 

@@ -14,7 +14,7 @@ from accounts.credentials import Credentials
 from orchestrator.cloud.client import AccountSession, Client, CloudSettings, Limits
 from orchestrator.cloud.endpoints import Endpoints
 from orchestrator.cloud.errors import Denied, ExpiredToken, Unavailable
-from orchestrator.cloud.objects import Objects
+from orchestrator.cloud.oss import Objects
 from orchestrator.emulator import Fault, Kind, Options, World
 from orchestrator.emulator.services.oss import buckets
 from tests.cloud.asking import REGION, groups
@@ -166,7 +166,7 @@ def test_a_bucket_has_a_host_of_its_own(network: str, host: str) -> None:
 
 async def test_a_buckets_own_host_has_its_name_in_the_host_only() -> None:
     """The path is the key; what is signed names the bucket all the same."""
-    from orchestrator.cloud.objects import _Request  # noqa: PLC0415 - only here
+    from orchestrator.cloud.oss import _Request  # noqa: PLC0415 - only here
 
     request = _Request("ledger", "a b", REGION, "1", "GET", "GetObject", {}, {}, b"")
     who = Credentials("id", "secret")

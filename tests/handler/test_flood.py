@@ -18,7 +18,7 @@ from benchmarks.virtual import ENDPOINT, VirtualClient, run, serving
 from orchestrator.cloud import transport
 from orchestrator.cloud.client import CloudSettings
 from orchestrator.emulator import Group, InProcess, World
-from orchestrator.handler import RemediationFailed, entry, remedy
+from orchestrator.handler import RemediationFailed, entrypoints, remedy
 from tests.handler.conftest import REGION, accept
 
 EVENTS, GROUPS = 10_000, 100
@@ -109,8 +109,8 @@ async def _flood(
 
     cloud.after.append(note)
     monkeypatch.setattr(transport, "_tls", lambda _: (False, ""))  # there are no sockets, and it takes 28 ms
-    monkeypatch.setattr(entry, "Client", client)
-    monkeypatch.setattr(entry, "open_store", lambda *_, **__: store)
+    monkeypatch.setattr(entrypoints, "Client", client)
+    monkeypatch.setattr(entrypoints, "open_store", lambda *_, **__: store)
     monkeypatch.setattr(remedy, "_utc_now", lambda: began + timedelta(seconds=loop.time()))
     keys = cloud.hub_credentials
     for name, value in {
@@ -147,7 +147,7 @@ async def _flood(
                 function=SimpleNamespace(timeout=timeout_seconds),
             )
             try:
-                await entry._invoke(context, partial(entry._remedy, event=event))
+                await entrypoints._invoke(context, partial(entrypoints._remedy, event=event))
             except RemediationFailed:
                 assert noisy.encode() in event, "the other account's event failed"
             capsys.readouterr()

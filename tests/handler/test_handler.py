@@ -22,9 +22,9 @@ from orchestrator.emulator import Emulator, Fault, Kind, Options, Quirks, World
 from orchestrator.emulator.framework.quirks import RuleCount
 from orchestrator.emulator.world.model import Balancer, Listener
 from orchestrator.handler import RemediationFailed, evaluate, remedy, settings
+from orchestrator.handler.function_log import Voice
 from orchestrator.handler.ledger import Budget
 from orchestrator.handler.settings import SettingsError, read_settings
-from orchestrator.handler.telling import Voice
 from tests.handler.conftest import REGION, Site, accept
 
 SSH = accept("sgr-ssh")

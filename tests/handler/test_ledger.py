@@ -16,10 +16,10 @@ from orchestrator.cloud.client import AccountSession, Client, CloudSettings
 from orchestrator.cloud.errors import ApiError
 from orchestrator.emulator import Emulator, Fault, Kind, World
 from orchestrator.emulator.services.oss import buckets
+from orchestrator.handler.function_log import Voice
+from orchestrator.handler.invocation_trail import Trail
 from orchestrator.handler.ledger import Budget, Counter, Grant, GroupLedger
-from orchestrator.handler.store import LedgerError, Store, open_store
-from orchestrator.handler.telling import Voice
-from orchestrator.handler.trail import Trail
+from orchestrator.handler.ledger_store import LedgerError, Store, open_store
 from orchestrator.plan import Place
 from tests.journal_kit import intent, settled
 

@@ -15,12 +15,12 @@ import pytest
 
 from orchestrator import run
 from orchestrator.audit import AuditRecord
-from orchestrator.cli import show
+from orchestrator.cli import output
 from orchestrator.emulator import Emulator, Fault, Kind
 from orchestrator.handler import RemediationFailed
-from orchestrator.handler.store import Folder, LedgerError, Store
-from orchestrator.handler.telling import Voice
-from orchestrator.handler.trail import Trail
+from orchestrator.handler.function_log import Voice
+from orchestrator.handler.invocation_trail import Trail
+from orchestrator.handler.ledger_store import Folder, LedgerError, Store
 from orchestrator.journal import check_ledger, entry_name, entry_number
 from orchestrator.run import UsageError
 from tests.cli.desk import Desk
@@ -194,7 +194,7 @@ async def test_an_invocation_that_did_not_end(tmp_path: Path, capsys: pytest.Cap
     assert found.ledger
     assert [one.request_id for one in found.ledger.unfinished] == ["req-1"]
     assert (found.exit_code, found.records) == (0, 1)
-    assert show.verified(found, tmp_path, offline=True) == 0
+    assert output.verified(found, tmp_path, offline=True) == 0
     assert "NOT ENDED: invocation req-1" in capsys.readouterr().err
 
 

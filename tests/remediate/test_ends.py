@@ -11,8 +11,8 @@ from orchestrator.plan import Action
 from orchestrator.remediate import Removal, Restoral, Rules, waves
 from orchestrator.remediate.attempts import is_about_the_request
 from orchestrator.remediate.calls import batches
+from orchestrator.remediate.desired_state import End
 from orchestrator.remediate.rollback import rollback_job
-from orchestrator.remediate.targets import End
 from tests.remediate.kit import CHECKS, planned, raw_of, rule
 
 OPEN = rule(1)

@@ -75,7 +75,7 @@ def too_long() -> Any:
 @pytest.fixture
 def short_lived(monkeypatch: pytest.MonkeyPatch) -> None:
     """A reading is good for a tenth of a second."""
-    monkeypatch.setattr("orchestrator.remediate.view.MAX_AGE_SECONDS", 0.1)
+    monkeypatch.setattr("orchestrator.remediate.group_state.MAX_AGE_SECONDS", 0.1)
 
 
 @pytest.mark.usefixtures("short_lived")

@@ -19,7 +19,7 @@ from orchestrator.emulator import InProcess, Moment, Rule
 from orchestrator.emulator.framework.call_log import Call
 from orchestrator.exposure import NO_PACKETS, PacketSet, effective, packets_of
 from orchestrator.plan import Action
-from orchestrator.remediate.group import NO_ANSWER
+from orchestrator.remediate.reconcile import NO_ANSWER
 from orchestrator.securitygroup import Lists, content_digest, parse_rule
 from tests.remediate.kit import RISKY, WRITABLE, raw_of
 

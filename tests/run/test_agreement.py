@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from orchestrator import run
-from orchestrator.cli import show
+from orchestrator.cli import output
 from orchestrator.emulator import Fault, Kind, Options, Quirks, World
 from orchestrator.emulator.framework.quirks import RuleCount
 from orchestrator.run import Agreement, Filters, Progress
@@ -79,7 +79,7 @@ def test_the_doctor_tells_whether_there_is_a_second_witness(
     world = World.generate(11, 2, region_ids=2, groups_per_account=12)
     desk = desk_at(world, Options(faults=(fault,) if fault else ()))
     listed = asyncio.run(run.list_accounts(desk.config, Filters(), Progress(), check=True))
-    assert show.accounts(listed, checked=True) == 0
+    assert output.accounts(listed, checked=True) == 0
     told = capfd.readouterr().err
     assert said in told
     assert ("resourcecenter:SearchMultiAccountResources" in told) == bool(fault)

@@ -12,7 +12,7 @@ import pytest
 
 from accounts import AcceptedUnreachable
 from orchestrator import run
-from orchestrator.cli import show
+from orchestrator.cli import output
 from orchestrator.emulator import Options, Quirks, World
 from orchestrator.emulator.framework.quirks import RuleCount
 from orchestrator.emulator.world.model import Group, Rule
@@ -95,7 +95,7 @@ def test_what_was_not_read_again_stands_in_every_headline(
     door.desk.scan("first", door.filters)
     second = door.desk.scan("second", door.filters, since="first")
     assert (second.exit_code, second.complete, second.carried_over) == (3, False, 2)
-    show.scan(second, door.desk.folder / "second", Progress())
+    output.scan(second, door.desk.folder / "second", Progress())
     said = "2 of 2 groups were not read again"
     assert said in second.headline
     assert said in capfd.readouterr().err
@@ -178,7 +178,7 @@ def test_a_dry_run_changes_nothing_and_says_how_much_it_would(
     )
     assert not door.desk.emulator.calls.of("RevokeSecurityGroup")
     assert not list((door.desk.folder / "dry").glob("plans/*"))
-    show.closed(found, door.desk.folder / "dry", Progress())
+    output.closed(found, door.desk.folder / "dry", Progress())
     told = capfd.readouterr().err
     assert "to do: 2 revoke; 2 rules in 2 groups of 2 accounts" in told
     assert "dry run: nothing was changed" in told
@@ -207,7 +207,7 @@ def test_a_second_rollback_claims_nothing(door: Door, capfd: pytest.CaptureFixtu
     assert door.rollback().outcomes == {OutcomeKind.rolled_back: 2}
     again = door.rollback()
     assert (again.outcomes, again.exit_code, again.nothing_left) == ({}, 0, True)
-    show.changed(again, is_rollback=True)
+    output.changed(again, is_rollback=True)
     told = capfd.readouterr().err
     assert "nothing was left to do: an earlier rollback of this run took it back" in told
     assert "rolled_back" not in told
@@ -223,7 +223,7 @@ def test_rules_that_are_gone_already_are_told_and_those_that_stand_again_too(
     door.open(second, "sgr-another")
     ended = door.apply(digest)
     assert (ended.outcomes, ended.others, ended.exit_code) == ({OutcomeKind.already_absent: 2}, 1, 1)
-    show.changed(ended)
+    output.changed(ended)
     told = capfd.readouterr().err
     assert "every rule of the plan was gone already: nothing was changed" in told
     assert "STANDS AGAIN: 1 rules" in told
@@ -246,7 +246,7 @@ def test_a_stopped_apply_says_how_much_is_left(door: Door, capfd: pytest.Capture
     brake.press("the operator says so")
     ended = door.apply(digest, brake, progress)
     assert (ended.left, ended.exit_code, progress.accounts_done, progress.accounts) == (2, 3, 0, 2)
-    show.changed(ended)
+    output.changed(ended)
     assert "STOPPED: the operator says so; 2 changes are left" in capfd.readouterr().err
 
 
@@ -263,7 +263,7 @@ def test_what_was_not_begun_is_told_as_such(door: Door, capfd: pytest.CaptureFix
     with Reader(folder) as reader:
         summary = conclude(reader, ())
     assert (summary.accounts.not_begun, summary.exit_code) == (2, 3)
-    show.scan(summary, folder, Progress())
+    output.scan(summary, folder, Progress())
     told, page = capfd.readouterr().err, report_of(folder)
     for text in (told, page):
         assert "2 accounts were not begun, since the run was stopped." in text
@@ -331,7 +331,7 @@ def test_verify_accepts_what_an_owner_does(door: Door, capfd: pytest.CaptureFixt
     def verified(*entries: AcceptedUnreachable) -> Verified:
         config = door.desk.changed(accepted_unreachable=entries)
         found = asyncio.run(run.verify(door.desk.folder / "first", config, Progress()))
-        show.verified(found, door.desk.folder / "first", offline=False)
+        output.verified(found, door.desk.folder / "first", offline=False)
         return found
 
     assert verified().exit_code == 3

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.run.telling import write_report
+from orchestrator.run.offline import write_report
 from tests.run.conftest import Desk
 
 

@@ -11,7 +11,7 @@ import msgspec
 from orchestrator.audit import AuditRecord, Phase, cut, undo_digest
 from orchestrator.journal import Intent, Outcome, Settled
 from orchestrator.plan import BALANCERS_UNKNOWN
-from orchestrator.remediate.targets import End, Restoral, Rules, Target
+from orchestrator.remediate.desired_state import End, Restoral, Rules, Target
 
 _SESSION_SECONDS = (
     910  # an established connection outlives its rule by so much (security group documentation)

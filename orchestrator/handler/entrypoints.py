@@ -26,6 +26,8 @@ from orchestrator.handler.events import (
     question,
     test_event,
 )
+from orchestrator.handler.function_log import Voice
+from orchestrator.handler.ledger_store import Store, open_store
 from orchestrator.handler.remedy import Remedy, Result
 from orchestrator.handler.settings import (
     Run,
@@ -35,8 +37,6 @@ from orchestrator.handler.settings import (
     read_context,
     read_settings,
 )
-from orchestrator.handler.store import Store, open_store
-from orchestrator.handler.telling import Voice
 from orchestrator.plan import Place
 from orchestrator.remediate import Brake
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from hashlib import sha256
 
-from orchestrator.securitygroup.reading import parse_rule
+from orchestrator.securitygroup.parsing import parse_rule
 from orchestrator.securitygroup.values import Cidr, GroupRef, PrefixList, Rule, Source
 
 _PLAIN_FIELDS = ("IpProtocol", "PortRange", "SourcePortRange", "Policy", "Priority", "NicType", "Description")

@@ -17,8 +17,8 @@ from datetime import datetime
 import msgspec
 
 from orchestrator.audit import GENESIS, AuditRecord, Chains, parse_manifest
-from orchestrator.handler.store import LedgerError, Store, trouble
-from orchestrator.handler.telling import Voice
+from orchestrator.handler.function_log import Voice
+from orchestrator.handler.ledger_store import LedgerError, Store, trouble
 from orchestrator.journal import TRAIL, Entry, content_hash, encode_entry, entry_name, entry_number
 
 _encode = msgspec.json.Encoder(order="sorted").encode

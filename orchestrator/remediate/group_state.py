@@ -13,10 +13,10 @@ from orchestrator.cloud.errors import CloudError
 from orchestrator.inventory import Observation, RegionReader
 from orchestrator.journal import Effect, Intent, OutcomeKind
 from orchestrator.plan import Action, Fields, Place, Settings
+from orchestrator.remediate.desired_state import End, Need, Removal, Rules, Target, Verdict
 from orchestrator.remediate.guard import Guard, Held, hold, left_open
 from orchestrator.remediate.neighbours import NOTHING_AROUND, Around
-from orchestrator.remediate.targets import End, Need, Removal, Rules, Target, Verdict
-from orchestrator.remediate.telling import key_of
+from orchestrator.remediate.records import key_of
 from orchestrator.securitygroup import content_digest, parse_rule
 
 MAX_AGE_SECONDS = 2.0  # of the reading that a call relies on, when its first byte leaves

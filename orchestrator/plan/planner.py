@@ -12,7 +12,14 @@ import msgspec
 from orchestrator.exposure import balancer_of, listener_rules
 from orchestrator.plan.changes import ACTING, BLOCK, Change, Group, action_of, change_of, known
 from orchestrator.plan.codec import sealed
-from orchestrator.plan.rails import Settings, Totals, check_limits, managed_as_code, overridden, protection
+from orchestrator.plan.guardrails import (
+    Settings,
+    Totals,
+    check_limits,
+    managed_as_code,
+    overridden,
+    protection,
+)
 from orchestrator.plan.simulation import Judge, Simulation, Verdicts
 from orchestrator.plan.values import (
     BALANCERS_UNKNOWN,

@@ -13,7 +13,7 @@ import msgspec
 
 from orchestrator.cloud.client import AccountSession, Client
 from orchestrator.cloud.errors import CloudError
-from orchestrator.cloud.objects import Objects
+from orchestrator.cloud.oss import Objects
 from orchestrator.files import make_folder, replaced
 from orchestrator.journal import JournalError
 

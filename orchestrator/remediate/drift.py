@@ -9,7 +9,7 @@ import msgspec
 
 from orchestrator.journal import Effect, OutcomeKind
 from orchestrator.plan import Place
-from orchestrator.remediate.targets import Need, Removal, Restoral, Rules, Target
+from orchestrator.remediate.desired_state import Need, Removal, Restoral, Rules, Target
 from orchestrator.securitygroup import content_digest
 
 

@@ -16,7 +16,7 @@ from accounts.ram import Right
 from orchestrator.cloud.client import AccountSession
 from orchestrator.cloud.errors import ApiError, CloudError, Denied, NotFound
 from orchestrator.inventory.groups import regions, rule_count
-from orchestrator.inventory.rights import READ_ACTIONS
+from orchestrator.inventory.read_actions import READ_ACTIONS
 
 By = Literal["", "asked", "policies", "control policies", "tried"]
 """How a right was found out: by a call, by a policy's text, or not at all."""

@@ -23,10 +23,10 @@ from orchestrator.remediate.calls import (
     is_open,
     is_rule_gone,
 )
+from orchestrator.remediate.desired_state import End, Need, Removal, Target
+from orchestrator.remediate.group_state import MAX_AGE_SECONDS, Shut, Todo, View
+from orchestrator.remediate.records import Order, intent_of, key_of, settled_of
 from orchestrator.remediate.settings import Settings
-from orchestrator.remediate.targets import End, Need, Removal, Target
-from orchestrator.remediate.telling import Order, intent_of, key_of, settled_of
-from orchestrator.remediate.view import MAX_AGE_SECONDS, Shut, Todo, View
 from orchestrator.securitygroup import content_digest
 
 _DIRECTIONS = ("ingress", "egress")

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from accounts.official import Call, ask
+from accounts.sdk import Call, ask
 
 _STS = "2015-04-01"
 
