@@ -32,7 +32,7 @@ class Account(msgspec.Struct, frozen=True):
     is_hub: bool = False
 
 
-class Skipped(msgspec.Struct, frozen=True):
+class SkippedAccount(msgspec.Struct, frozen=True):
     """An account that was left out, and why."""
 
     account_id: str

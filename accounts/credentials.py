@@ -231,7 +231,7 @@ def _retrieved(task: asyncio.Task[Credentials]) -> None:
         task.exception()
 
 
-class Session(msgspec.Struct, frozen=True):
+class RoleSession(msgspec.Struct, frozen=True):
     """How sessions of a run are made.
 
     Attributes:
@@ -260,7 +260,7 @@ class AssumedRole:
         self,
         hub: Call,
         role_arn: str,
-        session: Session,
+        session: RoleSession,
         *,
         now: Callable[[], datetime] = lambda: datetime.now(timezone.utc),
     ) -> None:

@@ -1,4 +1,4 @@
-"""Finds the accounts of a sweep: from the Resource Directory, or as listed. The rest is `Skipped`, with why.
+"""Finds the accounts of a sweep: from the Resource Directory, or as listed. The rest is `SkippedAccount`, with why.
 
 A filter that matches nothing is an error, not an empty sweep; a list that contradicts itself is an error, not
 a shorter list.
@@ -14,7 +14,7 @@ from typing import Any
 
 import msgspec
 
-from accounts import Account, Skipped, paging
+from accounts import Account, SkippedAccount, paging
 from accounts.sdk import Call, ask
 from accounts.settings import RESOURCE_MANAGER, Organization
 from matching import named, tagged, untagged, within
@@ -39,7 +39,7 @@ class Discovered(msgspec.Struct, frozen=True):
     """
 
     accounts: tuple[Account, ...]
-    skipped: tuple[Skipped, ...]
+    skipped: tuple[SkippedAccount, ...]
 
 
 class _Folder(msgspec.Struct, frozen=True):
@@ -59,7 +59,7 @@ async def discover(hub: Call, organization: Organization, hub_account_id: str) -
         DiscoveryError: a filter matches nothing, no account is left, or the directory contradicts itself.
         Exception: what the transport raises when the directory cannot be read.
     """
-    skipped: list[Skipped] = []
+    skipped: list[SkippedAccount] = []
     if organization.source == "static":
         found = _listed(organization, hub_account_id)
     else:
@@ -69,7 +69,7 @@ async def discover(hub: Call, organization: Organization, hub_account_id: str) -
     for account in found:
         reason = _left_out(account, organization)
         if reason:
-            skipped.append(Skipped(account.account_id, account.name, reason))
+            skipped.append(SkippedAccount(account.account_id, account.name, reason))
         else:
             visited.append(account)
     if not visited:
@@ -110,18 +110,18 @@ async def management_id(hub: Call, api: str) -> str:
 # from the Resource Directory
 
 
-async def _directory(hub: Call, api: str, hub_account_id: str) -> tuple[list[Account], list[Skipped]]:
+async def _directory(hub: Call, api: str, hub_account_id: str) -> tuple[list[Account], list[SkippedAccount]]:
     """Return every account, and those that are not to be visited in any case."""
     directory = _mapping(await ask(hub, api, "GetResourceDirectory"), "ResourceDirectory")
     management = _id_of(directory, "MasterAccountId")
     folders = await _folders(hub, api, str(directory["RootFolderId"]))
     found: dict[str, Account] = {}
-    skipped: list[Skipped] = []
+    skipped: list[SkippedAccount] = []
     async for item in _members(hub, api):
         account = _member(item, folders, management, hub_account_id)
         reason = _unusable(item)
         if reason:
-            skipped.append(Skipped(account.account_id, account.name, reason))
+            skipped.append(SkippedAccount(account.account_id, account.name, reason))
         else:
             found[account.account_id] = account
     if management not in found:  # ListAccounts may or may not name it

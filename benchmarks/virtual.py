@@ -23,7 +23,7 @@ from accounts.credentials import Credentials, StaticCredentials
 from accounts.identity import identify
 from orchestrator.cloud.attempt import Wire
 from orchestrator.cloud.client import AccountSession, Client, CloudSettings
-from orchestrator.cloud.endpoints import Target
+from orchestrator.cloud.endpoints import Destination
 from orchestrator.cloud.errors import Unavailable
 from orchestrator.cloud.limiter import Learned
 from orchestrator.cloud.transport import Answer, Signed, Transport
@@ -168,7 +168,7 @@ class _Wireless(Transport):
 
     async def exchange(
         self,
-        target: Target,  # noqa: ARG002 - there is one server
+        target: Destination,  # noqa: ARG002 - there is one server
         signed: Signed,
     ) -> Answer:
         """Return the answer, after the way there and back; a request leaves as soon as it is asked for."""

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from accounts import Account, Skipped, Unreachable
+from accounts import Account, SkippedAccount, Unreachable
 from orchestrator.journal import (
     Claim,
     Fenced,
@@ -41,7 +41,7 @@ async def test_a_run_folder_is_for_its_owner_only(journal: Journal) -> None:
 async def test_what_a_scan_saw_is_read_back(journal: Journal) -> None:
     """Accounts, groups in the API's words, findings, counts and what could not be seen come back."""
     account = Account("1001", "web", ("r-1",), "Root/Prod", (("env", "prod"),), "CreateSuccess")
-    await journal.add_accounts([account], [Skipped("1009", "old", "excluded")])
+    await journal.add_accounts([account], [SkippedAccount("1009", "old", "excluded")])
     claim = await claimed(journal)
     group, findings = observed(rules=2), (Found("sgr-0", "open"), Found("sgr-1", "open too"))
     await journal.record_group(claim, group, findings)

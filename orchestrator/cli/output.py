@@ -15,7 +15,7 @@ from orchestrator.cli.lines import again, line
 from orchestrator.terminal import Style, document, give, page, say, table, warn
 
 if TYPE_CHECKING:
-    from accounts import Skipped, Unreachable
+    from accounts import SkippedAccount, Unreachable
     from orchestrator.audit import Problem
     from orchestrator.iac import Located
     from orchestrator.journal import LedgerChecked
@@ -81,7 +81,7 @@ def accounts(listed: AccountList, *, checked: bool, as_json: bool = False) -> in
     return listed.exit_code
 
 
-def _skipped(skipped: Sequence[Skipped]) -> None:
+def _skipped(skipped: Sequence[SkippedAccount]) -> None:
     """Say which accounts are left out, those of one reason together."""
     by_reason: dict[str, list[str]] = {}
     for one in skipped:

@@ -8,10 +8,10 @@ from typing import NamedTuple, Protocol, TypeVar
 
 from accounts.credentials import Credentials
 from orchestrator.cloud.circuit import Circuit, Circuits
-from orchestrator.cloud.endpoints import Endpoints, Target
+from orchestrator.cloud.endpoints import Destination, Endpoints
 from orchestrator.cloud.errors import CloudError, Throttled, TooLate, Unavailable
 from orchestrator.cloud.limiter import GivenUpError, Limiter, Permit
-from orchestrator.cloud.retry import Progress
+from orchestrator.cloud.retry import CallProgress
 from orchestrator.cloud.signature import canonical_query, flatten, sign
 from orchestrator.cloud.stats import Attempt, Observer, Stats
 from orchestrator.cloud.transport import Answer, Signed, Transport
@@ -42,7 +42,7 @@ class Sendable(Protocol):
     @property
     def mutating(self) -> bool: ...  # noqa: D102 - above
 
-    def target(self, endpoints: Endpoints) -> Target:
+    def target(self, endpoints: Endpoints) -> Destination:
         """Return where it goes."""
         ...
 
@@ -77,7 +77,7 @@ class Request:
     body: Mapping[str, object] | None = None
     method: str = "POST"
 
-    def target(self, endpoints: Endpoints) -> Target:
+    def target(self, endpoints: Endpoints) -> Destination:
         """Return where it goes."""
         return endpoints.target(self.product, self.region_id)
 
@@ -117,7 +117,7 @@ class Wire:
         self._stats = stats
         self._observers = observers
 
-    async def once(self, request: Sendable, read: Read[T], progress: Progress) -> T:
+    async def once(self, request: Sendable, read: Read[T], progress: CallProgress) -> T:
         """Send the request once and return what `read` makes of the answer.
 
         Raises:
@@ -172,7 +172,7 @@ class Wire:
             raise _named(_circuit_open(seconds), request)
         return permit
 
-    async def _leave(self, request: Sendable, progress: Progress, host: str) -> Permit:
+    async def _leave(self, request: Sendable, progress: CallProgress, host: str) -> Permit:
         """Return leave to send the attempt now: the turn that is held, or one that is waited for."""
         permit, progress.held = progress.held, None
         if permit is None:
@@ -203,7 +203,7 @@ class Wire:
         if seconds:
             raise _circuit_open(seconds)
 
-    def _count(self, request: Sendable, progress: Progress, permit: Permit) -> None:
+    def _count(self, request: Sendable, progress: CallProgress, permit: Permit) -> None:
         stats = self._stats.of(request.action)
         stats.calls += 1
         stats.waited_seconds += permit.waited_seconds
@@ -211,7 +211,7 @@ class Wire:
             stats.retried += 1
         progress.attempts += 1
 
-    def _failed(self, request: Sendable, permit: Permit, progress: Progress, error: CloudError) -> None:
+    def _failed(self, request: Sendable, permit: Permit, progress: CallProgress, error: CloudError) -> None:
         _named(error, request)
         progress.throttled = isinstance(error, Throttled)
         if isinstance(error, Throttled):
@@ -224,7 +224,7 @@ class Wire:
         elif not isinstance(error, Unavailable):
             self._circuits.answered(_circuit(request))
 
-    def _tell(self, request: Sendable, permit: Permit, progress: Progress, heard: _Heard) -> None:
+    def _tell(self, request: Sendable, permit: Permit, progress: CallProgress, heard: _Heard) -> None:
         error = heard.error
         attempt = Attempt(
             account_id=request.account_id,

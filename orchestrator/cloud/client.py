@@ -31,7 +31,7 @@ from orchestrator.cloud.endpoints import PRODUCTS, Endpoints, goes_by_proxy
 from orchestrator.cloud.errors import CloudError, Unavailable
 from orchestrator.cloud.limiter import Limiter, Permit, ahead_of_quota
 from orchestrator.cloud.responses import Answered, read
-from orchestrator.cloud.retry import Patience, Progress, Retry, RetryBudget, is_for_another_turn
+from orchestrator.cloud.retry import CallProgress, Patience, Retry, RetryBudget, is_for_another_turn
 from orchestrator.cloud.settings import VERSIONS, CloudSettings, CloudSettingsError, Limits
 from orchestrator.cloud.stats import Observer, Stats
 from orchestrator.cloud.transport import NotAfter, Transport, asleep_seconds
@@ -201,14 +201,14 @@ class Client:
         """
         return await self._exchanged(request, source, reading, await self._begun(request, source))
 
-    async def _begun(self, request: Sendable, source: CredentialSource) -> Progress:
+    async def _begun(self, request: Sendable, source: CredentialSource) -> CallProgress:
         who = await self._identity(source, request)
-        return Progress(who, self._clock(), mutating=request.mutating)
+        return CallProgress(who, self._clock(), mutating=request.mutating)
 
     async def _exchanged(
-        self, request: Sendable, source: CredentialSource, reading: Read[T], progress: Progress
+        self, request: Sendable, source: CredentialSource, reading: Read[T], progress: CallProgress
     ) -> T:
-        async def attempt(progress: Progress) -> T:
+        async def attempt(progress: CallProgress) -> T:
             if progress.attempts:
                 refused = progress.who if progress.expired else None
                 progress.who = await self._identity(source, request, not_this=refused)
@@ -246,9 +246,9 @@ class Client:
             HubCredentialsError: they were not given in all that time.
         """
         told = first
-        progress = Progress(Credentials("", ""), self._clock(), mutating=False)
+        progress = CallProgress(Credentials("", ""), self._clock(), mutating=False)
 
-        async def attempt(progress: Progress) -> Credentials:
+        async def attempt(progress: CallProgress) -> Credentials:
             nonlocal told
             progress.attempts += 1
             try:

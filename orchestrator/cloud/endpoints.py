@@ -84,7 +84,7 @@ def endpoint_host(product: str, region_id: str | None, settings: CloudSettings) 
     return _EXCEPTIONS.get((product, region)) or f"{product}.{region}.aliyuncs.com"
 
 
-class Target:
+class Destination:
     """Where a call goes: the scheme, the host that is also signed, and whether by the proxy."""
 
     __slots__ = ("host", "proxied", "scheme")
@@ -101,10 +101,10 @@ class Endpoints:
     def __init__(self, settings: CloudSettings) -> None:
         self._settings = settings
         self._learned: dict[tuple[str, str], str] = {}
-        self._targets: dict[tuple[str, str | None], Target] = {}
+        self._targets: dict[tuple[str, str | None], Destination] = {}
         self._one = _one_target(settings) if settings.endpoint else None
 
-    def target(self, product: str, region_id: str | None) -> Target:
+    def target(self, product: str, region_id: str | None) -> Destination:
         """Return where a product's calls for a region go."""
         if self._one is not None:
             return self._one
@@ -113,11 +113,11 @@ class Endpoints:
             host = self._learned.get((product, region_id or "")) or endpoint_host(
                 product, region_id, self._settings
             )
-            found = Target("https", host, proxied=goes_by_proxy(host, self._settings))
+            found = Destination("https", host, proxied=goes_by_proxy(host, self._settings))
             self._targets[product, region_id] = found
         return found
 
-    def bucket(self, name: str, region_id: str, *, internal: bool = False) -> Target:
+    def bucket(self, name: str, region_id: str, *, internal: bool = False) -> Destination:
         """Return where a bucket of OSS answers: a host of its own, but for the one URL that serves everything.
 
         Args:
@@ -130,7 +130,7 @@ class Endpoints:
             return self._one
         suffix = "-internal" if internal or self._settings.network == "vpc" else ""
         host = f"{name}.oss-{region_id}{suffix}.aliyuncs.com"
-        return Target("https", host, proxied=goes_by_proxy(host, self._settings))
+        return Destination("https", host, proxied=goes_by_proxy(host, self._settings))
 
     def lead(self, url: URL) -> URL:
         """Return where a request for the hub's credentials goes: to STS as we know it, if that was configured."""
@@ -159,7 +159,7 @@ def goes_by_proxy(host: str, settings: CloudSettings) -> bool:
     return not proxy_bypass_environment(host, {"no": ",".join(settings.no_proxy)})
 
 
-def _one_target(settings: CloudSettings) -> Target:
+def _one_target(settings: CloudSettings) -> Destination:
     url = endpoint_url(settings.endpoint)
     host = url.host_port_subcomponent or ""
-    return Target(url.scheme, host, proxied=goes_by_proxy(host, settings))
+    return Destination(url.scheme, host, proxied=goes_by_proxy(host, settings))

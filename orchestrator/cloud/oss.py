@@ -16,7 +16,7 @@ from urllib.parse import quote, unquote
 
 from accounts.credentials import Credentials
 from orchestrator.cloud.client import AccountSession, Client
-from orchestrator.cloud.endpoints import Endpoints, Target
+from orchestrator.cloud.endpoints import Destination, Endpoints
 from orchestrator.cloud.errors import CloudError, Unavailable
 from orchestrator.cloud.responses import received, xml
 from orchestrator.cloud.transport import Signed
@@ -57,7 +57,7 @@ class _Request:
     product: str = "oss"
     mutating: bool = False
 
-    def target(self, endpoints: Endpoints) -> Target:
+    def target(self, endpoints: Endpoints) -> Destination:
         """Return where it goes."""
         return endpoints.bucket(self.bucket, self.region_id, internal=self.internal)
 

@@ -22,7 +22,7 @@ _LONGEST_DELAY_SECONDS = 20.0
 _POINTLESS = frozenset({"CircuitOpen", "CertificateError", "ProxyError", "AnswerTooLong"})
 
 
-class Progress:
+class CallProgress:
     """What one call has been through, over its attempts.
 
     Attributes:
@@ -75,7 +75,7 @@ class Patience:
 
 
 def delay_before_retry(
-    error: CloudError, progress: Progress, patience: Patience, *, now: float, chance: float
+    error: CloudError, progress: CallProgress, patience: Patience, *, now: float, chance: float
 ) -> float | None:
     """Return the seconds to wait before sending the call again, or None to give up.
 
@@ -135,7 +135,7 @@ class RetryBudget:
 
 
 class Retry(BaseRetrying):
-    """tenacity's loop around the attempts of a call. One serves all calls: what differs is in the call's `Progress`.
+    """tenacity's loop around the attempts of a call. One serves all: what differs is in the call's `CallProgress`.
 
     Its states between two steps (`iter_state`, `statistics`) are shared by all calls, which is safe because a step
     never waits. tenacity's own AsyncRetrying steps by coroutines and needs one object a call: 17 us more for each.
@@ -157,7 +157,7 @@ class Retry(BaseRetrying):
         self._chance = chance
 
     async def __call__(  # type: ignore[override]  # as tenacity's own AsyncRetrying does
-        self, attempt: Callable[[Progress], Awaitable[T]], progress: Progress
+        self, attempt: Callable[[CallProgress], Awaitable[T]], progress: CallProgress
     ) -> T:
         """Return what the first attempt that succeeds returns.
 
@@ -180,7 +180,7 @@ class Retry(BaseRetrying):
     def _goes_on(self, state: RetryCallState) -> bool:
         """Tell whether to send the call again; the wait, which tenacity asks for next, is kept in its progress."""
         error = state.outcome.exception() if state.outcome else None
-        progress: Progress = state.args[0]
+        progress: CallProgress = state.args[0]
         if not isinstance(error, CloudError):
             return False
         delay = delay_before_retry(error, progress, self._patience, now=self._clock(), chance=self._chance())
@@ -194,5 +194,5 @@ class Retry(BaseRetrying):
 
 
 def _delay(state: RetryCallState) -> float:
-    progress: Progress = state.args[0]
+    progress: CallProgress = state.args[0]
     return progress.delay_seconds

@@ -9,7 +9,7 @@ from accounts.credentials import (
     Credentials,
     CredentialSource,
     RoleOrOwn,
-    Session,
+    RoleSession,
     role_arn,
 )
 from orchestrator.cloud.client import AccountSession, Client
@@ -23,7 +23,7 @@ class Sessions:
         own: the account whose credentials all others are entered by.
     """
 
-    def __init__(self, client: Client, own: AccountSession, session: Session) -> None:
+    def __init__(self, client: Client, own: AccountSession, session: RoleSession) -> None:
         """Remember how accounts are entered.
 
         Args:

@@ -15,7 +15,7 @@ from typing import NamedTuple
 import aiohttp
 from yarl import URL
 
-from orchestrator.cloud.endpoints import Target
+from orchestrator.cloud.endpoints import Destination
 from orchestrator.cloud.errors import TooLate, Unavailable
 from orchestrator.cloud.memory import LONGEST_BODY, Memory
 from orchestrator.cloud.settings import CloudSettings, CloudSettingsError, proxy_url
@@ -157,11 +157,11 @@ class Transport:
         Raises:
             Unavailable: there is no answer, or only a part.
         """
-        target = Target(url.scheme, url.host_port_subcomponent or "", proxied=proxied)
+        target = Destination(url.scheme, url.host_port_subcomponent or "", proxied=proxied)
         signed = Signed(method, url.raw_path, url.raw_query_string, dict(headers), body)
         return await self.exchange(target, signed)
 
-    async def exchange(self, target: Target, signed: Signed) -> Answer:
+    async def exchange(self, target: Destination, signed: Signed) -> Answer:
         """Return the answer, whatever its status.
 
         Raises:

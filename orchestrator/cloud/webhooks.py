@@ -29,7 +29,7 @@ from accounts.credentials import Credentials
 from orchestrator.cloud.endpoints import goes_by_proxy
 from orchestrator.cloud.errors import CloudError, Unavailable
 from orchestrator.cloud.responses import retry_after_seconds
-from orchestrator.cloud.retry import Patience, Progress, Retry, RetryBudget
+from orchestrator.cloud.retry import CallProgress, Patience, Retry, RetryBudget
 from orchestrator.cloud.settings import CloudSettings, is_loopback
 from orchestrator.cloud.transport import Answer, Transport
 
@@ -176,12 +176,12 @@ class Messenger:
         budget = RetryBudget(fraction=1.0, floor=ATTEMPTS)
         retry = Retry(Patience(ATTEMPTS, DEADLINE_SECONDS), budget, clock=clock, chance=self._chance)
 
-        async def attempt(progress: Progress) -> None:
+        async def attempt(progress: CallProgress) -> None:
             progress.attempts += 1
             await self._turn(robot)
             await self._once(transport, robot, message)
 
-        await retry(attempt, Progress(Credentials("", ""), clock(), mutating=False))
+        await retry(attempt, CallProgress(Credentials("", ""), clock(), mutating=False))
 
     async def _turn(self, robot: Robot) -> None:
         """Wait until the robot may be written to again."""

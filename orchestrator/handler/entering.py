@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timezone
 
-from accounts.credentials import CredentialSource, Session, session_name
+from accounts.credentials import CredentialSource, RoleSession, session_name
 from accounts.identity import Identity, identify, prove
 from orchestrator.cloud.client import AccountSession, Client
 from orchestrator.cloud.errors import CloudError, Denied
@@ -81,7 +81,7 @@ async def entrances(client: Client, settings: Settings, run: Run, own: Credentia
         CloudError: the context does not tell the function's own account, and STS does not either.
     """
     account_id = run.account_id or (await identify(AccountSession(client, "", own))).account_id
-    session = Session(name=session_name(run.request_id), external_id=settings.external_id)
+    session = RoleSession(name=session_name(run.request_id), external_id=settings.external_id)
     sessions = Sessions(client, AccountSession(client, account_id, own), session)
     members = Members(sessions.own, settings.accounts, lambda: datetime.now(timezone.utc))
     return Entrances(sessions, settings.role, members)

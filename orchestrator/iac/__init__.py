@@ -6,7 +6,7 @@ hands them to `policy`; it judges nothing itself, and never asks the cloud.
 
 from orchestrator.iac.checking import Asked, Checked, Located, check_files, standing
 from orchestrator.iac.existing import NOTHING, Existing, existing
-from orchestrator.iac.judging import Judgement
+from orchestrator.iac.judging import CodeJudgement
 from orchestrator.iac.managed import Decided, patch_code, patch_terraform
 from orchestrator.iac.owning import Patched, Wanted
 from orchestrator.iac.values import IacError
@@ -15,10 +15,10 @@ __all__ = [
     "NOTHING",
     "Asked",
     "Checked",
+    "CodeJudgement",
     "Decided",
     "Existing",
     "IacError",
-    "Judgement",
     "Located",
     "Patched",
     "Wanted",

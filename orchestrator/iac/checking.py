@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from orchestrator.iac.existing import NOTHING, Existing
 from orchestrator.iac.gathering import gather
 from orchestrator.iac.input_file import looks_like_yaml, parse, read_bytes
-from orchestrator.iac.judging import Judgement, newly
+from orchestrator.iac.judging import CodeJudgement, newly
 from orchestrator.iac.ros import is_template, read_template
 from orchestrator.iac.sources import Sources
 from orchestrator.iac.stacks import merged
@@ -81,7 +81,7 @@ class Asked(msgspec.Struct, frozen=True):
         parameters: values of a template's parameters, in place of their defaults.
     """
 
-    judgement: Judgement
+    judgement: CodeJudgement
     existing: Existing = NOTHING
     standing: Standing | None = None
     only_new: bool = False

@@ -19,7 +19,7 @@ Judge = Callable[[SecurityGroup], tuple[Finding, ...]]
 _FEW = 3
 
 
-class Judgement(msgspec.Struct, frozen=True):
+class CodeJudgement(msgspec.Struct, frozen=True):
     """How code is judged.
 
     Attributes:

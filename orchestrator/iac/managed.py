@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from orchestrator.iac.gathering import content_of
 from orchestrator.iac.input_file import looks_like_yaml, parse, read_bytes
-from orchestrator.iac.judging import Judgement
+from orchestrator.iac.judging import CodeJudgement
 from orchestrator.iac.owning import Patched, Wanted
 from orchestrator.iac.patching import Job, TerraformCode, declared_as, jobs, proven
 from orchestrator.iac.ros import Template, is_template, read_template
@@ -37,7 +37,7 @@ class Decided(NamedTuple):
 
 
 def patch_terraform(
-    state: Path, folder: Path | None, decided: Iterable[Decided], judgement: Judgement
+    state: Path, folder: Path | None, decided: Iterable[Decided], judgement: CodeJudgement
 ) -> Patched:
     """Write the changes into the code behind a state.
 
@@ -62,7 +62,7 @@ def patch_terraform(
     return done.patched({"terraform.patch": terraform.patch()})
 
 
-def patch_code(folder: Path, decided: Iterable[Decided], judgement: Judgement) -> Patched:
+def patch_code(folder: Path, decided: Iterable[Decided], judgement: CodeJudgement) -> Patched:
     """Write the changes into the ROS templates and the Terraform code of a folder: a group is that of its name.
 
     Raises:
@@ -134,7 +134,7 @@ class _Done:
         decision: Decision,
         code: Code,
         places: Sequence[Place],
-        judgement: Judgement,
+        judgement: CodeJudgement,
         why_not: str = "",
     ) -> None:
         """Change a group in the one code that declares it; where several do, none can be told to be it."""

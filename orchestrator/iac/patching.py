@@ -18,7 +18,7 @@ from orchestrator.iac.addresses import Named, parse_address
 from orchestrator.iac.existing import Existing
 from orchestrator.iac.gathering import content_of, gather
 from orchestrator.iac.hcl import Arguments, CannotEditError, Span, block_span, changed, literal, resource
-from orchestrator.iac.judging import Judgement, newly
+from orchestrator.iac.judging import CodeJudgement, newly
 from orchestrator.iac.owning import Edit, Wanted
 from orchestrator.iac.sources import Sources, read_source
 from orchestrator.iac.terraform import RULE, arguments_of, import_id
@@ -96,7 +96,7 @@ def declared_as(action: Action, rules: Sequence[DeclaredRule]) -> DeclaredRule |
     )
 
 
-def proven(found: Sequence[Job], code: Code, judgement: Judgement) -> str:
+def proven(found: Sequence[Job], code: Code, judgement: CodeJudgement) -> str:
     """Why the code must not be changed so; "" where the changed code has no such finding and opens nothing else."""
     if not found:
         return ""

@@ -21,7 +21,7 @@ from orchestrator.inventory.groups import (
     security_groups,
 )
 from orchestrator.inventory.interfaces import Interface, Interfaces, groups_together, interfaces
-from orchestrator.inventory.paging import Session, unreachable
+from orchestrator.inventory.paging import ReadSession, unreachable
 from orchestrator.inventory.policies import ControlPolicies, Levels, Policies, attached_policies
 from orchestrator.inventory.read_actions import (
     CONTROL_ACTIONS,
@@ -54,11 +54,11 @@ __all__ = [
     "Observation",
     "Permitted",
     "Policies",
+    "ReadSession",
     "RegionReader",
     "ResourceCenter",
     "Rules",
     "Seen",
-    "Session",
     "Sought",
     "ask_reads",
     "attached_policies",

@@ -15,7 +15,7 @@ from accounts.paging import Answer, counted
 from orchestrator.cloud.client import AccountSession
 from orchestrator.cloud.errors import ApiError, CloudError, CountMismatch, NotFound
 from orchestrator.cloud.responses import Answered
-from orchestrator.inventory.paging import Listing, Session, unreachable
+from orchestrator.inventory.paging import Listing, ReadSession, unreachable
 from orchestrator.securitygroup import (
     NO_LISTS,
     Lists,
@@ -91,7 +91,7 @@ async def regions(session: AccountSession) -> tuple[str, ...]:
 
 
 async def security_groups(
-    session: Session, region_id: str, only: Sequence[str] = ()
+    session: ReadSession, region_id: str, only: Sequence[str] = ()
 ) -> AsyncIterator[tuple[Answer, ...]]:
     """Yield the security groups of a region, or those of these ids, a page at a time (ECS DescribeSecurityGroups).
 
@@ -116,7 +116,7 @@ async def security_groups(
                     raise
 
 
-async def _listed(session: Session, region_id: str, only: Sequence[str]) -> AsyncIterator[list[Answer]]:
+async def _listed(session: ReadSession, region_id: str, only: Sequence[str]) -> AsyncIterator[list[Answer]]:
     listing = Listing(session, "DescribeSecurityGroups", region_id, ("SecurityGroups", "SecurityGroup"))
     parameters: Answer = {"RegionId": region_id, "MaxResults": _GROUPS_PER_PAGE}
     if only:
@@ -172,7 +172,7 @@ class RegionReader:
     """
 
     def __init__(
-        self, session: Session, placement: Placement, region_id: str, *, check_counts: bool = True
+        self, session: ReadSession, placement: Placement, region_id: str, *, check_counts: bool = True
     ) -> None:
         """Remember where to read.
 

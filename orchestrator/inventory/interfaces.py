@@ -9,7 +9,7 @@ import msgspec
 
 from accounts.paging import Answer
 from orchestrator.cloud.errors import CloudError, Denied
-from orchestrator.inventory.paging import Listing, Session
+from orchestrator.inventory.paging import Listing, ReadSession
 from orchestrator.policy import Attachment, Sight
 
 _INTERFACES_PER_PAGE = 500  # DescribeNetworkInterfaces, the API's maximum
@@ -70,7 +70,7 @@ class Interfaces:
         )
 
 
-async def interfaces(session: Session, region_id: str, tag_keys: Sequence[str] = ()) -> Interfaces:
+async def interfaces(session: ReadSession, region_id: str, tag_keys: Sequence[str] = ()) -> Interfaces:
     """Return the interfaces of a region, and the instances that have none, as those of the classic network.
 
     Of an instance's tags those of `tag_keys` are kept.
@@ -98,7 +98,7 @@ async def interfaces(session: Session, region_id: str, tag_keys: Sequence[str] =
     return Interfaces("seen" if seen else "unknown", seen)
 
 
-async def groups_together(session: Session, region_id: str) -> dict[str, frozenset[tuple[str, ...]]]:
+async def groups_together(session: ReadSession, region_id: str) -> dict[str, frozenset[tuple[str, ...]]]:
     """Return, for each group on an interface of the region, the other groups of each such interface; () for none.
 
     Raises:
@@ -112,13 +112,13 @@ async def groups_together(session: Session, region_id: str) -> dict[str, frozens
     return {group_id: frozenset(others) for group_id, others in found.items()}
 
 
-def _listed(session: Session, region_id: str) -> AsyncIterator[Answer]:
+def _listed(session: ReadSession, region_id: str) -> AsyncIterator[Answer]:
     asked: Answer = {"RegionId": region_id, "MaxResults": _INTERFACES_PER_PAGE}
     path = ("NetworkInterfaceSets", "NetworkInterfaceSet")
     return _each(Listing(session, "DescribeNetworkInterfaces", region_id, path), asked, "NetworkInterfaceId")
 
 
-def _instances(session: Session, region_id: str) -> AsyncIterator[Answer]:
+def _instances(session: ReadSession, region_id: str) -> AsyncIterator[Answer]:
     asked: Answer = {"RegionId": region_id, "MaxResults": _INSTANCES_PER_PAGE}
     listing = Listing(session, "DescribeInstances", region_id, ("Instances", "Instance"))
     return _each(listing, asked, "InstanceId")

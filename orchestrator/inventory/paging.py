@@ -13,7 +13,7 @@ from orchestrator.cloud.errors import CloudError, CountMismatch, Unavailable
 _SUBJECTS = ("RegionId", "SecurityGroupId", "PrefixListId", "PortRangeListId")
 
 
-class Session(Protocol):
+class ReadSession(Protocol):
     """One account by one identity, to read; `orchestrator.cloud.client.AccountSession` is one."""
 
     @property
@@ -50,7 +50,9 @@ class Listing:
         path: where the list stands in the answer.
     """
 
-    def __init__(self, session: Session, action: str, region_id: str | None, path: tuple[str, ...]) -> None:
+    def __init__(
+        self, session: ReadSession, action: str, region_id: str | None, path: tuple[str, ...]
+    ) -> None:
         self.action = action
         self.path = path
         self._session = session

@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 import msgspec
 from typing_extensions import Self
 
-from accounts import Account, Skipped, Unreachable
+from accounts import Account, SkippedAccount, Unreachable
 from orchestrator.audit import AuditRecord, Head, Problem, parse_manifest, verify
 from orchestrator.exposure import ports_from_json
 from orchestrator.journal import store
@@ -78,10 +78,10 @@ class Reader:
         for body, state in self._rows(sql):
             yield AccountState(self._decode(body, Account), self._state(state))
 
-    def skipped(self) -> Iterator[Skipped]:
+    def skipped(self) -> Iterator[SkippedAccount]:
         """Yield the accounts that were left out, and why."""
         for (body,) in self._rows("SELECT body FROM skipped ORDER BY account_id"):
-            yield self._decode(body, Skipped)
+            yield self._decode(body, SkippedAccount)
 
     def unreachables(self, account_id: str | None = None) -> Iterator[Unreachable]:
         """Yield what could not be seen, by account, region and group; of one account or all."""

@@ -14,7 +14,7 @@ from typing import Any, Protocol
 import msgspec
 from typing_extensions import Self
 
-from accounts import Account, Skipped, Unreachable
+from accounts import Account, SkippedAccount, Unreachable
 from orchestrator.audit import AuditRecord
 from orchestrator.files import make_folder
 from orchestrator.journal import store
@@ -144,7 +144,7 @@ class Journal(Reader):
 
     # Accounts ---------------------------------------------------------------------------------------------
 
-    async def add_accounts(self, accounts: Sequence[Account], skipped: Sequence[Skipped] = ()) -> None:
+    async def add_accounts(self, accounts: Sequence[Account], skipped: Sequence[SkippedAccount] = ()) -> None:
         """Write down whom the run visits and whom it leaves out; again, after a resume, is fine."""
         kept = [(account.account_id, encode(account)) for account in accounts]
         left = [(account.account_id, encode(account)) for account in skipped]

@@ -29,7 +29,7 @@ from orchestrator.plan.guardrails import (
     protection,
 )
 from orchestrator.plan.pieces import is_old_default
-from orchestrator.plan.planner import Decision, Judged, Unseen, decide, make_plan
+from orchestrator.plan.planner import Decision, Judged, Unread, decide, make_plan
 from orchestrator.plan.proof import Proved, Refusal, opens_too_much, prove
 from orchestrator.plan.simulation import Judge
 from orchestrator.plan.values import (
@@ -72,8 +72,8 @@ __all__ = [
     "Settings",
     "Skipped",
     "Totals",
+    "Unread",
     "UnsafePlan",
-    "Unseen",
     "check_age",
     "check_digest",
     "check_identity",

@@ -37,7 +37,7 @@ from orchestrator.securitygroup import Rule, SecurityGroup, content_digest
 Judged = tuple[SecurityGroup, tuple[Finding, ...]]
 
 
-class Unseen(Protocol):
+class Unread(Protocol):
     """What could not be read, as the scan tells it."""
 
     @property
@@ -69,7 +69,7 @@ def make_plan(  # noqa: PLR0913  (a plan says all of this)
     endpoint: str,
     settings: Settings,
     totals: Totals | None = None,
-    unreachable: Iterable[Unseen] = (),
+    unreachable: Iterable[Unread] = (),
     returned: Mapping[str, int] = {},
     incident: str = "",
     origin: Origin | msgspec.UnsetType = msgspec.UNSET,
@@ -327,7 +327,7 @@ def _skip(group: SecurityGroup, rule_id: str, findings: Sequence[Finding], reaso
     )
 
 
-def _unseen(one: Unseen) -> Skipped:
+def _unseen(one: Unread) -> Skipped:
     return Skipped(
         account_id=one.account_id,
         region_id=one.region_id,

@@ -10,7 +10,7 @@ It refuses to judge (the plan has), to fan out over accounts (`run` does), and t
 
 from orchestrator.remediate.account import remediate_account, roll_back_account
 from orchestrator.remediate.bounds import SessionPart, session_parts, session_policies, waves
-from orchestrator.remediate.calls import Session, Turn
+from orchestrator.remediate.calls import ChangeSession, Turn
 from orchestrator.remediate.desired_state import Removal, Restoral, Rules, Target
 from orchestrator.remediate.drift import Difference, differences, expectations
 from orchestrator.remediate.guard import Guard
@@ -22,13 +22,13 @@ from orchestrator.remediate.settings import Settings
 
 __all__ = [
     "Brake",
+    "ChangeSession",
     "Difference",
     "Guard",
     "Order",
     "Removal",
     "Restoral",
     "Rules",
-    "Session",
     "SessionPart",
     "Settings",
     "Stopped",

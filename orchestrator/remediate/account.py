@@ -10,7 +10,7 @@ from orchestrator.inventory import RegionReader
 from orchestrator.journal import Claim, JobState, Ledger, Outcome, OutcomeKind
 from orchestrator.plan import Action, Place
 from orchestrator.remediate.bounds import session_parts
-from orchestrator.remediate.calls import GroupCalls, Session
+from orchestrator.remediate.calls import ChangeSession, GroupCalls
 from orchestrator.remediate.desired_state import Removal, Target
 from orchestrator.remediate.group_state import View
 from orchestrator.remediate.guard import Guard
@@ -22,7 +22,7 @@ from orchestrator.remediate.rollback import Undo
 from orchestrator.remediate.settings import Settings
 from orchestrator.securitygroup import Placement
 
-Enter = Callable[[str], Session]
+Enter = Callable[[str], ChangeSession]
 """Makes a session of the account that may do what the given RAM policy says, and nothing else."""
 
 _DEFAULT = Settings()
@@ -131,7 +131,7 @@ class _AccountWork:
         return outcomes
 
     async def _group(
-        self, claim: Claim, session: Session, place: Place, targets: Sequence[Target]
+        self, claim: Claim, session: ChangeSession, place: Place, targets: Sequence[Target]
     ) -> list[Outcome]:
         work = GroupWork(
             View(
@@ -158,11 +158,11 @@ class _AccountWork:
                 self._neighbours.forget(place)
         return await work.fail(targets, self._shut)
 
-    def _reader(self, session: Session, region_id: str) -> RegionReader:
+    def _reader(self, session: ChangeSession, region_id: str) -> RegionReader:
         placement = self._guard.placement if self._guard else Placement(session.account_id)
         return RegionReader(session, placement, region_id, check_counts=self._check_counts)
 
-    def _around(self, session: Session, place: Place) -> Callable[[], Awaitable[Around]]:
+    def _around(self, session: ChangeSession, place: Place) -> Callable[[], Awaitable[Around]]:
         """Return what finds the other groups of the group's interfaces; undoing what was done needs none."""
         if self._guard is None:
             return nothing_around

@@ -9,7 +9,7 @@ from typing import Any, Literal, Protocol
 from urllib.parse import quote
 
 from orchestrator.cloud.errors import CloudError, Unavailable
-from orchestrator.inventory import Session as Reading
+from orchestrator.inventory import ReadSession as Reading
 from orchestrator.plan import Fields, Place, is_old_default
 from orchestrator.securitygroup import authorize_parameters, content_digest, modify_parameters
 
@@ -66,7 +66,7 @@ class Turn(Protocol):
         ...
 
 
-class Session(Reading, Protocol):
+class ChangeSession(Reading, Protocol):
     """One account by one identity, to read and to change; `orchestrator.cloud.client.AccountSession` is one."""
 
     async def call(
@@ -100,7 +100,7 @@ class GroupCalls:
 
     def __init__(
         self,
-        session: Session,
+        session: ChangeSession,
         place: Place,
         job: str,
         check: Callable[[], None],

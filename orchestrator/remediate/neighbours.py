@@ -9,7 +9,7 @@ from typing import NamedTuple
 from orchestrator.cloud.errors import CloudError
 from orchestrator.inventory import RegionReader, groups_together
 from orchestrator.plan import Place
-from orchestrator.remediate.calls import Session
+from orchestrator.remediate.calls import ChangeSession
 from orchestrator.securitygroup import SecurityGroup
 
 _MAX_AGE_SECONDS = 60.0
@@ -50,11 +50,11 @@ class _Region:
 class Neighbours:
     """Reads them once an account and region, and again once that is a minute old."""
 
-    def __init__(self, reader_of: Callable[[Session, str], RegionReader]) -> None:
+    def __init__(self, reader_of: Callable[[ChangeSession, str], RegionReader]) -> None:
         self._reader_of = reader_of
         self._regions: dict[str, _Region] = {}
 
-    async def of(self, session: Session, place: Place) -> Around:
+    async def of(self, session: ChangeSession, place: Place) -> Around:
         """Return what else stands on the group's interfaces.
 
         Raises:
@@ -82,14 +82,14 @@ class Neighbours:
         if region := self._regions.get(place.region_id):
             region.groups.pop(place.security_group_id, None)
 
-    async def _region(self, session: Session, region_id: str) -> _Region:
+    async def _region(self, session: ChangeSession, region_id: str) -> _Region:
         now = asyncio.get_running_loop().time()
         known = self._regions.get(region_id)
         if known is None or now - known.read_at > _MAX_AGE_SECONDS:
             known = self._regions[region_id] = await self._read(session, region_id, now)
         return known
 
-    async def _read(self, session: Session, region_id: str, now: float) -> _Region:
+    async def _read(self, session: ChangeSession, region_id: str, now: float) -> _Region:
         try:
             together = await groups_together(session, region_id)
         except CloudError as error:
@@ -101,7 +101,7 @@ class Neighbours:
         return _Region(now, together, unknown)
 
     async def _group(
-        self, session: Session, region_id: str, region: _Region, group_id: str
+        self, session: ChangeSession, region_id: str, region: _Region, group_id: str
     ) -> SecurityGroup | CloudError:
         if group_id not in region.groups:
             try:

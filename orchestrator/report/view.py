@@ -11,7 +11,7 @@ from typing import Any, Literal, get_args
 
 import msgspec
 
-from accounts import AcceptedUnreachable, Skipped, Unreachable
+from accounts import AcceptedUnreachable, SkippedAccount, Unreachable
 from orchestrator.journal import AccountState, Changes, Effect, Outcome, rule_key
 from orchestrator.plan import Plan
 from orchestrator.policy import UNDETERMINED, Check, Exemption, Finding, Severity
@@ -81,7 +81,7 @@ class RunView(msgspec.Struct, frozen=True, kw_only=True):
     accounts: Callable[[], Iterator[AccountState]] = lambda: iter(())
     plan: Plan | None = None
     checks: tuple[Check, ...] = ()
-    skipped_accounts: tuple[Skipped, ...] = ()
+    skipped_accounts: tuple[SkippedAccount, ...] = ()
     exemption_notes: tuple[str, ...] = ()
     exemptions: tuple[Exemption, ...] = ()
     record: Record | None = None

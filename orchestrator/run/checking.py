@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 
 from orchestrator.config import Config, defaults
-from orchestrator.iac import NOTHING, Asked, Checked, Judgement, check_files, existing, standing
+from orchestrator.iac import NOTHING, Asked, Checked, CodeJudgement, check_files, existing, standing
 from orchestrator.policy import evaluate
 from orchestrator.report import CodeView
 from orchestrator.run.refusals import UsageError
@@ -60,7 +60,7 @@ def check(
     given = _parameters(parameters)
     is_file = against is not None and against.is_file()
     asked = Asked(
-        judgement=Judgement(judge, settings.checks),
+        judgement=CodeJudgement(judge, settings.checks),
         existing=NOTHING if against is None or is_file else existing(against),
         standing=standing(against, given) if against is not None and is_file else None,
         only_new=only_new,

@@ -15,7 +15,7 @@ from typing import Literal
 
 import msgspec
 
-from accounts import Account, Skipped, Unreachable
+from accounts import Account, SkippedAccount, Unreachable
 from accounts.identity import prove
 from accounts.ram import Allow, policy_text, session_policy
 from orchestrator import inventory
@@ -102,7 +102,7 @@ class AccountList(msgspec.Struct, frozen=True):
     """
 
     visits: tuple[Visit, ...]
-    skipped: tuple[Skipped, ...]
+    skipped: tuple[SkippedAccount, ...]
     rule_counts: Agreement | None = None
     witness: SecondWitness | None = None
     examined: Examined | None = None

@@ -10,7 +10,7 @@ from accounts.credentials import (
     CredentialSource,
     HubCredentials,
     HubCredentialsError,
-    Session,
+    RoleSession,
     UnusableKeyError,
     session_name,
 )
@@ -53,7 +53,7 @@ class Hub:
         self._sessions = Sessions(
             client,
             AccountSession(client, identity.account_id, own),
-            Session(
+            RoleSession(
                 name=session_name(run_id),
                 external_id=organization.external_id,
                 source_identity=organization.source_identity,

@@ -9,7 +9,7 @@ from typing import IO, Any
 
 import msgspec
 
-from accounts import Account, Skipped, Unreachable
+from accounts import Account, SkippedAccount, Unreachable
 from matching import named
 from orchestrator.exposure import ports_from_json, ports_to_json
 from orchestrator.journal import AccountState, Changes, Effect, JobState, RuleKey, rule_key
@@ -123,7 +123,7 @@ def _narrowed(
     return msgspec.structs.replace(made, summary=_summary(view, made, part))
 
 
-def _is_asked(part: Part, account: Account | Skipped) -> bool:
+def _is_asked(part: Part, account: Account | SkippedAccount) -> bool:
     return not part.accounts or bool(named(part.accounts, account.account_id, account.name))
 
 

@@ -9,7 +9,7 @@ import msgspec
 
 from orchestrator.config import Config
 from orchestrator.files import make_folder, replaced
-from orchestrator.iac import Decided, Judgement, Patched, patch_code, patch_terraform
+from orchestrator.iac import CodeJudgement, Decided, Patched, patch_code, patch_terraform
 from orchestrator.journal import Reader
 from orchestrator.plan import Judge, decide
 from orchestrator.policy import Finding
@@ -65,7 +65,7 @@ def patch(
     with Reader(folder) as reader:
         wanted = acting(criteria_of(reader.header), actions)
         judge = judge_of(wanted, now())
-        judgement = Judgement(judge, wanted.checks)
+        judgement = CodeJudgement(judge, wanted.checks)
         decided = list(_decided(reader, config, judge))
     if state is not None:
         result = patch_terraform(state, code, decided, judgement)

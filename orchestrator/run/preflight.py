@@ -13,7 +13,7 @@ from accounts.ram import Allow, session_policy
 from orchestrator.cloud.client import AccountSession
 from orchestrator.cloud.errors import CloudError, Denied, ExpiredToken, Throttled, Unavailable
 from orchestrator.plan import Action
-from orchestrator.remediate import Session, Turn
+from orchestrator.remediate import ChangeSession, Turn
 from orchestrator.run.hub import Hub
 from orchestrator.run.refusals import RefusedError
 
@@ -32,7 +32,7 @@ class Entrance:
         self._sessions: dict[str, AccountSession] = {}
         self._unproven: CloudError | None = None
 
-    def enter(self, policy: str) -> Session:
+    def enter(self, policy: str) -> ChangeSession:
         """Return the session that may do what the policy says; a barred one where it is not known who it is."""
         return self._session(policy) if self._unproven is None else _Barred(self.account, self._unproven)
 

@@ -39,7 +39,7 @@ from orchestrator.run.offline import write_report
 from orchestrator.run.progress import Progress
 from orchestrator.run.refusals import RefusedError, UsageError
 from orchestrator.run.speaking import speak
-from orchestrator.run.sweep import Remedy, Sweep
+from orchestrator.run.sweep import Remediation, Sweep
 from orchestrator.run.unseen import acceptance, review_accepted
 
 
@@ -48,7 +48,7 @@ async def scan(
     filters: Filters,
     out: Path,
     progress: Progress,
-    remedy: Remedy | None = None,
+    remedy: Remediation | None = None,
     incident: str = "",
     changed_since: Path | None = None,
     run_id: str = "",
@@ -138,7 +138,7 @@ def _earlier(folder: Path | None, criteria: Criteria, header: RunHeader) -> Iter
 
 
 async def scan_or_resume(
-    config: Config, filters: Filters, out: Path, progress: Progress, remedy: Remedy, incident: str
+    config: Config, filters: Filters, out: Path, progress: Progress, remedy: Remediation, incident: str
 ) -> Summary:
     """Begin a run in the folder, or read all accounts anew for the one that is there, and those that are new.
 
@@ -202,7 +202,7 @@ async def _sweep(
     journal: Journal,
     criteria: Criteria,
     progress: Progress,
-    remedy: Remedy | None = None,
+    remedy: Remediation | None = None,
     earlier: Reader | None = None,
 ) -> Summary:
     """Sweep, and write the run folder's files however it ends."""

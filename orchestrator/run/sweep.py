@@ -29,7 +29,7 @@ from orchestrator.run.progress import Progress
 from orchestrator.securitygroup import SecurityGroup
 
 
-class Remedy(Protocol):
+class Remediation(Protocol):
     """What an incident does with an account around its scan."""
 
     def begin(self, hub: Hub, journal: Journal, accounts: int) -> frozenset[str]:
@@ -59,7 +59,7 @@ class Sweep:
         criteria: Criteria,
         progress: Progress,
         now: datetime,
-        remedy: Remedy | None = None,
+        remedy: Remediation | None = None,
         earlier: Reader | None = None,
         first: Collection[str] = (),
     ) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from accounts.credentials import Credentials, Session, StaticCredentials, session_name
+from accounts.credentials import Credentials, RoleSession, StaticCredentials, session_name
 from orchestrator.cloud.client import AccountSession, Client, CloudSettings
 from orchestrator.cloud.sessions import Sessions
 from orchestrator.emulator import Emulator, Options, World
@@ -22,7 +22,7 @@ class Hub:
         keys = emulator.hub_credentials
         self.own = StaticCredentials(Credentials(keys.access_key_id, keys.access_key_secret))
         self.call = AccountSession(client, self.account_id, self.own)
-        self.sessions = Sessions(client, self.call, Session(session_name("run-1")))
+        self.sessions = Sessions(client, self.call, RoleSession(session_name("run-1")))
         self.member_ids = tuple(id_ for id_ in emulator.world.account_ids if id_ != self.account_id)
 
     def actions(self) -> list[str]:

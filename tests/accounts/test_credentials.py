@@ -20,7 +20,7 @@ from accounts.credentials import (
     HubCredentials,
     HubCredentialsError,
     RoleOrOwn,
-    Session,
+    RoleSession,
     StaticCredentials,
     from_environment,
     role_arn,
@@ -34,7 +34,7 @@ from orchestrator.inventory import read_policy
 from tests.accounts.conftest import Hub, hub_of
 
 READ_ROLE = "sgsweep-read"
-SESSION = Session(session_name("run-1"), policy=read_policy())
+SESSION = RoleSession(session_name("run-1"), policy=read_policy())
 
 
 @pytest.fixture
@@ -54,7 +54,9 @@ class Clock:
         return datetime.now(UTC) + self.ahead
 
 
-def role_of(hub: Hub, number: int = 0, session: Session = SESSION, clock: Clock | None = None) -> AssumedRole:
+def role_of(
+    hub: Hub, number: int = 0, session: RoleSession = SESSION, clock: Clock | None = None
+) -> AssumedRole:
     """A member's role."""
     return AssumedRole(hub.call, role_arn(hub.member_ids[number], READ_ROLE), session, now=clock or Clock())
 
@@ -82,7 +84,7 @@ async def test_a_short_session_is_not_renewed_on_every_call(world: World) -> Non
     """900 s is the shortest; it is renewed in its last quarter only."""
     async with hub_of(world) as hub:
         clock = Clock()
-        role = role_of(hub, session=Session("sgsweep-x", duration_seconds=900), clock=clock)
+        role = role_of(hub, session=RoleSession("sgsweep-x", duration_seconds=900), clock=clock)
         first = await role.credentials()
         clock.ahead = timedelta(seconds=590)
         assert await role.credentials() == first
@@ -139,7 +141,7 @@ async def test_an_answer_without_a_session_makes_the_account_unreachable(keys: d
             body = {"RequestId": "R-1", "Credentials": keys, "AssumedRoleUser": {"Arn": "acs:ram::1:x"}}
             return {"body": body, "headers": {}, "statusCode": 200}
 
-    role = AssumedRole(Answering(), role_arn("1001", READ_ROLE), Session("sgsweep-x"))
+    role = AssumedRole(Answering(), role_arn("1001", READ_ROLE), RoleSession("sgsweep-x"))
     async with Client(CloudSettings()) as client:
         with pytest.raises(Unavailable) as caught:
             await AccountSession(client, "1001", role).call("DescribeRegions", None, {})
@@ -152,7 +154,7 @@ async def test_the_session_carries_the_run_the_external_id_and_the_source_identi
     """A role that wants an external id is entered with it only; the call names who is behind it."""
     world = World.generate(seed=7, accounts=2, region_ids=1, external_id="ours")
     async with hub_of(world) as hub:
-        session = Session(
+        session = RoleSession(
             session_name("2026-11-24T10-00-00-abcdef"), external_id="ours", source_identity="alice"
         )
         given = await role_of(hub, session=session).credentials()
@@ -366,7 +368,7 @@ def test_a_session_name_is_one_that_sts_takes(run_id: str) -> None:
 @pytest.mark.parametrize("text", ["alice", "a1", "ops_team+x=y,z.@-", "x" * 64])
 def test_a_source_identity_is_one_that_sts_takes(text: str) -> None:
     """2 to 64 letters, digits or _ + = , . @ -."""
-    assert Session("sgsweep-x", source_identity=text).source_identity == text
+    assert RoleSession("sgsweep-x", source_identity=text).source_identity == text
 
 
 @pytest.mark.parametrize(
@@ -375,7 +377,7 @@ def test_a_source_identity_is_one_that_sts_takes(text: str) -> None:
 def test_another_source_identity_is_refused_before_any_account_is_entered(text: str) -> None:
     """AssumeRole would refuse it in every account."""
     with pytest.raises(ValueError, match="2 to 64"):
-        Session("sgsweep-x", source_identity=text)
+        RoleSession("sgsweep-x", source_identity=text)
 
 
 def test_the_emulators_hub_is_a_user() -> None:

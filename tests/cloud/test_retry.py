@@ -19,7 +19,7 @@ from orchestrator.cloud.errors import (
     Throttled,
     Unavailable,
 )
-from orchestrator.cloud.retry import Patience, Progress, Retry, RetryBudget, delay_before_retry
+from orchestrator.cloud.retry import CallProgress, Patience, Retry, RetryBudget, delay_before_retry
 
 PATIENCE = Patience(attempts=5, deadline_seconds=60)
 HERE = ("1", "r", "ecs")
@@ -54,9 +54,9 @@ def been(
     mutating: bool = False,
     refreshed: bool = False,
     signed_anew: bool = False,
-) -> Progress:
+) -> CallProgress:
     """What a call has been through at the time 0."""
-    progress = Progress(Credentials("id", "secret"), -spent_seconds, mutating=mutating)
+    progress = CallProgress(Credentials("id", "secret"), -spent_seconds, mutating=mutating)
     progress.attempts = attempts
     progress.refreshed, progress.signed_anew = refreshed, signed_anew
     return progress
@@ -91,7 +91,7 @@ TABLE = [
 
 
 @pytest.mark.parametrize(("error", "progress", "delay"), TABLE)
-def test_the_policy_by_example(error: CloudError, progress: Progress, delay: float | None) -> None:
+def test_the_policy_by_example(error: CloudError, progress: CallProgress, delay: float | None) -> None:
     """Each error, state and kind of call has one answer."""
     assert delay_before_retry(error, progress, PATIENCE, now=0.0, chance=1.0) == delay
 
@@ -137,7 +137,7 @@ class Attempts:
         self.ends = ends
         self.made = 0
 
-    async def __call__(self, progress: Progress) -> str:
+    async def __call__(self, progress: CallProgress) -> str:
         """Make one."""
         await asyncio.sleep(0)
         progress.attempts += 1
@@ -161,7 +161,7 @@ async def test_every_attempt_is_judged_by_the_same_loop() -> None:
     assert caught.value is lasting
     assert call.made == PATIENCE.attempts
 
-    async def broken(_: Progress) -> str:
+    async def broken(_: CallProgress) -> str:
         raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
@@ -190,7 +190,7 @@ async def test_a_call_asks_for_new_credentials_once() -> None:
     """A refused session is renewed; a second refusal is final. What was renewed is known to the next attempt."""
     seen: list[bool] = []
 
-    async def refused(progress: Progress) -> str:
+    async def refused(progress: CallProgress) -> str:
         seen.append(progress.expired)
         raise plain(ExpiredToken)
 

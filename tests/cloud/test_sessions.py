@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from accounts.credentials import Session
+from accounts.credentials import RoleSession
 from orchestrator.cloud.errors import Denied, NotFound
 from orchestrator.cloud.sessions import Sessions
 from orchestrator.inventory import read_policy
@@ -17,7 +17,7 @@ REMEDIATE = "sgsweep-remediate"
 
 def sessions_of(speaker: Speaker) -> Sessions:
     """The hub's."""
-    return Sessions(speaker.client, speaker.hub, Session("sgsweep-test"))
+    return Sessions(speaker.client, speaker.hub, RoleSession("sgsweep-test"))
 
 
 async def test_a_member_is_entered_by_its_role_with_no_more_rights_than_the_policy(speaker: Speaker) -> None:

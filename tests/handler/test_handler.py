@@ -14,7 +14,7 @@ import msgspec
 import pytest
 
 from orchestrator.audit import verify
-from orchestrator.cloud.endpoints import Target
+from orchestrator.cloud.endpoints import Destination
 from orchestrator.cloud.errors import Unavailable
 from orchestrator.cloud.settings import CloudSettings
 from orchestrator.cloud.transport import Answer, Signed, Transport
@@ -330,7 +330,7 @@ def test_oss_is_reached_by_its_internal_endpoint(
     site.set(ledger="oss://ledger/p", oss_network=oss, network=ecs)
     asked: list[str] = []
 
-    async def exchange(_: Transport, target: Target, signed: Signed) -> Answer:
+    async def exchange(_: Transport, target: Destination, signed: Signed) -> Answer:
         asked.append(target.host)
         raise Unavailable(code="ConnectionFailed", message="there is no network here")
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.emulator.world.model import Group, Rule, Tag
-from orchestrator.iac import Judgement
+from orchestrator.iac import CodeJudgement
 from orchestrator.iac.patching import Job, Piece, proven
 from orchestrator.iac.templates import read_text
 from orchestrator.iac.values import Code, DeclaredGroup, DeclaredRule
@@ -172,7 +172,7 @@ def test_no_patch_is_written_that_check_would_not_pass(ports: str, source: str, 
     declared = DeclaredRule(address="r", resource="r", fields=before, group="sg-1", rule_id="sgr-1")
     code = Code(groups={"sg-1": DeclaredGroup(key="sg-1", address="g")}, rules=(declared,))
     checks = (SSH, Check(id="web", ports=(parse_port("80"),)))
-    judgement = Judgement(judge_of(*checks), checks)
+    judgement = CodeJudgement(judge_of(*checks), checks)
     job = Job(group, declared, action, (Piece(permission(2, ports, source), stands=False),))
     found = proven([job], code, judgement)
     assert why in found

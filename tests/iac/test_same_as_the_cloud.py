@@ -10,7 +10,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from orchestrator.iac import Judgement
+from orchestrator.iac import CodeJudgement
 from orchestrator.iac.gathering import gather
 from orchestrator.iac.ros import read_template
 from orchestrator.iac.templates import Text
@@ -134,7 +134,7 @@ def said(findings: Any) -> list[tuple[Any, ...]]:
 
 def of_code(change: Change) -> list[tuple[Any, ...]]:
     """What `check` says of the rules."""
-    judgement = Judgement(partial(evaluate, checks=CHECKS, now=NOW), CHECKS)
+    judgement = CodeJudgement(partial(evaluate, checks=CHECKS, now=NOW), CHECKS)
     gathered = gather(change.after, change.before)
     return sorted(said([one for _, found in judgement.findings(gathered) for one in found]), key=repr)
 

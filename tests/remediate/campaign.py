@@ -11,7 +11,7 @@ from orchestrator.journal import Journal, check_folder
 from orchestrator.plan import Action
 from orchestrator.remediate import (
     Brake,
-    Session,
+    ChangeSession,
     Settings,
     Stopped,
     differences,
@@ -30,7 +30,7 @@ KINDS = tuple(kind for kind in Kind if kind not in {Kind.HANG, Kind.SLOW, Kind.R
 PATIENCE = Settings(wait_seconds=0.03, first_wait_seconds=0.01, rounds=4)
 _LIVES = 6  # the first half of them end in a crash and suffer faults, the others do not
 
-Life = Callable[[Journal, MortalLedger, Callable[[str], Session]], Awaitable[object]]
+Life = Callable[[Journal, MortalLedger, Callable[[str], ChangeSession]], Awaitable[object]]
 
 
 class Campaign:
@@ -89,11 +89,11 @@ class Campaign:
                     if not is_mortal:
                         raise
 
-    def _entrance(self, fuse: Fuse) -> Callable[[str], Session]:
+    def _entrance(self, fuse: Fuse) -> Callable[[str], ChangeSession]:
         return lambda policy: MortalSession(self._cloud.enter(policy), fuse)
 
     async def _apply(self, actions: Sequence[Action], patience: Settings) -> None:
-        async def life(_: Journal, ledger: MortalLedger, enter: Callable[[str], Session]) -> None:
+        async def life(_: Journal, ledger: MortalLedger, enter: Callable[[str], ChangeSession]) -> None:
             await remediate_account(
                 enter, ledger, actions, order(), Brake(), guard(self._cloud.account_id), patience
             )
@@ -110,7 +110,7 @@ class Campaign:
                 assert differences(place, await self._cloud.read(place), targets) == []
 
     async def _roll_back(self, faults: Sequence[Fault]) -> None:
-        async def life(journal: Journal, ledger: MortalLedger, enter: Callable[[str], Session]) -> None:
+        async def life(journal: Journal, ledger: MortalLedger, enter: Callable[[str], ChangeSession]) -> None:
             undoing = undos(journal.all_effects())
             job = order(rollback_job(undoing))
             await roll_back_account(enter, ledger, undoing, job, Brake(), self._patience)

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from orchestrator.journal import Claim, Effect, Intent, JobState, Journal, Settled
-from orchestrator.remediate import Session, Turn
+from orchestrator.remediate import ChangeSession, Turn
 
 
 class Crash(BaseException):
@@ -73,7 +73,7 @@ class MortalLedger:
 class MortalSession:
     """A session, with a step before and after each call; `before` and `after` are there to be overridden, too."""
 
-    def __init__(self, session: Session, fuse: Fuse) -> None:
+    def __init__(self, session: ChangeSession, fuse: Fuse) -> None:
         self._session = session
         self._fuse = fuse
         self.account_id = session.account_id

@@ -12,18 +12,17 @@ from typing import Any
 
 import msgspec
 
-from accounts.credentials import Credentials, StaticCredentials
-from accounts.credentials import Session as RoleSession
+from accounts.credentials import Credentials, RoleSession, StaticCredentials
 from orchestrator.cloud.client import AccountSession, Client, CloudSettings, Limits
 from orchestrator.cloud.sessions import Sessions
 from orchestrator.emulator import Emulator, Group, Options, Rule, World
 from orchestrator.exposure import PacketSet, PortSet, effective, packets_to
+from orchestrator.inventory import ReadSession as Reading
 from orchestrator.inventory import RegionReader
-from orchestrator.inventory import Session as Reading
 from orchestrator.journal import Journal, Outcome, RunHeader
 from orchestrator.plan import Action, Place, Settings, decide
 from orchestrator.policy import Check, evaluate, parse_port
-from orchestrator.remediate import Brake, Guard, Order, Rules, Session, remediate_account
+from orchestrator.remediate import Brake, ChangeSession, Guard, Order, Rules, remediate_account
 from orchestrator.remediate import Settings as Patience
 from orchestrator.securitygroup import (
     NO_LISTS,
@@ -177,7 +176,7 @@ async def apply(
 ) -> list[Outcome]:
     """Carry out the actions, which were not carried out before; `by` what comes between them and the cloud."""
 
-    def enter(policy: str) -> Session:
+    def enter(policy: str) -> ChangeSession:
         session = there.enter(policy)
         return session if by is None else by(session, Fuse())
 

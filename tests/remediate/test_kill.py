@@ -21,7 +21,7 @@ _LATENCY_SECONDS = 0.01
 WORKER = """
 import asyncio, pathlib, sys
 import msgspec
-from accounts.credentials import Credentials, Session, StaticCredentials
+from accounts.credentials import Credentials, RoleSession, StaticCredentials
 from orchestrator.cloud.client import AccountSession, Client, CloudSettings
 from orchestrator.cloud.sessions import Sessions
 from orchestrator.journal import Journal
@@ -36,7 +36,7 @@ async def main():
     async with Client(CloudSettings(endpoint=url)) as client:
         hub = AccountSession(client, hub_id, StaticCredentials(Credentials(key_id, secret)))
         def enter(policy):
-            return Sessions(client, hub, Session("kill")).enter(account_id, "sgsweep-remediate", policy)
+            return Sessions(client, hub, RoleSession("kill")).enter(account_id, "sgsweep-remediate", policy)
         await enter("").call("DescribeRegions", None, {})  # all that is imported late is there when the clock starts
         async with Journal.open(folder / "run") as journal:
             print("begun", flush=True)

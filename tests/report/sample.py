@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from accounts import AcceptedUnreachable, Skipped, Unreachable
+from accounts import AcceptedUnreachable, SkippedAccount, Unreachable
 from orchestrator import plan
 from orchestrator.exposure import ports_from_json
 from orchestrator.journal import Effect, Outcome, OutcomeKind
@@ -247,7 +247,7 @@ def realistic(count: int = 160) -> RunView:
         plan=a_plan(skipped=[left_alone(findings[44], "the group carries sgsweep=protected")]),
         summary=summary(complete=False, accounts={"total": 1204, "reached": 1201, "unreachable": 3}),
         skipped_accounts=(
-            Skipped(account_id="3000000000000001", name="closing-down", reason="excluded by name"),
+            SkippedAccount(account_id="3000000000000001", name="closing-down", reason="excluded by name"),
         ),
         exemption_notes=("The exemption of netops for sg-bp1old matches nothing any more.",),
         accepted=lambda one: _LOCKED if _LOCKED.accepts(one) else None,

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 import pytest
 from msgspec.structs import replace
 
-from accounts import AcceptedUnreachable, Account, Skipped, Unreachable
+from accounts import AcceptedUnreachable, Account, SkippedAccount, Unreachable
 from orchestrator.journal import AccountState, JobState, Outcome
 from orchestrator.plan import Skipped as Left
 from orchestrator.policy import Attachment, Finding, Severity
@@ -111,7 +111,7 @@ def hostile_run() -> RunView:
         gone,
         acts,
         exemption_notes=HOSTILE,
-        skipped_accounts=tuple(Skipped(account_id=t, name=t, reason=t) for t in HOSTILE),
+        skipped_accounts=tuple(SkippedAccount(account_id=t, name=t, reason=t) for t in HOSTILE),
         plan=a_plan(
             skipped=[left_alone(finding(), text) for text in HOSTILE],
             digest=HOSTILE[0],
@@ -341,7 +341,7 @@ def test_a_plan_that_was_not_carried_out_is_told_as_such() -> None:
 
 def test_accounts_left_out_on_purpose_are_listed() -> None:
     """Not-done is data."""
-    left = (Skipped(account_id="3000", name="closing", reason="excluded by name"),)
+    left = (SkippedAccount(account_id="3000", name="closing", reason="excluded by name"),)
     assert "closing 3000 excluded by name" in shown(view(skipped_accounts=left))
 
 
@@ -370,7 +370,7 @@ def test_changes_and_what_was_not_seen_are_listed_whole() -> None:
             [effect(one) for one in findings],
             plan=plan,
             skipped_accounts=tuple(
-                Skipped(account_id=str(n), name=f"left-{n}", reason="r") for n in range(700)
+                SkippedAccount(account_id=str(n), name=f"left-{n}", reason="r") for n in range(700)
             ),
         )
     )
