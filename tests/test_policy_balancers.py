@@ -97,6 +97,9 @@ def test_without_a_drop_everybody_gets_in_whatever_the_accepts_say() -> None:
         assert (found.rule_id, found.balancer_id) == ("nlb-1", "nlb-1")
         assert (found.ports.texts, found.action, found.exposure) == (("tcp/22",), "block", "exposed")
         assert "nlb-1 (front)" in found.reason
+        assert found.sources == ("0.0.0.0/0, ::/0",)
+        told = {"LoadBalancerId": "nlb-1", "LoadBalancerName": "front", "IpProtocol": "TCP"}
+        assert found.rule == {**told, "Listeners": ["21-22"]}
         assert found.severity is Severity.critical
         assert found.witness is not None
         assert evaluate(group(*rules), (SSH,), NOW) == ()
@@ -155,7 +158,8 @@ def test_balancers_that_must_be_known_make_the_group_undetermined() -> None:
     assert evaluate(replace(group(), balancing=unread), (SSH,), NOW) == ()
     (found,) = evaluate(replace(group(), balancing=replace(unread, is_required=True)), (SSH,), NOW)
     assert (found.check_id, found.verdict.value) == (UNDETERMINED, "undetermined")
-    assert "nlb:ListLoadBalancers: Forbidden" in found.reason
+    assert found.reason.endswith("could not be judged: LoadBalancers: nlb:ListLoadBalancers: Forbidden.")
+    assert (found.protocol, found.direction, found.rule_id) == ("all", "ingress", "")
 
 
 def test_a_balancer_on_every_port_is_open_as_a_whole_until_a_drop_closes_one() -> None:

@@ -2,10 +2,12 @@
 
 from ipaddress import IPv4Network
 
+import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
-from orchestrator.policy import Check, Finding, Thresholds, evaluate
+from orchestrator.policy import Check, Finding, Status, Thresholds, Verdict, evaluate, may_matter
 from orchestrator.securitygroup import PortRange
 from tests.rulebook import NOW, group, permission
 
@@ -67,6 +69,53 @@ def test_a_witness_gets_in_at_the_port_that_is_named() -> None:
     )
     assert one.witness is not None
     assert (one.ports.texts, one.witness.port, one.witness.source) == (("tcp/22-23",), 22, "2.0.0.0")
+
+
+@pytest.mark.parametrize(
+    ("fields", "matters"),
+    [
+        ({}, True),
+        ({"SourceCidrIp": "8.8.8.8/32"}, True),  # beside others it may be the one that is too many
+        ({"PortRange": "20/30"}, True),
+        ({"IpProtocol": "ALL", "PortRange": "-1/-1"}, True),
+        ({"Policy": "Drop"}, False),
+        ({"SourceCidrIp": "", "SourceGroupId": "sg-2"}, False),
+        ({"SourceCidrIp": "10.0.0.0/8"}, False),
+        ({"PortRange": "443/443"}, False),
+        ({"Direction": "egress", "SourceCidrIp": "", "DestCidrIp": "0.0.0.0/0"}, False),
+    ],
+)
+def test_which_rules_may_matter(fields: dict[str, object], matters: bool) -> None:  # noqa: FBT001 - a table's column
+    """One that lets anybody of the check's zone in to what it watches, however few; none that lets nobody in."""
+    (rule,) = group(permission(**fields)).rules
+    assert may_matter(rule, (SSH,)) is matters
+    assert may_matter(rule, (Check(id="web", ports=(PortRange("tcp", 443, 443),)), SSH)) is (
+        matters or fields == {"PortRange": "443/443"}
+    )
+
+
+def test_which_rules_may_matter_of_the_other_side_card_and_kind() -> None:
+    """Of a classic group the card that faces the zone; egress for a check of egress; none for what is judged alone."""
+    for card, matters in (("internet", True), ("intranet", False)):
+        (rule,) = group(permission(NicType=card), VpcId="").rules
+        assert may_matter(rule, (SSH,), classic=True) is matters
+    out = Check(id="out", ports=(PortRange("tcp", 22, 22),), direction="egress")
+    (rule,) = group(permission(Direction="egress", SourceCidrIp="", DestCidrIp="0.0.0.0/0")).rules
+    assert may_matter(rule, (out,))
+    assert not may_matter(group(permission()).rules[0], (out,))
+    inside = Check(id="inside", ports=(PortRange("tcp", 22, 22),), zone="private", wider_than=16)
+    (rule,) = group(permission(SourceCidrIp="10.0.0.0/8")).rules
+    assert not may_matter(rule, (inside,))  # it judges each rule by itself
+
+
+def test_what_stands_apart_is_not_open() -> None:
+    """A wide source to other ports: told and counted by itself, unless something else sets it aside."""
+    (one,) = found(accept("8.8.8.0/30"))
+    assert (one.is_open, one.stands_apart, one.is_undetermined, one.is_wide) == (True, False, False, False)
+    apart = replace(one, check_id="wide", is_apart=True)
+    assert (apart.is_open, apart.stands_apart, apart.is_wide) == (False, True, True)
+    assert not replace(apart, status=Status.exempt).stands_apart
+    assert replace(one, verdict=Verdict.undetermined).is_undetermined
 
 
 blocks = st.tuples(st.integers(0, 63), st.integers(26, 30)).map(
