@@ -98,6 +98,7 @@ ROOMS = {  # from the bottom up: what a room stands on is never one that comes l
             "tests/test_policy_checks.py",
             "tests/test_policy_explain.py",
             "tests/test_policy_judge.py",
+            "tests/test_policy_owners.py",
             "tests/test_policy_wording.py",
             "tests/test_policy_balancers.py",
         ),
