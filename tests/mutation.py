@@ -147,6 +147,7 @@ ROOMS = {  # from the bottom up: what a room stands on is never one that comes l
             "tests/remediate/test_apply_refused.py",
             "tests/remediate/test_guard.py",
             "tests/remediate/test_bounds.py",
+            "tests/remediate/test_attempts.py",
             "tests/remediate/test_settings.py",
             "tests/remediate/test_ends.py",
             "tests/remediate/test_disagreement.py",
@@ -160,7 +161,7 @@ ROOMS = {  # from the bottom up: what a room stands on is never one that comes l
             "tests/run/test_meddling.py::test_owners_of_a_few_seeds_keep_what_they_want",
         ),
         first={
-            "attempts.py": ("tests/remediate/test_apply_refused.py",),
+            "attempts.py": ("tests/remediate/test_attempts.py", "tests/remediate/test_apply_refused.py"),
             "bounds.py": ("tests/remediate/test_bounds.py",),
             "kill_switch.py": ("tests/remediate/test_settings.py", "tests/remediate/test_apply_again.py"),
             "drift.py": ("tests/remediate/test_rollback.py",),
