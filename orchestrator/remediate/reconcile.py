@@ -32,7 +32,7 @@ from orchestrator.securitygroup import content_digest
 _DIRECTIONS = ("ingress", "egress")
 NO_ANSWER = "it is so, but no answer of the cloud says that this run did it"
 _USUAL_QUOTA = 200  # rules in a group, unless the quota was raised (security group limits)
-_TOO_OFTEN = 3  # turns in which a reading grew too old
+_TOO_OFTEN = 5  # turns in which a reading grew too old; nothing is sent in them, so they cost time only
 
 _Owners = Mapping[str, Sequence[str]]
 """Items of a call, such as rule ids, each with the keys of the targets that it is for."""
@@ -358,7 +358,7 @@ class GroupWork:
         """Take a call's turn, look, and make it for what the look picks; return its RequestId, "" for no call.
 
         Raises:
-            TooLate: the reading grew too old before the call could be sent, three times.
+            TooLate: the reading grew too old before the call could be sent, five times.
             CloudError: the group could not be read, or the call failed.
         """
         late, patience = 0, _Patience(self._settings)

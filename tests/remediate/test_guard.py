@@ -92,10 +92,10 @@ async def test_a_reading_that_grew_too_old_is_made_again(there: Cloud, journal: 
 async def test_what_is_always_too_late_fails_and_takes_its_additions_back(
     there: Cloud, journal: Journal
 ) -> None:
-    """After three rounds it is failed, with the reason; nothing is left half done."""
+    """After five turns it is failed, with the reason; nothing is left half done."""
     group = there.put(rule(1, "20/30"))
     actions = planned([group], there.account_id)
-    late = [too_long] * 3
+    late = [too_long] * 5
     (outcome,) = await beside(there, journal, actions, "RevokeSecurityGroup", *late)
     assert outcome.outcome == "failed"
     assert "ReadingTooOld" in outcome.reason
