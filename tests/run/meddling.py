@@ -30,7 +30,7 @@ from orchestrator.run import Approval, Filters, Progress, RefusedError
 from orchestrator.securitygroup import authorize_parameters, modify_parameters
 from tests.remediate.kit import raw_of, rule
 from tests.run.meddling_judge import Judge
-from tests.run.virtual import AtOnce, configured, virtual, yes
+from tests.run.virtual import configured, lived, virtual, yes
 
 REGION = "cn-qingdao"
 DEEDS = ("repair", "delete", "add", "add again", "prefix list", "port list", "protect")
@@ -74,19 +74,13 @@ class Campaign:
 
     def run(self) -> None:
         """Do all of it; raise where something is not as it should be, with the story."""
-        loop = VirtualLoop()
         try:
-            with asyncio.Runner(loop_factory=lambda: loop) as runner:
-                runner.run(self._run(loop))
-        except BaseException as error:
-            error.add_note(f"seed {self._seed}")
-            raise
+            lived(self._seed, self._run)
         finally:
             shutil.rmtree(self._folder, ignore_errors=True)
 
     async def _run(self, loop: VirtualLoop) -> None:
         dice = self._dice
-        loop.set_default_executor(AtOnce())
         self._make_cloud(loop)
         self._rate = dice.choice([0.0, 0.005, 0.02, 0.1])  # at each await
         self._near = dice.choice([0.0, 0.2, 0.5])  # at each request for a group, on its way there and back

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.virtual import VirtualClient, VirtualLoop, serving
+from benchmarks.virtual import VirtualClient, serving
 from orchestrator import run
 from orchestrator.cloud.client import CloudSettings
 from orchestrator.emulator import Fault, InProcess, Kind, Options, Rule, World
@@ -19,7 +19,7 @@ from orchestrator.plan import is_old_default
 from orchestrator.run import Approval, Filters, Progress
 from orchestrator.securitygroup import content_digest
 from tests.remediate.kit import raw_of
-from tests.run.virtual import AtOnce, configured, virtual, yes
+from tests.run.virtual import configured, lived, virtual, yes
 
 DAYS = {
     "throttled": Fault(kind=Kind.THROTTLED, rate=0.2),
@@ -57,14 +57,7 @@ def test_many_bad_days(day: str, tmp_path: Path, record_property: Callable[[str,
 
 def _live(fault: Fault, seed: int, folder: Path) -> list[str]:
     """Return what failed before the second command."""
-    loop = VirtualLoop()
-    loop.set_default_executor(AtOnce())
-    with asyncio.Runner(loop_factory=lambda: loop) as runner:
-        try:
-            return runner.run(_day(fault, seed, folder))
-        except BaseException as error:
-            error.add_note(f"seed {seed}")
-            raise
+    return lived(seed, lambda _: _day(fault, seed, folder))
 
 
 async def _day(fault: Fault, seed: int, out: Path) -> list[str]:
@@ -98,7 +91,9 @@ async def _day(fault: Fault, seed: int, out: Path) -> list[str]:
                 str(change["rule_id"]) for _, change in cloud.calls.changes() if change["what"] == "revoke"
             )
             wanted = dict.fromkeys([one.rule_id for one in planned.actions], 1)
-            assert removed == wanted if not left else removed >= Counter(wanted)  # what was added is taken back
+            assert (
+                removed == wanted if not left else removed >= Counter(wanted)
+            )  # what was added is taken back
             assert max(removed.values()) == 1
             left_again = await rollback()
             assert not left_again or await rollback() == []

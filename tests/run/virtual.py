@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from unittest import mock
 
 import msgspec
 
-from benchmarks.virtual import ENDPOINT, VirtualClient
+from benchmarks.virtual import ENDPOINT, VirtualClient, VirtualLoop
 from orchestrator.cloud import transport
 from orchestrator.config import Config, defaults
 from orchestrator.emulator import InProcess
@@ -22,6 +23,8 @@ from orchestrator.journal.writer import Writer
 from orchestrator.plan import LIMITS
 from orchestrator.run import changing, hub, scanning
 from tests.remediate.kit import CHECKS
+
+T = TypeVar("T")
 
 
 class _Instant(Writer):
@@ -32,7 +35,7 @@ class _Instant(Writer):
         super().__init__(*given, threaded=False)
 
 
-class AtOnce(ThreadPoolExecutor):
+class _AtOnce(ThreadPoolExecutor):
     """Does in the loop's own thread what is meant for another: virtual time would leap meanwhile."""
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
@@ -43,6 +46,18 @@ class AtOnce(ThreadPoolExecutor):
         except BaseException as error:  # noqa: BLE001 - it is handed to whoever waits
             done.set_exception(error)
         return done
+
+
+def lived(seed: int, work: Callable[[VirtualLoop], Coroutine[Any, Any, T]]) -> T:
+    """Do the work of a seed on virtual time, and return what it returns; a failure names the seed."""
+    loop = VirtualLoop()
+    loop.set_default_executor(_AtOnce())
+    with asyncio.Runner(loop_factory=lambda: loop) as runner:
+        try:
+            return runner.run(work(loop))
+        except BaseException as error:
+            error.add_note(f"seed {seed}")
+            raise
 
 
 def yes(*_: object) -> None:
