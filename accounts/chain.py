@@ -40,7 +40,7 @@ Carry = Callable[[str, str, Mapping[str, str], bytes], Carried]
 """Sends a request (method, URL, headers, body) from a thread; raises where there is no answer."""
 
 
-class Found(NamedTuple):
+class FoundCredentials(NamedTuple):
     """What a way of the chain gave, and which one."""
 
     access_key_id: str
@@ -85,7 +85,7 @@ class Chain:
         self._way: _Way | None = None
         self._provider: Any = None
 
-    def find(self, carry: Carry | None, *, anew: bool) -> Found:
+    def find(self, carry: Carry | None, *, anew: bool) -> FoundCredentials:
         """Return the first credentials that a way gives; later on, what that way gives then.
 
         Args:
@@ -114,7 +114,7 @@ class Chain:
             told = f"{self._way.name}: {wire.told(error)}"
             raise ChainError(told, is_transient=wire.is_transient) from None
 
-    def _walk(self, ways: Sequence[_Way], wire: _Wire) -> Found:
+    def _walk(self, ways: Sequence[_Way], wire: _Wire) -> FoundCredentials:
         tried: list[str] = []
         failed: list[str] = []
         is_transient = (
@@ -145,9 +145,9 @@ class Chain:
         raise ChainError("; ".join(failed or tried), is_transient=is_transient)
 
 
-def _given(provider: Any, way: str) -> Found:  # noqa: ANN401 - one of theirs
+def _given(provider: Any, way: str) -> FoundCredentials:  # noqa: ANN401 - one of theirs
     given = provider.get_credentials()
-    return Found(
+    return FoundCredentials(
         given.get_access_key_id(), given.get_access_key_secret(), given.get_security_token() or "", way
     )
 

@@ -16,7 +16,7 @@ import msgspec
 
 from accounts import Account, SkippedAccount, paging
 from accounts.sdk import Call, ask
-from accounts.settings import RESOURCE_MANAGER, Organization
+from accounts.settings import RESOURCE_MANAGER, OrganizationSettings
 from matching import named, tagged, untagged, within
 
 _PAGE_SIZE = 100  # the most both APIs give
@@ -47,7 +47,7 @@ class _Folder(msgspec.Struct, frozen=True):
     path: str
 
 
-async def discover(hub: Call, organization: Organization, hub_account_id: str) -> Discovered:
+async def discover(hub: Call, organization: OrganizationSettings, hub_account_id: str) -> Discovered:
     """Return the accounts of a sweep.
 
     Args:
@@ -78,7 +78,7 @@ async def discover(hub: Call, organization: Organization, hub_account_id: str) -
     return Discovered(tuple(by_id), tuple(skipped))
 
 
-def _listed(organization: Organization, hub_account_id: str) -> list[Account]:
+def _listed(organization: OrganizationSettings, hub_account_id: str) -> list[Account]:
     """Return the accounts of a static list; the hub joins unless it is told not to."""
     ids = dict.fromkeys(organization.accounts)
     if organization.include_hub:
@@ -196,7 +196,7 @@ async def _by_token(
     def asked(token: str) -> Awaitable[dict[str, Any]]:
         return ask(hub, api, action, MaxResults=_PAGE_SIZE, NextToken=token or None, **query)
 
-    tally = paging.Tally(named)
+    tally = paging.ListTally(named)
     with _told(action):
         async for page in paging.follow(asked):
             found = paging.items(page, path)
@@ -270,7 +270,7 @@ def _unusable(item: Mapping[str, Any]) -> str:
 # filters
 
 
-def _check_filters(organization: Organization, found: Sequence[Account]) -> None:
+def _check_filters(organization: OrganizationSettings, found: Sequence[Account]) -> None:
     """Refuse a filter that matches nothing: a typing error would silently sweep too little, or too much."""
     for pattern in organization.include:
         if not any(_named(account, [pattern]) for account in found):
@@ -286,7 +286,7 @@ def _check_filters(organization: Organization, found: Sequence[Account]) -> None
             raise DiscoveryError(f"no account has the tag {tag}")
 
 
-def _left_out(account: Account, organization: Organization) -> str:
+def _left_out(account: Account, organization: OrganizationSettings) -> str:
     """Return why an account is not visited; empty if it is."""
     if account.is_hub and not organization.include_hub:
         return "include_hub is false"

@@ -78,7 +78,7 @@ async def follow(
             raise MalformedAnswerError(f"the list has no end after {MOST_PAGES:,} pages", page)
 
 
-class Tally:
+class ListTally:
     """Counts what a list gives, each item once by its name, against what it says there is.
 
     Without a name to count by, nothing is counted.
@@ -125,7 +125,7 @@ async def numbered(
         MalformedAnswerError: the answer does not say how many there are, or changes its mind.
         CountMismatchError: it lists fewer, or one twice.
     """
-    tally = Tally(named)
+    tally = ListTally(named)
     number, came, total = 0, 0, 1
     while came < total:
         number += 1

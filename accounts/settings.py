@@ -18,7 +18,7 @@ class OrganizationError(ValueError):
     """A setting of [organization] is wrong; the message names it and what to do."""
 
 
-class Organization(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class OrganizationSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Which accounts a sweep visits, and how they are entered. How values and accounts match is `matching`'s to say.
 
     Attributes:
@@ -94,7 +94,7 @@ class Organization(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     def __repr__(self) -> str:
         # the external id is a secret between the accounts
-        return f"Organization(source={self.source!r}, role={self.role!r}, …)"
+        return f"OrganizationSettings(source={self.source!r}, role={self.role!r}, …)"
 
 
 def is_source_identity(text: str) -> bool:

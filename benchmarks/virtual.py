@@ -26,7 +26,7 @@ from orchestrator.cloud.client import AccountSession, Client, CloudSettings
 from orchestrator.cloud.endpoints import Destination
 from orchestrator.cloud.errors import Unavailable
 from orchestrator.cloud.limiter import Learned
-from orchestrator.cloud.transport import Answer, Signed, Transport
+from orchestrator.cloud.transport import Answer, SignedAttempt, Transport
 from orchestrator.config import Config, defaults
 from orchestrator.emulator import InProcess, Keys, Options, Throttle, World
 from orchestrator.emulator.framework.gateway import Gateway
@@ -169,7 +169,7 @@ class _Wireless(Transport):
     async def exchange(
         self,
         target: Destination,  # noqa: ARG002 - there is one server
-        signed: Signed,
+        signed: SignedAttempt,
     ) -> Answer:
         """Return the answer, after the way there and back; a request leaves as soon as it is asked for."""
         if signed.not_after is not None:

@@ -31,7 +31,7 @@ class ApprovalError(ValueError):
     """A key that is none, or a signature that cannot be made; the text says which and what to do."""
 
 
-class Subject(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class SignedSubject(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What is signed.
 
     Attributes:
@@ -63,7 +63,7 @@ class Signature(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
         value: Ed25519, base64, over all the above in canonical JSON.
     """
 
-    subject: Subject
+    subject: SignedSubject
     at: str
     ticket: str = ""
     expires: str = ""
@@ -78,7 +78,7 @@ class Signer(NamedTuple):
     public_key_pem: bytes
 
 
-class Answer(NamedTuple):
+class SignatureStatus(NamedTuple):
     """Whether a signer has signed.
 
     Attributes:
@@ -93,7 +93,7 @@ class Answer(NamedTuple):
 
 
 def sign(
-    subject: Subject, private_key_pem: bytes, at: datetime, *, ticket: str = "", expires: str = ""
+    subject: SignedSubject, private_key_pem: bytes, at: datetime, *, ticket: str = "", expires: str = ""
 ) -> Signature:
     """Return the signature of the subject.
 
@@ -127,10 +127,10 @@ def added(kept: Iterable[Signature | str], one: Signature) -> tuple[Signature | 
 def answers(
     kept: Sequence[Signature | str],
     signers: Sequence[Signer],
-    subject: Subject,
+    subject: SignedSubject,
     now: datetime,
     signed_of_old: bytes,
-) -> list[Answer]:
+) -> list[SignatureStatus]:
     """Tell of each signer whether he has signed the subject, and nothing else in its place.
 
     Args:
@@ -166,10 +166,10 @@ def _answer(
     name: str,
     key: Ed25519PublicKey,
     kept: Sequence[Signature | str],
-    subject: Subject,
+    subject: SignedSubject,
     now: datetime,
     signed_of_old: bytes,
-) -> Answer:
+) -> SignatureStatus:
     """Return the answer of the last signature of the key that counts, else why its last one does not."""
     refusal = f"it is not signed by {name}"
     fingerprint = _fingerprint(key)
@@ -180,9 +180,9 @@ def _answer(
         elif one.key == fingerprint:
             why = _refusal(one, subject, now) if _fits(key, one.value, _signed_bytes(one)) else _DAMAGED
             if not why:
-                return Answer(name, one.at, "")
+                return SignatureStatus(name, one.at, "")
             refusal = why.replace("{name}", name)
-    return Answer(name, "", refusal)
+    return SignatureStatus(name, "", refusal)
 
 
 _DAMAGED = "the signature of {name} was changed after it was made"
@@ -192,7 +192,7 @@ _OF_OLD = (
 )
 
 
-def _refusal(one: Signature, wanted: Subject, now: datetime) -> str:
+def _refusal(one: Signature, wanted: SignedSubject, now: datetime) -> str:
     """Return why a signature that is intact does not count, with a place for the signer's name; empty if it does."""
     why = _differs(one.subject, wanted)
     if why:
@@ -205,7 +205,7 @@ def _refusal(one: Signature, wanted: Subject, now: datetime) -> str:
     return ""
 
 
-def _differs(signed: Subject, wanted: Subject) -> str:
+def _differs(signed: SignedSubject, wanted: SignedSubject) -> str:
     """Return what else it was that was signed; empty if it was this."""
     if signed.purpose != wanted.purpose:
         return f"{{name}} signed {_THINGS[signed.purpose]} and not {_THINGS[wanted.purpose]}"

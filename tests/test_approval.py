@@ -19,11 +19,11 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from orchestrator.approval import (
-    Answer,
     ApprovalError,
     Signature,
+    SignatureStatus,
+    SignedSubject,
     Signer,
-    Subject,
     added,
     answers,
     instant,
@@ -32,8 +32,8 @@ from orchestrator.approval import (
 )
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
-PLAN = Subject(purpose="plan", digest="aa", organization="9001", endpoint="cloud")
-TRAIL = Subject(
+PLAN = SignedSubject(purpose="plan", digest="aa", organization="9001", endpoint="cloud")
+TRAIL = SignedSubject(
     purpose="trail",
     digest="bb",
     organization="9001",
@@ -76,13 +76,13 @@ ALICE, BOB = person("alice"), person("bob")
 
 
 def ask(
-    kept: list[Signature | str], *who: Person, subject: Subject = PLAN, now: datetime = NOW
-) -> list[Answer]:
+    kept: list[Signature | str], *who: Person, subject: SignedSubject = PLAN, now: datetime = NOW
+) -> list[SignatureStatus]:
     """Ask whether all of these have signed."""
     return answers(kept, [one.signer for one in who], subject, now, b"of old")
 
 
-def refusal(kept: list[Signature | str], subject: Subject = PLAN, now: datetime = NOW) -> str:
+def refusal(kept: list[Signature | str], subject: SignedSubject = PLAN, now: datetime = NOW) -> str:
     """Why it does not count that Alice has signed."""
     (answer,) = ask(kept, ALICE, subject=subject, now=now)
     assert bool(answer.refusal) is not bool(answer.signed_at)

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
-from accounts.settings import Organization
+from accounts.settings import OrganizationSettings
 from orchestrator.config import ConfigError, File, defaults, load
 from orchestrator.config.reference import reference, written
 from orchestrator.config.roles import roles, statements, trusted
@@ -162,7 +162,9 @@ def test_the_roles_may_do_what_those_of_terraform_may(name: str) -> None:
 
 def test_the_ros_template_trusts_one_role_and_asks_for_the_external_id() -> None:
     """Both roles by their configured names; no secret is written."""
-    organization = Organization(role="r", remediation_role="w", external_id="secret-id", session_seconds=7200)
+    organization = OrganizationSettings(
+        role="r", remediation_role="w", external_id="secret-id", session_seconds=7200
+    )
     template: dict[str, Any] = json.loads(roles("ros", organization, "acs:ram::7:assumed-role/Hub/session"))
     assert template["Parameters"]["ExternalId"]["NoEcho"] is True
     names = set()

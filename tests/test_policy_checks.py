@@ -30,7 +30,7 @@ from orchestrator.policy import (
     refuse_unknown_checks,
     review,
 )
-from orchestrator.policy.exemptions import Subject, match
+from orchestrator.policy.exemptions import ExemptionSubject, match
 from orchestrator.securitygroup import Lists, PortRange, every_port
 from tests.rulebook import NOW, group, permission
 
@@ -390,14 +390,14 @@ def test_what_says_nothing_is_not_matched() -> None:
     subjects = (permission(Policy="?"), permission(SourceCidrIp="", PortRange="22/22"))
     for raw in subjects:
         one = group(raw)
-        assert match(exemptions, Subject(one, one.rules[0], ("ssh",), NO_PORTS)) == []
+        assert match(exemptions, ExemptionSubject(one, one.rules[0], ("ssh",), NO_PORTS)) == []
     whole = group(permission())
     for ports, matching in (
         (NO_PORTS, 0),
         (PortSet([every_port("icmp")]), 0),
         (PortSet([parse_port(22)]), 1),
     ):
-        found = match(exemptions[:1], Subject(whole, whole.rules[0], ("ssh",), ports))
+        found = match(exemptions[:1], ExemptionSubject(whole, whole.rules[0], ("ssh",), ports))
         assert found == list(exemptions[:matching])
 
 

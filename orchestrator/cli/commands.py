@@ -629,7 +629,7 @@ def report(
     """Render the run on stdout, whole or in part; the whole as html is also in DIR/report.html."""
     from orchestrator import run
 
-    part = run.Part(tuple(owner), tuple(account), tuple(severity))
+    part = run.ReportPart(tuple(owner), tuple(account), tuple(severity))
     if (split_by is None) != (out is None):
         raise typer.BadParameter("--split-by owner and --out DIR go together; a single report goes to stdout")
     if out is not None:

@@ -11,12 +11,12 @@ import typer
 from orchestrator.terminal import give
 
 if TYPE_CHECKING:
-    from orchestrator.report import Difference, Parameters, Tried
+    from orchestrator.report import ComparedChecks, JudgementDifference, RuleParameters
 
 _TITLES = {"unexplained": "UNEXPLAINED", "not_comparable": "NOT COMPARABLE", "explained": "explained"}
 
 
-def text(found: Tried) -> int:
+def text(found: ComparedChecks) -> int:
     """Give what was compared, the counts, and each difference with its reason; return the exit code."""
     for line in (*_head(found), *_counts(found), *_lines(found)):
         give(line)
@@ -34,15 +34,15 @@ def names(given: list[str]) -> dict[str, str]:
     return {name: identifier for name, _, identifier in pairs}
 
 
-def parameters(risky: list[int], allowed: list[int]) -> Parameters:
+def parameters(risky: list[int], allowed: list[int]) -> RuleParameters:
     """Return what the rules were set up with; what is not said is as it is where nobody sets it."""
-    from orchestrator.report import Parameters
+    from orchestrator.report import RuleParameters
 
     given = {"risky": tuple(risky), "allowed": tuple(allowed)}
-    return Parameters(**{name: ports for name, ports in given.items() if ports})
+    return RuleParameters(**{name: ports for name, ports in given.items() if ports})
 
 
-def _head(found: Tried) -> Iterator[str]:
+def _head(found: ComparedChecks) -> Iterator[str]:
     state = "" if found.complete else ", INCOMPLETE: it did not see everything"
     yield f"ours: run {found.run_id} of {found.created_at}{state}"
     other = (
@@ -66,7 +66,7 @@ def _head(found: Tried) -> Iterator[str]:
 _NAMED = 5
 
 
-def _counts(found: Tried) -> Iterator[str]:
+def _counts(found: ComparedChecks) -> Iterator[str]:
     width = max(map(len, _TITLES.values()))
     yield f"  {'agreeing'.ljust(width)}  {found.agreeing}"
     for became, title in _TITLES.items():
@@ -75,13 +75,13 @@ def _counts(found: Tried) -> Iterator[str]:
         yield f"  {title.lower().ljust(width)}  {kinds.total()}{f': {each}' if each else ''}"
 
 
-def _lines(found: Tried) -> Iterator[str]:
+def _lines(found: ComparedChecks) -> Iterator[str]:
     for became, title in _TITLES.items():
         for one in (one for one in found.differences if one.became == became):
             yield f"{title}: {_told(one)}"
 
 
-def _told(one: Difference) -> str:
+def _told(one: JudgementDifference) -> str:
     named = (
         one.config_rule
         if one.config_rule == one.managed_rule

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from orchestrator.terminal import give
 
 if TYPE_CHECKING:
-    from orchestrator.report import Became, Diff, Entry, Gathered
+    from orchestrator.report import Became, Diff, DiffEntries, DiffEntry
 
 _TITLES: dict[Became, str] = {
     "new": "NEW",
@@ -24,9 +24,9 @@ _TITLES: dict[Became, str] = {
 
 def text(diff: Diff) -> int:
     """Give the two runs, how many findings are new, returned, fixed, …, and then each of them; return the exit code."""
-    from orchestrator.report import Gathered
+    from orchestrator.report import DiffEntries
 
-    gathered = Gathered(diff)
+    gathered = DiffEntries(diff)
     for line in (*_head(diff), *_counts(diff, gathered), *_lines(diff, gathered)):
         give(line)
     return diff.exit_code(gathered.counts)
@@ -44,7 +44,7 @@ def _head(diff: Diff) -> Iterator[str]:
         yield f"NOT IN SCOPE: {told}"
 
 
-def _counts(diff: Diff, gathered: Gathered) -> Iterator[str]:
+def _counts(diff: Diff, gathered: DiffEntries) -> Iterator[str]:
     counts = gathered.counts
     still = counts["still_open"] + counts["raised"] + counts["lowered"]
     rows = {
@@ -60,7 +60,7 @@ def _counts(diff: Diff, gathered: Gathered) -> Iterator[str]:
     return (f"  {name.ljust(width)}  {told}" for name, told in rows.items())
 
 
-def _severities(gathered: Gathered, became: Became) -> str:
+def _severities(gathered: DiffEntries, became: Became) -> str:
     from orchestrator.policy import Severity
 
     found = gathered.by_severity[became]
@@ -68,7 +68,7 @@ def _severities(gathered: Gathered, became: Became) -> str:
     return f"{gathered.counts[became]}{f': {each}' if each else ''}"
 
 
-def _lines(diff: Diff, gathered: Gathered) -> Iterator[str]:
+def _lines(diff: Diff, gathered: DiffEntries) -> Iterator[str]:
     for became, title in _TITLES.items():
         for entry in gathered.of(became):
             yield f"{title}: {_told(entry)}"
@@ -78,7 +78,7 @@ def _lines(diff: Diff, gathered: Gathered) -> Iterator[str]:
         yield f"NEWLY UNSEEN: {where}: {one.code}: {one.message}{request}"
 
 
-def _told(entry: Entry) -> str:
+def _told(entry: DiffEntry) -> str:
     account = f"{entry.account_id} {entry.account_name}".strip()
     group = f"{entry.security_group_id} {entry.security_group_name}".strip()
     was = f", {entry.was_severity} before" if entry.was_severity not in {"", entry.severity} else ""

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
         Progress,
         Reviewed,
         SecondWitness,
-        Signed,
+        SigningResult,
         Summary,
         Verified,
     )
@@ -357,7 +357,7 @@ def _say_failed(result: Changed) -> None:
             warn(text)
 
 
-def signed(done: Signed, path: Path) -> int:
+def signed(done: SigningResult, path: Path) -> int:
     """Say what was signed; give its digest."""
     subject = done.subject
     what = f"the record of run {done.run_id}, {subject.head} entries, the last of {subject.head_at}"

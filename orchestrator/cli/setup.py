@@ -16,9 +16,9 @@ from orchestrator.cli.options import ConfigFile
 from orchestrator.terminal import document, say, warn
 
 if TYPE_CHECKING:
-    from accounts.settings import Organization
+    from accounts.settings import OrganizationSettings
     from orchestrator.config import Config
-    from orchestrator.run import Tried
+    from orchestrator.run import ConnectionCheck
 
 _DEFAULT = Path("config.toml")
 _ALL = "all"
@@ -229,7 +229,7 @@ def _test(settings: Config, values: Values) -> tuple[int, str]:
     return 0, tried.connection.hub_arn
 
 
-def _tried(settings: Config) -> Tried:
+def _tried(settings: Config) -> ConnectionCheck:
     import asyncio
 
     from orchestrator import run
@@ -238,7 +238,7 @@ def _tried(settings: Config) -> Tried:
     return asyncio.run(run.try_cloud(settings, run.Progress(output.connection, say)))
 
 
-def _tell_cloud(tried: Tried) -> None:
+def _tell_cloud(tried: ConnectionCheck) -> None:
     say(f"the credentials hold; a sweep would visit {tried.accounts} accounts and leave out {tried.left_out}")
 
 
@@ -290,7 +290,7 @@ def _write(path: Path, values: Values) -> None:
 _FILES: Mapping[str, str] = {"terraform": "sgsweep-roles.tf", "ros": "sgsweep-roles.ros.json"}
 
 
-def _write_roles(path: Path, tool: str, organization: Organization, arn: str) -> int:
+def _write_roles(path: Path, tool: str, organization: OrganizationSettings, arn: str) -> int:
     """Write the members' roles beside the configuration; whom they trust is known only once the credentials hold."""
     from orchestrator.config.roles import roles
     from orchestrator.files import replaced

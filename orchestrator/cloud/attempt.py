@@ -14,7 +14,7 @@ from orchestrator.cloud.limiter import GivenUpError, Limiter, Permit
 from orchestrator.cloud.retry import CallProgress
 from orchestrator.cloud.signature import canonical_query, flatten, sign
 from orchestrator.cloud.stats import Attempt, Observer, Stats
-from orchestrator.cloud.transport import Answer, Signed, Transport
+from orchestrator.cloud.transport import Answer, SignedAttempt, Transport
 
 T = TypeVar("T")
 Read = Callable[[Answer, Credentials], T]
@@ -46,7 +46,7 @@ class Sendable(Protocol):
         """Return where it goes."""
         ...
 
-    def sign(self, who: Credentials, host: str) -> Signed:
+    def sign(self, who: Credentials, host: str) -> SignedAttempt:
         """Return one attempt, signed by `who` for the host."""
         ...
 
@@ -81,7 +81,7 @@ class Request:
         """Return where it goes."""
         return endpoints.target(self.product, self.region_id)
 
-    def sign(self, who: Credentials, host: str) -> Signed:
+    def sign(self, who: Credentials, host: str) -> SignedAttempt:
         """Return one attempt, signed by `who` for the host."""
         query = canonical_query(flatten(self.parameters))
         body = canonical_query(flatten(self.body)).encode() if self.body else b""
@@ -94,7 +94,7 @@ class Request:
             query=query,
             body=body,
         )
-        return Signed(self.method, "/", query, headers, body)
+        return SignedAttempt(self.method, "/", query, headers, body)
 
 
 class Wire:

@@ -28,12 +28,12 @@ class Memory:
         self.left = size
         self._last = asyncio.Lock()
 
-    def answer(self) -> Held:
+    def answer(self) -> AnswerMemory:
         """Return what one answer takes; `async with` it until the answer was received."""
-        return Held(self, self._last)
+        return AnswerMemory(self, self._last)
 
 
-class Held:
+class AnswerMemory:
     """What one answer has taken so far, given back at the end of the block."""
 
     def __init__(self, memory: Memory, last: asyncio.Lock) -> None:

@@ -19,7 +19,7 @@ from orchestrator.cloud.client import AccountSession, Client
 from orchestrator.cloud.endpoints import Destination, Endpoints
 from orchestrator.cloud.errors import CloudError, Unavailable
 from orchestrator.cloud.responses import received, xml
-from orchestrator.cloud.transport import Signed
+from orchestrator.cloud.transport import SignedAttempt
 
 _SCHEME = "OSS4-HMAC-SHA256"
 _UNSIGNED = "UNSIGNED-PAYLOAD"
@@ -61,12 +61,14 @@ class _Request:
         """Return where it goes."""
         return endpoints.bucket(self.bucket, self.region_id, internal=self.internal)
 
-    def sign(self, who: Credentials, host: str) -> Signed:
+    def sign(self, who: Credentials, host: str) -> SignedAttempt:
         """Return one attempt, signed by `who` for the host."""
         resource = "/" + quote(f"{self.bucket}/{self.key}")
         signed = sign(who, self.method, resource, self.query, self.headers, self.region_id, int(time.time()))
         path = "/" + quote(self.key) if host.startswith(f"{self.bucket}.") else resource
-        return Signed(self.method, path, canonical_query(self.query), {**signed, "host": host}, self.body)
+        return SignedAttempt(
+            self.method, path, canonical_query(self.query), {**signed, "host": host}, self.body
+        )
 
 
 class Objects:

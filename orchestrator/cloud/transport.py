@@ -92,7 +92,7 @@ async def _refuse_late(_: aiohttp.ClientSession, context: SimpleNamespace, __: o
         not_after.refuse_late()
 
 
-class Signed(NamedTuple):
+class SignedAttempt(NamedTuple):
     """One attempt, ready to be sent. Path and query are encoded already.
 
     Attributes:
@@ -158,10 +158,10 @@ class Transport:
             Unavailable: there is no answer, or only a part.
         """
         target = Destination(url.scheme, url.host_port_subcomponent or "", proxied=proxied)
-        signed = Signed(method, url.raw_path, url.raw_query_string, dict(headers), body)
+        signed = SignedAttempt(method, url.raw_path, url.raw_query_string, dict(headers), body)
         return await self.exchange(target, signed)
 
-    async def exchange(self, target: Destination, signed: Signed) -> Answer:
+    async def exchange(self, target: Destination, signed: SignedAttempt) -> Answer:
         """Return the answer, whatever its status.
 
         Raises:

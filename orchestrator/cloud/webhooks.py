@@ -63,7 +63,7 @@ _SIGNATURE_HEADER = "X-Sgsweep-Signature"
 
 
 @dataclass(frozen=True, slots=True)
-class Message:
+class WebhookMessage:
     """What is told.
 
     Attributes:
@@ -151,7 +151,7 @@ class Messenger:
         self._turns: dict[str, asyncio.Lock] = {}
         self._next: dict[str, float] = {}
 
-    async def tell(self, told: Sequence[tuple[Robot, Message]]) -> list[str]:
+    async def tell(self, told: Sequence[tuple[Robot, WebhookMessage]]) -> list[str]:
         """Send all of them at once, and return how those failed that did: a sentence each, with the robot's id."""
         transport = Transport(_patient(self._settings))
         try:
@@ -160,7 +160,7 @@ class Messenger:
             await transport.close()
         return [text for text in failed if text]
 
-    async def _one(self, transport: Transport, robot: Robot, message: Message) -> str:
+    async def _one(self, transport: Transport, robot: Robot, message: WebhookMessage) -> str:
         if wrong := robot.wrong():
             return f"{robot.id}: {wrong}"
         try:
@@ -171,7 +171,7 @@ class Messenger:
             return f"{robot.id}: {robot.kept_from(error.message)} ({robot.kept_from(error.code)})"
         return ""
 
-    async def _patiently(self, transport: Transport, robot: Robot, message: Message) -> None:
+    async def _patiently(self, transport: Transport, robot: Robot, message: WebhookMessage) -> None:
         clock = asyncio.get_running_loop().time
         budget = RetryBudget(fraction=1.0, floor=ATTEMPTS)
         retry = Retry(Patience(ATTEMPTS, DEADLINE_SECONDS), budget, clock=clock, chance=self._chance)
@@ -190,7 +190,7 @@ class Messenger:
             await asyncio.sleep(max(0.0, self._next.get(robot.url, 0.0) - loop.time()))
             self._next[robot.url] = loop.time() + _APART_SECONDS[robot.kind]
 
-    async def _once(self, transport: Transport, robot: Robot, message: Message) -> None:
+    async def _once(self, transport: Transport, robot: Robot, message: WebhookMessage) -> None:
         """Send it once.
 
         Raises:
@@ -223,7 +223,7 @@ def _patient(settings: CloudSettings) -> CloudSettings:
     )
 
 
-def _spelled(robot: Robot, message: Message, now: float) -> tuple[dict[str, str], dict[str, Any]]:
+def _spelled(robot: Robot, message: WebhookMessage, now: float) -> tuple[dict[str, str], dict[str, Any]]:
     """Return the query and the body by which this robot is told the message."""
     text = message.text(_LONGEST_BYTES[robot.kind])
     if robot.kind == "dingtalk":

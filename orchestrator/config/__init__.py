@@ -16,7 +16,7 @@ from typing import Any
 import msgspec
 
 from accounts import AcceptedUnreachable
-from accounts.settings import Organization, OrganizationError
+from accounts.settings import OrganizationError, OrganizationSettings
 from orchestrator.cloud.settings import (
     ENVIRONMENT,
     CloudSettings,
@@ -117,7 +117,7 @@ class File(_Table, frozen=True, kw_only=True):
 
     packs: tuple[str, ...] = ()
     exemption_files: tuple[str, ...] = ()
-    organization: Organization = Organization()
+    organization: OrganizationSettings = OrganizationSettings()
     cloud: CloudSettings = CloudSettings()
     limits: Limits = Limits()
     remediation: Settings = Settings()
@@ -139,7 +139,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
         told: what is to be said of those facts: which are in use, and why a file of them is not believed.
     """
 
-    organization: Organization = Organization()
+    organization: OrganizationSettings = OrganizationSettings()
     cloud: CloudSettings = CloudSettings()
     remediation: Settings = Settings()
     checks: tuple[Check, ...]
@@ -349,7 +349,7 @@ def _distinct(notify: tuple[Notify, ...], path: Path) -> tuple[Notify, ...]:
     return notify
 
 
-def _organization(organization: Organization, environment: Mapping[str, str]) -> Organization:
+def _organization(organization: OrganizationSettings, environment: Mapping[str, str]) -> OrganizationSettings:
     if not (given := environment.get(_EXTERNAL_ID, "")):
         return organization
     refuse_two(_EXTERNAL_ID, given, "[organization] external_id", organization.external_id)

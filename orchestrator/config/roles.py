@@ -11,7 +11,7 @@ import json
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from accounts.settings import Organization
+from accounts.settings import OrganizationSettings
 from orchestrator.inventory import READ_ACTIONS
 
 Tool = Literal["terraform", "ros"]
@@ -35,7 +35,7 @@ def statements(*, changes: bool) -> list[Statement]:
     return found
 
 
-def roles(tool: Tool, organization: Organization, hub_arn: str) -> str:
+def roles(tool: Tool, organization: OrganizationSettings, hub_arn: str) -> str:
     """Return the text of a file that makes both roles; the external id is asked for when it is used, never written.
 
     Args:
@@ -57,7 +57,7 @@ def _allow(actions: Any, resource: str) -> Statement:  # noqa: ANN401 - a list o
     return {"Effect": "Allow", "Action": list(actions), "Resource": [resource]}
 
 
-def _both(organization: Organization) -> Mapping[str, tuple[str, str, list[Statement]]]:
+def _both(organization: OrganizationSettings) -> Mapping[str, tuple[str, str, list[Statement]]]:
     return {
         "read": (organization.role, "reads security groups", statements(changes=False)),
         "remediate": (
@@ -82,11 +82,11 @@ def _trust(arn: str, external_id: object) -> dict[str, Any]:
     }
 
 
-def _seconds(organization: Organization) -> int:
+def _seconds(organization: OrganizationSettings) -> int:
     return max(_SESSION_SECONDS, organization.session_seconds)
 
 
-def _ros(organization: Organization, arn: str) -> str:
+def _ros(organization: OrganizationSettings, arn: str) -> str:
     resources = {
         key.capitalize(): {
             "Type": "ALIYUN::RAM::Role",
@@ -160,7 +160,7 @@ resource "alicloud_ram_role_policy_attachment" "{key}" {{
 """
 
 
-def _terraform(organization: Organization, arn: str) -> str:
+def _terraform(organization: OrganizationSettings, arn: str) -> str:
     variable = '"@external_id"'
     blocks = [
         _ROLE.format(

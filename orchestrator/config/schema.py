@@ -31,8 +31,8 @@ _SPELLED: Mapping[str, dict[str, Any]] = {
 }
 # Texts of which the rooms take some words only.
 _WORDS: Mapping[tuple[str, str], tuple[str, ...]] = {
-    ("Organization", "source"): SOURCES,
-    ("Organization", "api"): (RESOURCE_MANAGER, RESOURCE_DIRECTORY_MASTER),
+    ("OrganizationSettings", "source"): SOURCES,
+    ("OrganizationSettings", "api"): (RESOURCE_MANAGER, RESOURCE_DIRECTORY_MASTER),
     ("CloudSettings", "site"): SITES,
     ("CloudSettings", "network"): NETWORKS,
 }

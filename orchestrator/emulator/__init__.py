@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from orchestrator.emulator.framework.bending import BENDS, Bend, BendKind, Bent
-from orchestrator.emulator.framework.call_log import Call, Record
+from orchestrator.emulator.framework.call_log import CallLog, LoggedCall
 from orchestrator.emulator.framework.faults import Fault, Kind
 from orchestrator.emulator.framework.identity import Keys
-from orchestrator.emulator.framework.quirks import GoneRule, Quirks, Refusal, RuleCount
+from orchestrator.emulator.framework.quirks import GoneRule, Quirks, RuleCount, UncertainError
 from orchestrator.emulator.framework.refusals import RuleRefusal
 from orchestrator.emulator.framework.state import Options
 from orchestrator.emulator.framework.throttle import Throttle
@@ -24,7 +24,7 @@ __all__ = [
     "Bend",
     "BendKind",
     "Bent",
-    "Call",
+    "CallLog",
     "Emulator",
     "Expected",
     "Fault",
@@ -34,11 +34,10 @@ __all__ = [
     "InProcess",
     "Keys",
     "Kind",
+    "LoggedCall",
     "Moment",
     "Options",
     "Quirks",
-    "Record",
-    "Refusal",
     "Role",
     "Rule",
     "RuleCount",
@@ -46,6 +45,7 @@ __all__ = [
     "Statement",
     "Tag",
     "Throttle",
+    "UncertainError",
     "World",
     "differences",
     "read_fault",

@@ -10,7 +10,7 @@ import msgspec
 from accounts import Unreachable, is_group_gone
 from orchestrator.cloud.client import AccountSession, Client, Request
 from orchestrator.cloud.settings import VERSIONS
-from orchestrator.handler.events import GROUP, Question
+from orchestrator.handler.events import GROUP, EvaluationRequest
 from orchestrator.policy import Finding
 from orchestrator.securitygroup import SecurityGroup
 
@@ -73,7 +73,7 @@ def _annotation(sentences: Iterable[str]) -> str:
 
 
 async def put_evaluations(
-    client: Client, own: AccountSession, asked: Question, answers: Sequence[Judged]
+    client: Client, own: AccountSession, asked: EvaluationRequest, answers: Sequence[Judged]
 ) -> None:
     """Answer (Config PutEvaluations), at most 100 groups in a call. The same answer twice does no harm.
 

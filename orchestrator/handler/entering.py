@@ -10,7 +10,7 @@ from orchestrator.cloud.client import AccountSession, Client
 from orchestrator.cloud.errors import CloudError, Denied
 from orchestrator.cloud.sessions import Sessions
 from orchestrator.handler.members import Members
-from orchestrator.handler.settings import Run, Settings
+from orchestrator.handler.settings import PlatformContext, Settings
 from orchestrator.inventory import read_policy
 
 
@@ -74,7 +74,9 @@ class Entrances:
         return self._proven[session.account_id]
 
 
-async def entrances(client: Client, settings: Settings, run: Run, own: CredentialSource) -> Entrances:
+async def entrances(
+    client: Client, settings: Settings, run: PlatformContext, own: CredentialSource
+) -> Entrances:
     """Return the ways into the accounts.
 
     Raises:

@@ -18,9 +18,9 @@ from orchestrator.handler import answering
 from orchestrator.handler.entering import Entrances, entrances, reason_of
 from orchestrator.handler.events import (
     MOST,
+    EvaluationRequest,
     EventError,
-    Question,
-    Resource,
+    GroupToJudge,
     fairly,
     parse,
     question,
@@ -28,9 +28,9 @@ from orchestrator.handler.events import (
 )
 from orchestrator.handler.function_log import Voice
 from orchestrator.handler.ledger_store import Store, open_store
-from orchestrator.handler.remedy import Remedy, Result
+from orchestrator.handler.remedy import GroupResult, Remedy
 from orchestrator.handler.settings import (
-    Run,
+    PlatformContext,
     Settings,
     kept_exemptions,
     own_credentials,
@@ -51,7 +51,7 @@ class Invocation(msgspec.Struct, frozen=True):
     """What one invocation works with."""
 
     settings: Settings
-    run: Run
+    run: PlatformContext
     client: Client
     entrances: Entrances
     remedy: Remedy
@@ -106,7 +106,9 @@ async def _invoke(
 
 
 @asynccontextmanager
-async def _open(settings: Settings, run: Run, context: object, voice: Voice) -> AsyncIterator[Invocation]:
+async def _open(
+    settings: Settings, run: PlatformContext, context: object, voice: Voice
+) -> AsyncIterator[Invocation]:
     brake = Brake()
     # Between two changes, not in the middle of one: what was begun is finished or stands in the ledger.
     alarm = asyncio.get_running_loop().call_later(
@@ -131,7 +133,7 @@ async def _open(settings: Settings, run: Run, context: object, voice: Voice) -> 
         alarm.cancel()
 
 
-def _store(at: str, settings: Settings, client: Client, ways: Entrances, run: Run) -> Store:
+def _store(at: str, settings: Settings, client: Client, ways: Entrances, run: PlatformContext) -> Store:
     return open_store(at, client, ways.own, run.region_id, internal=settings.oss_network == "internal")
 
 
@@ -162,7 +164,7 @@ async def _remedy(invocation: Invocation, event: object) -> dict[str, Any]:
     return {"mode": invocation.settings.mode, "groups": counts, "results": msgspec.to_builtins(results)}
 
 
-def _too_many(voice: Voice, further: Sequence[Resource]) -> list[Result]:
+def _too_many(voice: Voice, further: Sequence[GroupToJudge]) -> list[GroupResult]:
     """Say which groups of an event are not worked on, because it names too many."""
     if not further:
         return []
@@ -183,11 +185,11 @@ async def _arrived(invocation: Invocation, group_id: str) -> dict[str, Any]:
     return {"mode": settings.mode, "groups": {}, "results": []}
 
 
-async def _all(invocation: Invocation, resources: Iterable[Resource]) -> list[Result]:
+async def _all(invocation: Invocation, resources: Iterable[GroupToJudge]) -> list[GroupResult]:
     """Work on the groups, a few at a time; whatever happens, return a result for each of them."""
     gate = asyncio.Semaphore(_GROUPS_AT_ONCE)
 
-    async def one(resource: Resource) -> Result:
+    async def one(resource: GroupToJudge) -> GroupResult:
         async with gate:
             return await invocation.remedy.of(resource)
 
@@ -202,7 +204,7 @@ async def _all(invocation: Invocation, resources: Iterable[Resource]) -> list[Re
     return [_result_of(invocation.voice, task, resource) for task, resource in tasks.items()]
 
 
-def _result_of(voice: Voice, task: asyncio.Future[Result], resource: Resource) -> Result:
+def _result_of(voice: Voice, task: asyncio.Future[GroupResult], resource: GroupToJudge) -> GroupResult:
     error = None if task.cancelled() else task.exception()
     if error is None and not task.cancelled():
         return task.result()
@@ -210,8 +212,8 @@ def _result_of(voice: Voice, task: asyncio.Future[Result], resource: Resource) -
     return _left(voice, resource, "failed" if error else "left", reason)
 
 
-def _left(voice: Voice, resource: Resource, state: Literal["failed", "left"], reason: str) -> Result:
-    result = Result(
+def _left(voice: Voice, resource: GroupToJudge, state: Literal["failed", "left"], reason: str) -> GroupResult:
+    result = GroupResult(
         account_id=resource.account_id,
         region_id=resource.region_id,
         security_group_id=resource.security_group_id,
@@ -223,7 +225,7 @@ def _left(voice: Voice, resource: Resource, state: Literal["failed", "left"], re
 
 
 async def _evaluate_again(
-    invocation: Invocation, changed: list[Result], resources: Iterable[Resource]
+    invocation: Invocation, changed: list[GroupResult], resources: Iterable[GroupToJudge]
 ) -> None:
     """Have the rules that named the changed groups looked at again. That it fails changes nothing about the fix."""
     if not changed:
@@ -276,7 +278,7 @@ async def _answer(invocation: Invocation, event: object) -> dict[str, Any]:
 
 
 async def _look_at_one(
-    invocation: Invocation, asked: Question, answers: list[answering.Judged], unread: list[str]
+    invocation: Invocation, asked: EvaluationRequest, answers: list[answering.Judged], unread: list[str]
 ) -> None:
     resource = asked.resource
     if resource is None:
@@ -292,7 +294,7 @@ async def _look_at_one(
 
 
 async def _look_at_all(
-    invocation: Invocation, asked: Question, answers: list[answering.Judged], unread: list[str]
+    invocation: Invocation, asked: EvaluationRequest, answers: list[answering.Judged], unread: list[str]
 ) -> None:
     """A scheduled run asks about an account: look at every group in every region, while there is time."""
     session = invocation.entrances.reader(asked.account_id)

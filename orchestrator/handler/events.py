@@ -34,7 +34,7 @@ class EventError(ValueError):
     """An event that is no JSON, or a question without what its answer needs."""
 
 
-class Resource(msgspec.Struct, frozen=True):
+class GroupToJudge(msgspec.Struct, frozen=True):
     """A security group to look at.
 
     Attributes:
@@ -59,7 +59,7 @@ class Ignored(msgspec.Struct, frozen=True):
     what: str
 
 
-class Question(msgspec.Struct, frozen=True):
+class EvaluationRequest(msgspec.Struct, frozen=True):
     """What a custom Cloud Config rule asks.
 
     Attributes:
@@ -75,22 +75,22 @@ class Question(msgspec.Struct, frozen=True):
     result_token: str
     ordering_timestamp: int
     account_id: str
-    resource: Resource | None
+    resource: GroupToJudge | None
     resource_name: str = ""
     resource_type: str = GROUP
     gone: bool = False
 
 
-Found = Union[Resource, Ignored]  # noqa: UP007 - an alias evaluated at run time, on 3.10 too
+Found = Union[GroupToJudge, Ignored]  # noqa: UP007 - an alias evaluated at run time, on 3.10 too
 
 
-def parse(event: object) -> tuple[list[Resource], list[Ignored]]:
+def parse(event: object) -> tuple[list[GroupToJudge], list[Ignored]]:
     """Return the groups an event is about, each once, and what else was in it.
 
     Raises:
         EventError: it is no JSON.
     """
-    resources: dict[tuple[str, str, str], Resource] = {}
+    resources: dict[tuple[str, str, str], GroupToJudge] = {}
     ignored: list[Ignored] = []
     for found in _walk(_decoded(event), _DEPTH):
         if isinstance(found, Ignored):
@@ -103,16 +103,18 @@ def parse(event: object) -> tuple[list[Resource], list[Ignored]]:
             **dict.fromkeys(found.config_rule_ids),
         }
         by = found.by or (known.by if known else "")
-        resources[key] = Resource(*key, tuple(rules), by)
+        resources[key] = GroupToJudge(*key, tuple(rules), by)
     return list(resources.values()), ignored
 
 
-def fairly(resources: Iterable[Resource], most: int = MOST) -> tuple[list[Resource], list[Resource]]:
+def fairly(
+    resources: Iterable[GroupToJudge], most: int = MOST
+) -> tuple[list[GroupToJudge], list[GroupToJudge]]:
     """Return the groups to work on, the accounts taking turns, and those that are too many.
 
     However many groups of one account an event names, each other account's first one is among the first.
     """
-    queues: dict[str, list[Resource]] = {}
+    queues: dict[str, list[GroupToJudge]] = {}
     for one in resources:
         queues.setdefault(one.account_id, []).append(one)
     turns = [one for turn in zip_longest(*queues.values()) for one in turn if one is not None]
@@ -138,7 +140,7 @@ def test_event(event: object) -> str:
     return group_id if re.fullmatch(r"sg-sgsweep0event[0-9a-f]{12}", group_id) else ""
 
 
-def question(event: object) -> Question:
+def question(event: object) -> EvaluationRequest:
     """Return what a custom rule asks.
 
     Raises:
@@ -160,11 +162,11 @@ def question(event: object) -> Question:
     if not is_account_id(account_id):
         raise EventError(f"the question is about account {account_id[:40]!r}, which is no account id")
     ordering = asked.get("orderingTimestamp") or invoking.get("notificationCreationTimestamp") or 0
-    return Question(
+    return EvaluationRequest(
         result_token=token,
         ordering_timestamp=int(ordering) if str(ordering).isdigit() else 0,
         account_id=account_id,
-        resource=Resource(account_id, _text(item, "regionId"), group_id) if group_id else None,
+        resource=GroupToJudge(account_id, _text(item, "regionId"), group_id) if group_id else None,
         resource_name=_text(item, "resourceName"),
         resource_type=_text(item, "resourceType") or GROUP,
         gone=_text(item, "resourceStatus", "configurationItemStatus").lower()
@@ -239,7 +241,7 @@ def _resource(item: Mapping[str, Any]) -> Found:
         return _ignored("it lacks accountId, regionId or resourceId", item)
     if not is_account_id(account_id):
         return _ignored(f"{account_id[:40]!r} is no account id", item)
-    return Resource(account_id, region_id, group_id, (rule_id,) if rule_id else ())
+    return GroupToJudge(account_id, region_id, group_id, (rule_id,) if rule_id else ())
 
 
 def _is_trail(value: object) -> bool:
@@ -270,7 +272,7 @@ def _of_trail(trail: Mapping[str, Any], envelope: Mapping[str, Any]) -> Found:
         return _ignored("it lacks the account, region or group", trail)
     if not is_account_id(account_id):
         return _ignored(f"{account_id[:40]!r} is no account id", trail)
-    return Resource(account_id, region_id, group_id, by=_text(user, "userName", "principalId")[:_WHO])
+    return GroupToJudge(account_id, region_id, group_id, by=_text(user, "userName", "principalId")[:_WHO])
 
 
 def _parameters(trail: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -19,14 +19,14 @@ import msgspec
 from orchestrator.audit import GENESIS, AuditRecord, Chains, parse_manifest
 from orchestrator.handler.function_log import Voice
 from orchestrator.handler.ledger_store import LedgerError, Store, trouble
-from orchestrator.journal import TRAIL, Entry, content_hash, encode_entry, entry_name, entry_number
+from orchestrator.journal import TRAIL, InvocationEntry, content_hash, encode_entry, entry_name, entry_number
 
 _encode = msgspec.json.Encoder(order="sorted").encode
 _ROUNDS = 50  # of taking the next number, where rivals take it at the same time
 _PAUSE_SECONDS = 0.05  # before another round, at most
 
 
-class Trail:
+class InvocationTrail:
     """Keeps and says the audit records of an invocation. One that changes nothing leaves no trace here."""
 
     def __init__(self, store: Store, request_id: str, voice: Voice, now: Callable[[], datetime]) -> None:
@@ -125,7 +125,7 @@ class Trail:
                 prev = await self._hash_of(newest[0])
         for _ in range(_ROUNDS):
             number += 1
-            entry = Entry(
+            entry = InvocationEntry(
                 number=number,
                 prev=prev,
                 at=f"{self._now():%Y-%m-%dT%H:%M:%SZ}",

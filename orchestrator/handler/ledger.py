@@ -19,7 +19,7 @@ from urllib.parse import quote, unquote
 import msgspec
 
 from orchestrator.audit import AuditRecord
-from orchestrator.handler.invocation_trail import Trail
+from orchestrator.handler.invocation_trail import InvocationTrail
 from orchestrator.handler.ledger_store import Store, trouble
 from orchestrator.journal import Claim, Effect, Intent, JobState, Outcome, OutcomeKind, Settled
 from orchestrator.plan import Place, return_key
@@ -63,7 +63,7 @@ class GroupLedger:
         self,
         store: Store,
         place: Place,
-        trail: Trail,
+        trail: InvocationTrail,
         now: Callable[[], datetime],
     ) -> None:
         """Remember where entries go.

@@ -47,7 +47,7 @@ class Store(Protocol):
         ...
 
 
-class Bucket:
+class BucketStore:
     """A prefix of a bucket."""
 
     def __init__(self, objects: Objects, prefix: str) -> None:
@@ -68,7 +68,7 @@ class Bucket:
         return [key[len(self._prefix) :] for key in found]
 
 
-class Folder:
+class FolderStore:
     """A folder, for tests and self-hosted runners. Its files are on disk when `put` returns."""
 
     def __init__(self, root: Path) -> None:
@@ -133,9 +133,11 @@ def open_store(
     parts = urlsplit(text)
     path = parts.path.strip("/")
     if parts.scheme == "file" and not parts.netloc and path:
-        return Folder(Path(parts.path))
+        return FolderStore(Path(parts.path))
     if parts.scheme == "oss" and parts.netloc:
         if not region_id and not client.settings.endpoint:
             raise LedgerError("the bucket's region is not known: set FC_REGION")
-        return Bucket(Objects(client, own, parts.netloc, region_id or "cn-hangzhou", internal=internal), path)
+        return BucketStore(
+            Objects(client, own, parts.netloc, region_id or "cn-hangzhou", internal=internal), path
+        )
     raise LedgerError(f"SGSWEEP_LEDGER is {text!r}: write oss://bucket/prefix or file:///folder")

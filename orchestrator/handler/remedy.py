@@ -17,9 +17,9 @@ from accounts.identity import WrongAccountError
 from orchestrator.cloud.client import AccountSession, Client
 from orchestrator.cloud.errors import CloudError
 from orchestrator.handler.entering import Entrances, reason_of
-from orchestrator.handler.events import Resource
+from orchestrator.handler.events import GroupToJudge
 from orchestrator.handler.function_log import Voice
-from orchestrator.handler.invocation_trail import Trail
+from orchestrator.handler.invocation_trail import InvocationTrail
 from orchestrator.handler.ledger import Counter, GroupLedger
 from orchestrator.handler.ledger_store import Store
 from orchestrator.handler.members import has_region
@@ -41,7 +41,7 @@ def _utc_now() -> datetime:
     return datetime.now(timezone.utc)
 
 
-class Result(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class GroupResult(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """How it went with one group.
 
     Attributes:
@@ -100,7 +100,7 @@ class Remedy:
         self._asking: dict[str, asyncio.Lock] = {}
         self._balancers: dict[str, Balancers] = {}
         self._joined: dict[tuple[str, str], InRegion] = {}
-        self._trail = Trail(store, request_id, voice, self._now) if store else None
+        self._trail = InvocationTrail(store, request_id, voice, self._now) if store else None
         self._rails = Rails()
         self._counter = Counter(store, settings.budget, self._now) if store else None
 
@@ -113,7 +113,7 @@ class Remedy:
         if self._trail:
             await self._trail.close()
 
-    async def of(self, resource: Resource) -> Result:
+    async def of(self, resource: GroupToJudge) -> GroupResult:
         """Return how it went; what goes wrong with this group is part of the result."""
         place = Place(resource.account_id, resource.region_id, resource.security_group_id)
         try:
@@ -178,7 +178,7 @@ class Remedy:
         """Return what is wrong with the group."""
         return evaluate(group, self._settings.checks, self._now(), self._settings.exemptions)
 
-    async def _of(self, place: Place, by: str) -> Result:
+    async def _of(self, place: Place, by: str) -> GroupResult:
         self._brake.check()
         if not await self._entrances.admit(place.account_id):
             return _result(place, "foreign", "the account is none of ours, so nothing was asked of it")
@@ -187,7 +187,7 @@ class Remedy:
             return self._stopped(place, by, left.reason)
         return await self._look_and_decide(place, by)
 
-    async def _look_and_decide(self, place: Place, by: str) -> Result:
+    async def _look_and_decide(self, place: Place, by: str) -> GroupResult:
         group = await self.look(place)
         if isinstance(group, Unreachable):
             state: State = "gone" if is_group_gone(group.code) or group.code == _NO_REGION else "failed"
@@ -214,7 +214,7 @@ class Remedy:
         findings: Sequence[Finding],
         ledger: GroupLedger,
         counter: Counter,
-    ) -> Result:
+    ) -> GroupResult:
         """Carry out as much of the plan as the brake allows; the rest is left for the next delivery."""
         granted = await counter.ask(place.account_id, len(plan.actions))
         if not granted.changes:
@@ -228,7 +228,7 @@ class Remedy:
         reason = "; ".join(text for text in (result.reason, rest.reason) if text)
         return msgspec.structs.replace(result, state=state, reason=reason)
 
-    def _stopped(self, place: Place, by: str, reason: str, plan: Plan | None = None) -> Result:
+    def _stopped(self, place: Place, by: str, reason: str, plan: Plan | None = None) -> GroupResult:
         self._voice.alarm("brake", **place._asdict(), by=by, reason=reason)
         return _result(place, "left", f"the brake is on: {reason}", plan=plan)
 
@@ -254,13 +254,13 @@ class Remedy:
             if one.has_returned:
                 self._voice.alarm("loop", **msgspec.to_builtins(one))
 
-    def _nothing_to_do(self, place: Place, findings: tuple[Finding, ...], plan: Plan) -> Result:
+    def _nothing_to_do(self, place: Place, findings: tuple[Finding, ...], plan: Plan) -> GroupResult:
         is_left = any(one.is_undetermined or (one.is_open and not one.is_apart) for one in findings)
         return _result(place, "kept" if is_left else "clean", plan=plan)
 
     async def _carry_out(
         self, place: Place, plan: Plan, actions: Sequence[Action], ledger: GroupLedger
-    ) -> Result:
+    ) -> GroupResult:
         who = await self._entrances.prove(self._entrances.reader(place.account_id))
         order = Order(job=ledger.run_id, who=who.arn, plan_digest=plan.digest, now=self._now)
         enter = partial(self._entrances.enter, place.account_id)
@@ -314,8 +314,8 @@ def _result(
     *,
     plan: Plan | None = None,
     outcomes: tuple[Outcome, ...] = (),
-) -> Result:
-    return Result(
+) -> GroupResult:
+    return GroupResult(
         account_id=place.account_id,
         region_id=place.region_id,
         security_group_id=place.security_group_id,

@@ -81,7 +81,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         return f"Settings(mode={self.mode!r}, role={self.role!r}, ledger={self.ledger!r}, …)"
 
 
-class Run(msgspec.Struct, frozen=True, kw_only=True):
+class PlatformContext(msgspec.Struct, frozen=True, kw_only=True):
     """One invocation, as the platform tells of it.
 
     Attributes:
@@ -262,14 +262,14 @@ def _tables(text: str) -> list[Any]:
     return found
 
 
-def read_context(context: object, environment: Mapping[str, str]) -> Run:
+def read_context(context: object, environment: Mapping[str, str]) -> PlatformContext:
     """Return what the platform tells; the runtimes differ, and a test or a runner may tell nothing."""
     function = getattr(context, "function", None)
     timeout = _number(getattr(function, "timeout", None)) or _DEFAULT_TIMEOUT_SECONDS
     low, high = _MARGIN_SECONDS
     margin = min(max(timeout * _MARGIN_SHARE, low), high, timeout / 2)
     request_id = str(getattr(context, "request_id", "") or "")
-    return Run(
+    return PlatformContext(
         request_id=request_id or f"{datetime.now(timezone.utc):%Y%m%dT%H%M%S%f}",
         account_id=str(getattr(context, "account_id", "") or environment.get("FC_ACCOUNT_ID", "")),
         region_id=str(getattr(context, "region", "") or environment.get("FC_REGION", "")),

@@ -4,7 +4,7 @@ It reads plans and states of Terraform and templates of ROS as what they declare
 hands them to `policy`; it judges nothing itself, and never asks the cloud.
 """
 
-from orchestrator.iac.checking import Asked, Checked, Located, check_files, standing
+from orchestrator.iac.checking import Checked, CheckOptions, Located, check_files, standing
 from orchestrator.iac.existing import NOTHING, Existing, existing
 from orchestrator.iac.judging import CodeJudgement
 from orchestrator.iac.managed import Decided, patch_code, patch_terraform
@@ -13,7 +13,7 @@ from orchestrator.iac.values import IacError
 
 __all__ = [
     "NOTHING",
-    "Asked",
+    "CheckOptions",
     "Checked",
     "CodeJudgement",
     "Decided",

@@ -18,7 +18,7 @@ from orchestrator.iac.sources import Sources
 from orchestrator.iac.stacks import merged
 from orchestrator.iac.templates import Text, json_text, read_text
 from orchestrator.iac.terraform import is_terraform, read_terraform
-from orchestrator.iac.values import Change, Code, IacError
+from orchestrator.iac.values import Code, FileChange, IacError
 from orchestrator.policy import RESOURCE, Finding
 from orchestrator.securitygroup import Lists, SecurityGroup
 
@@ -62,14 +62,14 @@ class Checked(msgspec.Struct, frozen=True):
     against: str = ""
 
 
-class Standing(NamedTuple):
+class ExistingState(NamedTuple):
     """What stands already as a file has it: a state, a plan, or the template that the stack was made of."""
 
     name: str
-    change: Change
+    change: FileChange
 
 
-class Asked(msgspec.Struct, frozen=True):
+class CheckOptions(msgspec.Struct, frozen=True):
     """How a file is to be judged.
 
     Attributes:
@@ -83,13 +83,13 @@ class Asked(msgspec.Struct, frozen=True):
 
     judgement: CodeJudgement
     existing: Existing = NOTHING
-    standing: Standing | None = None
+    standing: ExistingState | None = None
     only_new: bool = False
     source: Path | None = None
     parameters: Mapping[str, str] = {}
 
 
-def standing(path: Path, parameters: Mapping[str, str]) -> Standing:
+def standing(path: Path, parameters: Mapping[str, str]) -> ExistingState:
     """Read the file that says what stands already.
 
     Args:
@@ -103,15 +103,15 @@ def standing(path: Path, parameters: Mapping[str, str]) -> Standing:
     data, text = _read(path)
     if text is None:
         change = read_terraform(data, str(path)).after
-        return Standing(f"{path}", Change(kind="Terraform state", after=change))
+        return ExistingState(f"{path}", FileChange(kind="Terraform state", after=change))
     declared = data.get("Parameters")
     own = {
         name: value for name, value in parameters.items() if isinstance(declared, dict) and name in declared
     }
-    return Standing(f"{path}", read_template(path, text, own).change)
+    return ExistingState(f"{path}", read_template(path, text, own).change)
 
 
-def check_files(paths: Sequence[Path], asked: Asked) -> tuple[Checked, ...]:
+def check_files(paths: Sequence[Path], asked: CheckOptions) -> tuple[Checked, ...]:
     """Judge files: each with the groups that others of them make, where nothing else says what stands.
 
     Raises:
@@ -138,11 +138,11 @@ class _Loaded(NamedTuple):
     """A file, what it declares, and where that is written."""
 
     path: Path
-    change: Change
+    change: FileChange
     place: Callable[[str], Place | None]
 
 
-def _load(path: Path, asked: Asked) -> _Loaded:
+def _load(path: Path, asked: CheckOptions) -> _Loaded:
     data, text = _read(path)
     return _load_terraform(path, data, asked) if text is None else _load_template(path, text, asked)
 
@@ -169,7 +169,7 @@ def _read(path: Path) -> tuple[dict[str, Any], Text | None]:
     return text.data, text
 
 
-def _load_terraform(path: Path, data: dict[str, Any], asked: Asked) -> _Loaded:
+def _load_terraform(path: Path, data: dict[str, Any], asked: CheckOptions) -> _Loaded:
     if asked.parameters:
         raise IacError(
             f"{path}: is of Terraform, and --parameter is for ROS templates: check them by themselves"
@@ -183,7 +183,7 @@ def _load_terraform(path: Path, data: dict[str, Any], asked: Asked) -> _Loaded:
     return _Loaded(path, read_terraform(data, str(path), sources.local), place)
 
 
-def _load_template(path: Path, text: Text, asked: Asked) -> _Loaded:
+def _load_template(path: Path, text: Text, asked: CheckOptions) -> _Loaded:
     template = read_template(path, text, asked.parameters)
     return _Loaded(path, template.change, lambda address: (str(path), template.line(address) or 1))
 
@@ -197,7 +197,7 @@ def _looks(data: Mapping[str, Any]) -> str:
     return ": a template has ROSTemplateFormatVersion, a plan or a state format_version"
 
 
-def judged(one_file: _Loaded, asked: Asked, beside: Existing = NOTHING) -> Checked:
+def judged(one_file: _Loaded, asked: CheckOptions, beside: Existing = NOTHING) -> Checked:
     """Judge what a file declares.
 
     Args:
@@ -234,7 +234,7 @@ def judged(one_file: _Loaded, asked: Asked, beside: Existing = NOTHING) -> Check
     return Checked(str(path), change.kind, len(gathered), len(change.after.rules), tuple(found), existing.run)
 
 
-def _beside(path: Path, change: Change, stands: Standing) -> tuple[Change, Existing]:
+def _beside(path: Path, change: FileChange, stands: ExistingState) -> tuple[FileChange, Existing]:
     """The change with what was before, where the file does not say it, and the groups that only the other code makes.
 
     Raises:
@@ -252,7 +252,7 @@ def _beside(path: Path, change: Change, stands: Standing) -> tuple[Change, Exist
     return change, Existing(run=stands.name, groups=groups, lists=lists)
 
 
-def _foreign_groups(code: Code, change: Change) -> dict[str, SecurityGroup]:
+def _foreign_groups(code: Code, change: FileChange) -> dict[str, SecurityGroup]:
     """The groups that other code makes and the change does not, as far as all is known of them that it makes."""
     return {
         one.group.security_group_id: _foreign(one.group)
@@ -268,7 +268,7 @@ def _foreign(group: SecurityGroup) -> SecurityGroup:
     return replace(group, rules=tuple(rules))
 
 
-def _before(change: Change, existing: Existing, *, by_code: bool) -> dict[str, SecurityGroup]:
+def _before(change: FileChange, existing: Existing, *, by_code: bool) -> dict[str, SecurityGroup]:
     """The groups as they are now, by id: as the run has read them, else as the code has made them.
 
     A run has read all that stands in a group, other code only what it makes there itself.

@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-from orchestrator.iac.templates import Written
+from orchestrator.iac.templates import AmbiguousScalar
 
 _MOST_DEPTH = 60
 _MOST_STEPS = 200_000  # a few lines can ask for more than any machine has
@@ -58,7 +58,7 @@ class Functions:
         self._left -= 1
         if depth > _MOST_DEPTH or self._left < 0:
             return Later("the template's functions are too many, or nested too deeply, to be evaluated")
-        if isinstance(value, Written):
+        if isinstance(value, AmbiguousScalar):
             return Later(f"is written as {value}, which readers of YAML take differently: put it in quotes")
         if isinstance(value, list):
             items = [self.value(one, depth + 1) for one in value]
@@ -268,7 +268,7 @@ def _parameters(declared: object, given: Mapping[str, str | Later]) -> dict[str,
 
 
 def _typed(kind: str, value: Any) -> Any:  # noqa: ANN401 (whatever a template holds)
-    if isinstance(value, Written):
+    if isinstance(value, AmbiguousScalar):
         return Later(f"is written as {value}, which readers of YAML take differently: put it in quotes")
     if kind == "CommaDelimitedList" and isinstance(value, str):
         return [one.strip() for one in value.split(",")]

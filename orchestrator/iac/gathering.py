@@ -21,7 +21,7 @@ from orchestrator.securitygroup import (
 )
 
 
-class Gathered(msgspec.Struct, frozen=True):
+class GatheredGroup(msgspec.Struct, frozen=True):
     """A group with its rules.
 
     Attributes:
@@ -47,7 +47,7 @@ _PASSED = (
 )
 
 
-def gather(after: Code, before: Code | None = None, existing: Existing = NOTHING) -> list[Gathered]:
+def gather(after: Code, before: Code | None = None, existing: Existing = NOTHING) -> list[GatheredGroup]:
     """The groups that the code declares or adds rules to.
 
     Args:
@@ -111,7 +111,7 @@ def _managed(before: Code | None) -> dict[str, list[DeclaredRule]]:
 
 def _gathered(
     key: str, code: Code, rules: Sequence[DeclaredRule], visitors: Iterable[DeclaredRule], around: _Around
-) -> Gathered:
+) -> GatheredGroup:
     declared = code.groups.get(key)
     stands = around.existing.groups.get(key)
     base = stands if stands is not None else _empty(key, declared, around.lists)
@@ -129,7 +129,7 @@ def _gathered(
     kept = () if stands is None else _others(stands.rules, (*around.gone, *rules))
     if declared is not None and declared.clone_of in around.existing.groups:
         kept = around.existing.groups[declared.clone_of].rules
-    return Gathered(
+    return GatheredGroup(
         replace(base, rules=(*kept, *made), lists=around.lists),
         unknown,
         frozenset([rule.rule_id for rule, one in zip(made, rules, strict=False) if one.others]),
@@ -137,9 +137,9 @@ def _gathered(
     )
 
 
-def _alone(rule: DeclaredRule, lists: Lists) -> Gathered:
+def _alone(rule: DeclaredRule, lists: Lists) -> GatheredGroup:
     """A rule whose group cannot be told, in a group by itself."""
-    return Gathered(
+    return GatheredGroup(
         replace(_empty("", None, lists), rules=(_rule(rule, lists, classic=False),)), rule.group_unknown
     )
 

@@ -34,7 +34,7 @@ class Span(NamedTuple):
     end: int
 
 
-class Written(NamedTuple):
+class WrittenBlock(NamedTuple):
     """A block of a file: what it is, its labels, and what stands between its brackets."""
 
     kind: str
@@ -42,13 +42,13 @@ class Written(NamedTuple):
     body: str
 
 
-def blocks_in(text: str) -> list[Written]:
+def blocks_in(text: str) -> list[WrittenBlock]:
     """The blocks that stand in a text; a heredoc in them is one word that nobody knows.
 
     Raises:
         CannotEditError: one of them has no end.
     """
-    text, found, at = without_heredocs(text), list[Written](), 0
+    text, found, at = without_heredocs(text), list[WrittenBlock](), 0
     while at < len(text):
         header = _HEADER.match(text, at)
         if header is None:
@@ -56,7 +56,7 @@ def blocks_in(text: str) -> list[Written]:
             continue
         end = _after_bracket(text, header.end() - 1)
         labels = tuple(re.findall(r'"([^"]*)"', header[2]))
-        found.append(Written(header[1], labels, text[header.end() : end - 1]))
+        found.append(WrittenBlock(header[1], labels, text[header.end() : end - 1]))
         at = end
     return found
 

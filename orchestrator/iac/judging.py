@@ -9,7 +9,7 @@ import msgspec
 from msgspec.structs import replace
 
 from orchestrator.exposure import PacketSet, effective, packets_of, packets_to
-from orchestrator.iac.gathering import Gathered, content_of
+from orchestrator.iac.gathering import GatheredGroup, content_of
 from orchestrator.policy import Check, Finding, Status, may_matter
 from orchestrator.securitygroup import Direction, Rule, SecurityGroup
 
@@ -30,14 +30,16 @@ class CodeJudgement(msgspec.Struct, frozen=True):
     judge: Judge
     checks: tuple[Check, ...]
 
-    def findings(self, gathered: Sequence[Gathered]) -> Iterator[tuple[Gathered, tuple[Finding, ...]]]:
+    def findings(
+        self, gathered: Sequence[GatheredGroup]
+    ) -> Iterator[tuple[GatheredGroup, tuple[Finding, ...]]]:
         """Judge the groups as a scan would, and tell what may yet be where something is not known."""
         judged = [(one, self.judge(one.group)) for one in gathered]
         known = {(one.rule_id, one.check_id) for _, found in judged for one in found if _counts(one)}
         for one, found in judged:
             yield one, (*found, *self._by_index(one, known), *self._in_unknown_group(one, found))
 
-    def _in_unknown_group(self, gathered: Gathered, found: Sequence[Finding]) -> Iterator[Finding]:
+    def _in_unknown_group(self, gathered: GatheredGroup, found: Sequence[Finding]) -> Iterator[Finding]:
         """Rules that fail nothing here, but may together with those that are not known.
 
         What fails by itself, or is dropped by a rule that wins, is so whatever the others say.
@@ -49,7 +51,7 @@ class CodeJudgement(msgspec.Struct, frozen=True):
             if rule.rule_id not in settled and self._may_matter(rule, gathered.group):
                 yield from self._undetermined(gathered.group, rule, gathered.unknown)
 
-    def _by_index(self, gathered: Gathered, known: AbstractSet[tuple[str, str]]) -> Iterator[Finding]:
+    def _by_index(self, gathered: GatheredGroup, known: AbstractSet[tuple[str, str]]) -> Iterator[Finding]:
         """What fails where an index chooses otherwise: every rule that may come does, and no drop that may go helps."""
         likely = [rule for rule in gathered.group.rules if rule.rule_id in gathered.likely]
         if not likely and not gathered.visitors:
@@ -85,7 +87,7 @@ def _counts(finding: Finding) -> bool:
 
 
 def newly(
-    gathered: Gathered, findings: Iterable[Finding], before: SecurityGroup | None, judge: Judge
+    gathered: GatheredGroup, findings: Iterable[Finding], before: SecurityGroup | None, judge: Judge
 ) -> Iterator[Finding]:
     """Those of the findings that tell of something which was not open before.
 

@@ -142,7 +142,7 @@ class _Change(NamedTuple):
     why: str = ""
 
 
-class Changes:
+class FolderChanges:
     """The changes of one folder or template, each made once: it may have made several groups of the run."""
 
     def __init__(self) -> None:
@@ -179,7 +179,7 @@ class TerraformCode:
         """Take the code, and the folder in which the patch is to be applied; None: that of the code."""
         self._sources = sources
         self._root = root or sources.folder
-        self._changes = Changes()
+        self._changes = FolderChanges()
         self._edits: list[Edit] = []
         self._imports: list[str] = []
         self._taken: dict[Path, set[str]] = {}

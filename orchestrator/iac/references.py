@@ -52,7 +52,7 @@ class ConfigCall(msgspec.Struct, frozen=True):
     module: ConfigModule = ConfigModule()
 
 
-class Origin(NamedTuple):
+class ValueOrigin(NamedTuple):
     """Where a value comes from.
 
     address: of the one resource, "" where it cannot be told.
@@ -63,7 +63,7 @@ class Origin(NamedTuple):
     others: tuple[str, ...] = ()
 
 
-NOBODY = Origin()
+NOBODY = ValueOrigin()
 
 Local = Callable[[list[str], str], list[str] | None]
 """What a local value, of a module by the names of its calls, refers to."""
@@ -131,7 +131,7 @@ class References:
             self._blocks[names] = {(one.type, one.name): one for one in reversed(found)}
         return self._blocks[names].get((named.kind, named.name))
 
-    def origin(self, named: Named, key: str, argument: str, kind: str) -> Origin:
+    def origin(self, named: Named, key: str, argument: str, kind: str) -> ValueOrigin:
         """The resource of this kind whose id an argument of a resource will be."""
         block = self.block(named)
         expression = None if block is None else block.expressions.get(argument)
@@ -142,14 +142,16 @@ class References:
         found = self._follow(scope, _references(expression), kind, _MOST_STEPS)
         return self._decide(self._settled(found, key))
 
-    def _decide(self, found: _Found) -> Origin:
+    def _decide(self, found: _Found) -> ValueOrigin:
         if found.opaque or found.any_of or len(found.instances) + len(found.likely) != 1:
             return NOBODY
         if found.instances:
             named, key = next(iter(found.instances))
-            return Origin(named.at(key))
+            return ValueOrigin(named.at(key))
         named, key = next(iter(found.likely))
-        return Origin(named.at(key), tuple([named.at(one) for one in self._instances[named] if one != key]))
+        return ValueOrigin(
+            named.at(key), tuple([named.at(one) for one in self._instances[named] if one != key])
+        )
 
     def _settled(self, found: _Found, key: str) -> _Found:
         """The same where the index of the block is known: what it most likely chooses.

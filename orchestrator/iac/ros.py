@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from orchestrator.iac.functions import Functions, Later, Link
 from orchestrator.iac.templates import At, Text
-from orchestrator.iac.values import Change, Code, DeclaredGroup, DeclaredRule, Fields, IacError, unseen
+from orchestrator.iac.values import Code, DeclaredGroup, DeclaredRule, Fields, FileChange, IacError, unseen
 from orchestrator.securitygroup import Direction, Unreadable
 
 _GROUP, _CLONE = "ALIYUN::ECS::SecurityGroup", "ALIYUN::ECS::SecurityGroupClone"
@@ -43,7 +43,7 @@ _MOST_COUNT = 1000
 class Template(NamedTuple):
     """What a template declares, and where: the way down to each rule and resource, by address."""
 
-    change: Change
+    change: FileChange
     text: Text
     places: Mapping[str, At]
 
@@ -76,7 +76,7 @@ def read_template(path: Path, text: Text, given: Mapping[str, str | Later]) -> T
     if not isinstance(resources, dict) or not all(isinstance(one, dict) for one in resources.values()):
         raise IacError(f"{path}: Resources is no mapping of names to resources: this is no template of ROS")
     reader = _Reader(data, resources, given)
-    return Template(Change(kind="ROS template", after=reader.code()), text, reader.places)
+    return Template(FileChange(kind="ROS template", after=reader.code()), text, reader.places)
 
 
 def _refuse_terraform(path: Path, data: Mapping[str, Any]) -> None:

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from orchestrator.iac.hcl import CannotEditError
 from orchestrator.iac.owning import Wanted
-from orchestrator.iac.patching import Changes, Job, diff_text
+from orchestrator.iac.patching import FolderChanges, Job, diff_text
 from orchestrator.iac.ros import Template
 from orchestrator.iac.templates import At
 from orchestrator.iac.values import Fields
@@ -41,7 +41,7 @@ class TemplateCode:
 
     def __init__(self, root: Path, path: Path, template: Template) -> None:
         self._root, self._path, self._template = root, path, template
-        self._changes = Changes()
+        self._changes = FolderChanges()
         self._swaps: list[_Swap] = []
         self._names = set(template.text.data.get("Resources") or {})
 

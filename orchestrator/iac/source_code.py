@@ -16,7 +16,7 @@ from msgspec.structs import replace
 
 from orchestrator.iac.addresses import Named, parse_reference
 from orchestrator.iac.addresses import Path as ModulePath
-from orchestrator.iac.hcl import CannotEditError, Written, arguments_in, blocks_in, without_heredocs
+from orchestrator.iac.hcl import CannotEditError, WrittenBlock, arguments_in, blocks_in, without_heredocs
 from orchestrator.iac.sources import read_source
 from orchestrator.iac.terraform import GROUP, LIST, RULE, Instance, declared
 from orchestrator.iac.values import Code, DeclaredRule, IacError
@@ -218,11 +218,11 @@ def _source(folder: Path, arguments: Mapping[str, str]) -> Path | None:
     return path if path is not None and path.is_dir() else None
 
 
-def _of(blocks: list[Written], kind: str, labels: int) -> list[Written]:
+def _of(blocks: list[WrittenBlock], kind: str, labels: int) -> list[WrittenBlock]:
     return [one for one in blocks if one.kind == kind and len(one.labels) == labels]
 
 
-def _blocks(folder: Path) -> Iterator[Written]:
+def _blocks(folder: Path) -> Iterator[WrittenBlock]:
     for path in sorted(folder.iterdir()):
         if path.name.endswith(("override.tf", ".tf.json", ".tofu")):
             raise IacError(f"{path}: is not read here: give the state with --state, or name a smaller folder")
@@ -233,7 +233,7 @@ def _blocks(folder: Path) -> Iterator[Written]:
                 raise IacError(f"{path}: {error}: is it Terraform source?") from None
 
 
-def _arguments(folder: Path, block: Written) -> dict[str, str]:
+def _arguments(folder: Path, block: WrittenBlock) -> dict[str, str]:
     try:
         return arguments_in(block.body)
     except CannotEditError as error:

@@ -43,13 +43,13 @@ SHORT_TAGS = {
 """ROS's functions as YAML writes them in short; those that cannot be evaluated here are read all the same."""
 
 
-class Written(str):
+class AmbiguousScalar(str):
     """A scalar that readers of YAML take differently, as it is written: `010`, `1:30`."""
 
     __slots__ = ()
 
 
-class Part(NamedTuple):
+class TextPart(NamedTuple):
     """Where a value stands in the text: with its key, where it has one; and whether commas part it from the next."""
 
     start: int
@@ -67,7 +67,7 @@ class Text(NamedTuple):
     data: dict[str, Any]
     lines: Mapping[At, int]
     text: str = ""
-    parts: Mapping[At, Part] = {}
+    parts: Mapping[At, TextPart] = {}
 
 
 def read_text(path: Path, content: bytes) -> Text:
@@ -132,7 +132,7 @@ class _Builder:
         self._path = path
         self._left = _MOST_NODES
         self.lines: dict[At, int] = {}
-        self.parts: dict[At, Part] = {}
+        self.parts: dict[At, TextPart] = {}
 
     def value(self, node: Node, at: At) -> Any:  # noqa: ANN401 (whatever the document holds)
         self._left -= 1
@@ -157,7 +157,7 @@ class _Builder:
             return self._mapping(node, at)
         if isinstance(node, SequenceNode):
             for index, one in enumerate(node.value):
-                self.parts[*at, index] = Part(
+                self.parts[*at, index] = TextPart(
                     one.start_mark.index, one.end_mark.index, None, bool(node.flow_style)
                 )
             return [self.value(one, (*at, index)) for index, one in enumerate(node.value)]
@@ -176,7 +176,7 @@ class _Builder:
             found[name] = self.value(value, (*at, name))
             self.lines[*at, name] = key.start_mark.line + 1
             span = (key.start_mark.index, key.end_mark.index)
-            self.parts[*at, name] = Part(
+            self.parts[*at, name] = TextPart(
                 value.start_mark.index, value.end_mark.index, span, bool(node.flow_style)
             )
         return found
@@ -188,9 +188,9 @@ class _Builder:
         if kind == "bool":
             return text.lower() in {"true", "yes", "on"}
         if kind == "int":
-            return int(text) if re.fullmatch(r"-?(0|[1-9][0-9]{0,17})", text) else Written(text)
+            return int(text) if re.fullmatch(r"-?(0|[1-9][0-9]{0,17})", text) else AmbiguousScalar(text)
         if kind == "float":
-            return float(text) if re.fullmatch(r"-?[0-9]+\.[0-9]+", text) else Written(text)
+            return float(text) if re.fullmatch(r"-?[0-9]+\.[0-9]+", text) else AmbiguousScalar(text)
         return text
 
     def _error(self, node: Node, what: str) -> IacError:

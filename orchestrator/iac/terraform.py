@@ -16,7 +16,7 @@ import msgspec
 from orchestrator.iac.addresses import Named, key_text, path_of
 from orchestrator.iac.references import ConfigModule, ConfigResource, Local, References
 from orchestrator.iac.stacks import INSTANCES, KINDS, STACK_GROUP, hidden, instance_code, merged, stack_code
-from orchestrator.iac.values import Change, Code, DeclaredGroup, DeclaredRule, Fields, IacError
+from orchestrator.iac.values import Code, DeclaredGroup, DeclaredRule, Fields, FileChange, IacError
 from orchestrator.securitygroup import Unreadable
 
 GROUP, RULE, LIST = "alicloud_security_group", "alicloud_security_group_rule", "alicloud_ecs_prefix_list"
@@ -120,7 +120,7 @@ def is_terraform(data: Mapping[str, Any]) -> bool:
     return "format_version" in data
 
 
-def read_terraform(data: Mapping[str, Any], name: str, local: Local = lambda *_: None) -> Change:
+def read_terraform(data: Mapping[str, Any], name: str, local: Local = lambda *_: None) -> FileChange:
     """What a plan or a state declares.
 
     Args:
@@ -154,7 +154,7 @@ def _converted(data: Mapping[str, Any], kind: type[_T], name: str) -> _T:
         raise IacError(f"{name}: is not what `terraform show -json` writes: {error}") from None
 
 
-def _plan(plan: _Plan, name: str, local: Local) -> Change:
+def _plan(plan: _Plan, name: str, local: Local) -> FileChange:
     if plan.errored:
         raise IacError(f"{name}: Terraform could not finish this plan, so it does not hold all: plan again")
     before = {one.address: one for one in _instances(plan.prior_state)}
@@ -175,7 +175,9 @@ def _plan(plan: _Plan, name: str, local: Local) -> Change:
             reason = f"is deferred by Terraform ({deferred.reason or 'no reason given'})"
             after[change.address] = _instance(change, change.change.after or {}, {}, reason)
     reader = _Reader(tuple(after.values()), plan.configuration, plan.variables, local)
-    return Change(kind="Terraform plan", after=reader.code(), before=_Reader(tuple(before.values())).code())
+    return FileChange(
+        kind="Terraform plan", after=reader.code(), before=_Reader(tuple(before.values())).code()
+    )
 
 
 def _after(one: _ResourceChange) -> Instance | None:
@@ -196,9 +198,9 @@ def _instance(
     return Instance(named, key_text(one.index), values, unknown, deferred)
 
 
-def _state(state: _State, name: str) -> Change:
+def _state(state: _State, name: str) -> FileChange:
     _refuse_others(_state_providers(state), name)
-    return Change(kind="Terraform state", after=_Reader(tuple(_instances(state))).code())
+    return FileChange(kind="Terraform state", after=_Reader(tuple(_instances(state))).code())
 
 
 def _instances(state: _State | None) -> Iterator[Instance]:

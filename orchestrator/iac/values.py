@@ -85,7 +85,7 @@ class Code(msgspec.Struct, frozen=True, kw_only=True):
     port_lists: Mapping[str, tuple[str, ...] | Unreadable] = {}
 
 
-class Change(msgspec.Struct, frozen=True, kw_only=True):
+class FileChange(msgspec.Struct, frozen=True, kw_only=True):
     """A file: what will be, and what was before, where the file knows.
 
     Attributes:

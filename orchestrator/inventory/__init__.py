@@ -9,10 +9,10 @@ many at once is `run`'s to say.
 from accounts.paging import Answer
 from orchestrator.inventory.balancers import Balancers, InRegion
 from orchestrator.inventory.groups import (
+    GroupAttribute,
     InPart,
     Observation,
     RegionReader,
-    Rules,
     Seen,
     Sought,
     is_group_id,
@@ -45,6 +45,7 @@ __all__ = [
     "Answer",
     "Balancers",
     "ControlPolicies",
+    "GroupAttribute",
     "InPart",
     "InRegion",
     "Interface",
@@ -57,7 +58,6 @@ __all__ = [
     "ReadSession",
     "RegionReader",
     "ResourceCenter",
-    "Rules",
     "Seen",
     "Sought",
     "ask_reads",

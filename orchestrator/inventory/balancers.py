@@ -13,7 +13,7 @@ from typing import Any
 from accounts.paging import Answer, counted
 from orchestrator.cloud.client import AccountSession
 from orchestrator.cloud.errors import CloudError, Denied
-from orchestrator.inventory.paging import Listing
+from orchestrator.inventory.paging import PagedList
 from orchestrator.securitygroup import MAX_PORT, NOT_BALANCED, Balancer, Balancing, PortRange
 
 _PRODUCTS = ("nlb", "alb")
@@ -121,8 +121,8 @@ class _Product:
             for group_id in group_ids
         ]
 
-    def _listing(self, action: str, name: str) -> Listing:
-        return Listing(self, action, self._region_id, (name,))
+    def _listing(self, action: str, name: str) -> PagedList:
+        return PagedList(self, action, self._region_id, (name,))
 
     async def _each(
         self, action: str, name: str, named: str, balancer_ids: Sequence[str] = ()

@@ -15,7 +15,7 @@ from accounts.paging import Answer, counted
 from orchestrator.cloud.client import AccountSession
 from orchestrator.cloud.errors import ApiError, CloudError, CountMismatch, NotFound
 from orchestrator.cloud.responses import Answered
-from orchestrator.inventory.paging import Listing, ReadSession, unreachable
+from orchestrator.inventory.paging import PagedList, ReadSession, unreachable
 from orchestrator.securitygroup import (
     NO_LISTS,
     Lists,
@@ -43,8 +43,8 @@ class Observation(msgspec.Struct, frozen=True):
         attribute: the top level of DescribeSecurityGroupAttribute without its rules; empty for a group without any.
         permissions: every rule, of all pages, as the API gave it.
         lists: the prefix and port lists its rules name.
-        sent_at_seconds: when the last page of its rules was asked for, see `Rules`, or, of a look, the oldest of its
-            lists, if that was before; long ago of a group that counts no rule, for it was not asked for any.
+        sent_at_seconds: when the last page of its rules was asked for, see `GroupAttribute`, or, of a look, the oldest of
+            its lists, if that was before; long ago of a group that counts no rule, for it was not asked for any.
     """
 
     group: SecurityGroup
@@ -72,7 +72,7 @@ async def regions(session: AccountSession) -> tuple[str, ...]:
         CountMismatch: the list is empty, and stays so: no account is without a region.
         CloudError: the account could not be read.
     """
-    listing = Listing(session, "DescribeRegions", None, ("Regions", "Region"))
+    listing = PagedList(session, "DescribeRegions", None, ("Regions", "Region"))
     for left in reversed(range(_TRIES)):
         try:
             answer, found = await listing.whole({"AcceptLanguage": "en-US"}, named="RegionId")
@@ -117,7 +117,7 @@ async def security_groups(
 
 
 async def _listed(session: ReadSession, region_id: str, only: Sequence[str]) -> AsyncIterator[list[Answer]]:
-    listing = Listing(session, "DescribeSecurityGroups", region_id, ("SecurityGroups", "SecurityGroup"))
+    listing = PagedList(session, "DescribeSecurityGroups", region_id, ("SecurityGroups", "SecurityGroup"))
     parameters: Answer = {"RegionId": region_id, "MaxResults": _GROUPS_PER_PAGE}
     if only:
         parameters["SecurityGroupIds"] = msgspec.json.encode(only).decode()
@@ -134,7 +134,7 @@ def is_group_id(text: str) -> bool:
     return bool(_ID(text))
 
 
-class Rules(NamedTuple):
+class GroupAttribute(NamedTuple):
     """What DescribeSecurityGroupAttribute says of a group.
 
     Attributes:
@@ -234,7 +234,7 @@ class RegionReader:
         """Return what was read, and the error if the listing counts more rules than that."""
         missing: CloudError | None = None
         if rule_count(listing) == 0:
-            rules = Rules({}, ())
+            rules = GroupAttribute({}, ())
         else:
             rules, listing, missing = await self._counted(group_id, listing)
         lists = await self._lists(rules.permissions)
@@ -299,7 +299,7 @@ class RegionReader:
             pass  # which of them was refused, and why, shows when they are asked for one by one
         return found
 
-    async def rules(self, group_id: str) -> Rules:
+    async def rules(self, group_id: str) -> GroupAttribute:
         """Return the group's rules as they are now, in one call a page; it is listed only if there are none.
 
         So a reading that was cut short shows only where it was cut to nothing: see `whole_rules`.
@@ -310,7 +310,7 @@ class RegionReader:
         rules = await self._cards(group_id, None)
         return rules if rules.permissions else await self._held(group_id, rules)
 
-    async def whole_rules(self, group_id: str) -> Rules:
+    async def whole_rules(self, group_id: str) -> GroupAttribute:
         """Return the group's rules as they are now, as many as its listing counts.
 
         Raises:
@@ -335,7 +335,7 @@ class RegionReader:
                 found.update(str(rule.get("SecurityGroupRuleId")) for rule in rules.permissions)
         return frozenset(found)
 
-    async def _held(self, group_id: str, rules: Rules) -> Rules:
+    async def _held(self, group_id: str, rules: GroupAttribute) -> GroupAttribute:
         """Hold the rules against the group's listing; a rule may have come in between, so both are asked for again."""
         listing = await self._listing(group_id)
         if self._missing(listing, rules) is None:
@@ -369,7 +369,9 @@ class RegionReader:
         await self._cards(group_id, None)
         raise self._attribute().malformed("the group can be asked for its rules, but it is not listed", {})
 
-    async def _counted(self, group_id: str, listing: Answer) -> tuple[Rules, Answer, CloudError | None]:
+    async def _counted(
+        self, group_id: str, listing: Answer
+    ) -> tuple[GroupAttribute, Answer, CloudError | None]:
         """Return the rules, the listing they were held against, and the error if it counts more.
 
         Rules may go between the listing and the reading of them, so both are asked for once more.
@@ -382,7 +384,7 @@ class RegionReader:
             missing = self._missing(listing, rules)
         return rules, listing, missing
 
-    def _missing(self, listing: Answer, rules: Rules) -> CloudError | None:
+    def _missing(self, listing: Answer, rules: GroupAttribute) -> CloudError | None:
         """Return the error if the listing counts more rules than were given, or does not count in numbers."""
         if not self._check_counts or listing.get("RuleCount") is None:
             return None
@@ -395,7 +397,7 @@ class RegionReader:
         )
         return self._attribute().mismatch(message, {"RequestId": rules.request_id})
 
-    async def _cards(self, group_id: str, listing: Answer | None) -> Rules:
+    async def _cards(self, group_id: str, listing: Answer | None) -> GroupAttribute:
         """Return the rules as they are given now, each once; of a classic group those of both its cards.
 
         DescribeSecurityGroupAttribute answers for a classic group with the rules of the card that is asked for, the
@@ -403,7 +405,7 @@ class RegionReader:
         """
         if listing is not None and not listing.get("VpcId"):
             both = (self._card(group_id), self._card(group_id, NicType="intranet"))
-            cards: list[Rules] = [*await asyncio.gather(*both)]
+            cards: list[GroupAttribute] = [*await asyncio.gather(*both)]
         else:
             cards = [await self._card(group_id)]
             if listing is None and not cards[0].attribute.get("VpcId"):
@@ -413,7 +415,7 @@ class RegionReader:
             sent_at_seconds=min(card.sent_at_seconds for card in cards),
         )
 
-    async def _card(self, group_id: str, **more: str) -> Rules:
+    async def _card(self, group_id: str, **more: str) -> GroupAttribute:
         asked: Answer = {
             "RegionId": self._region_id,
             "SecurityGroupId": group_id,
@@ -431,10 +433,12 @@ class RegionReader:
             rule_id = rule.get("SecurityGroupRuleId")
             if rule_id and not (isinstance(rule_id, str) and _ID(rule_id)):  # it is what a change names
                 raise listing.malformed(f"{str(rule_id)[:40]!r} is no rule's id", last)
-        return Rules(attribute, permissions, str(last.get("RequestId") or ""), _sent_at(last, began_at))
+        return GroupAttribute(
+            attribute, permissions, str(last.get("RequestId") or ""), _sent_at(last, began_at)
+        )
 
-    def _attribute(self) -> Listing:
-        return Listing(
+    def _attribute(self) -> PagedList:
+        return PagedList(
             self._session, "DescribeSecurityGroupAttribute", self._region_id, ("Permissions", "Permission")
         )
 
@@ -474,7 +478,7 @@ class RegionReader:
         self, action: str, key: str, list_id: str, path: tuple[str, ...], field: str
     ) -> tuple[str, ...] | Unreadable:
         """Return the entries of a prefix or port list (neither is paged), or why they cannot be read."""
-        listing = Listing(self._session, action, self._region_id, path)
+        listing = PagedList(self._session, action, self._region_id, path)
         sent_at = asyncio.get_running_loop().time()
         try:
             answer, found = await listing.whole({"RegionId": self._region_id, key: list_id})

@@ -9,7 +9,7 @@ import msgspec
 
 from accounts.paging import Answer
 from orchestrator.cloud.errors import CloudError, Denied
-from orchestrator.inventory.paging import Listing, ReadSession
+from orchestrator.inventory.paging import PagedList, ReadSession
 from orchestrator.policy import Attachment, Sight
 
 _INTERFACES_PER_PAGE = 500  # DescribeNetworkInterfaces, the API's maximum
@@ -115,16 +115,18 @@ async def groups_together(session: ReadSession, region_id: str) -> dict[str, fro
 def _listed(session: ReadSession, region_id: str) -> AsyncIterator[Answer]:
     asked: Answer = {"RegionId": region_id, "MaxResults": _INTERFACES_PER_PAGE}
     path = ("NetworkInterfaceSets", "NetworkInterfaceSet")
-    return _each(Listing(session, "DescribeNetworkInterfaces", region_id, path), asked, "NetworkInterfaceId")
+    return _each(
+        PagedList(session, "DescribeNetworkInterfaces", region_id, path), asked, "NetworkInterfaceId"
+    )
 
 
 def _instances(session: ReadSession, region_id: str) -> AsyncIterator[Answer]:
     asked: Answer = {"RegionId": region_id, "MaxResults": _INSTANCES_PER_PAGE}
-    listing = Listing(session, "DescribeInstances", region_id, ("Instances", "Instance"))
+    listing = PagedList(session, "DescribeInstances", region_id, ("Instances", "Instance"))
     return _each(listing, asked, "InstanceId")
 
 
-async def _each(listing: Listing, asked: Answer, named: str) -> AsyncIterator[Answer]:
+async def _each(listing: PagedList, asked: Answer, named: str) -> AsyncIterator[Answer]:
     async for _, found in listing.pages(asked, named=named):
         for one in found:
             yield one

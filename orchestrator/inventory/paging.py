@@ -42,7 +42,7 @@ def unreachable(
     )
 
 
-class Listing:
+class PagedList:
     """One list of an account and region, asked for by one action.
 
     Attributes:
@@ -71,7 +71,7 @@ class Listing:
             CountMismatch: it counts more than it gave, at its end.
             CloudError: the list could not be read in full.
         """
-        tally = paging.Tally(named)
+        tally = paging.ListTally(named)
 
         def ask(token: str) -> Awaitable[Answer]:
             asked = {**parameters, "NextToken": token} if token else parameters
@@ -92,7 +92,7 @@ class Listing:
             CountMismatch: it counts more than it gave.
             CloudError: it could not be read.
         """
-        tally = paging.Tally(named)
+        tally = paging.ListTally(named)
         with self._told():
             answer = await self._session.call(self.action, self._region_id, parameters)
             self._refuse_foreign(answer, parameters)

@@ -15,7 +15,7 @@ from accounts.ram import PolicyUnreadableError, Right, Stated, both, judge, pars
 from accounts.settings import RESOURCE_MANAGER
 from orchestrator.cloud.client import AccountSession
 from orchestrator.cloud.errors import CloudError, Unavailable
-from orchestrator.inventory.paging import Listing
+from orchestrator.inventory.paging import PagedList
 from orchestrator.inventory.read_probe import Permitted
 
 Levels = tuple[tuple[Stated, ...], ...]
@@ -63,7 +63,7 @@ async def attached_policies(session: AccountSession, role: str) -> tuple[Stated,
         CloudError: they cannot be read, or one of them is not understood.
     """
     ram = _Product(session, "ram")
-    listing = Listing(ram, "ListPoliciesForRole", None, ("Policies", "Policy"))
+    listing = PagedList(ram, "ListPoliciesForRole", None, ("Policies", "Policy"))
     _, found = await listing.whole({"RoleName": role}, named="PolicyName")
     statements: list[Stated] = []
     for policy in found:
@@ -120,7 +120,7 @@ class ControlPolicies:
 
     async def _attached(self, target_id: str) -> tuple[Stated, ...]:
         path = ("ControlPolicyAttachments", "ControlPolicyAttachment")
-        listing = Listing(self._directory, "ListControlPolicyAttachmentsForTarget", None, path)
+        listing = PagedList(self._directory, "ListControlPolicyAttachmentsForTarget", None, path)
         _, found = await listing.whole({"TargetId": target_id}, named="PolicyId")
         statements: list[Stated] = []
         for one in found:

@@ -18,7 +18,7 @@ from orchestrator.cloud.client import AccountSession
 from orchestrator.cloud.errors import Unavailable
 from orchestrator.cloud.settings import is_region_id
 from orchestrator.inventory.groups import is_group_id
-from orchestrator.inventory.paging import Listing
+from orchestrator.inventory.paging import PagedList
 from orchestrator.plan import Place
 
 _GROUP = "ACS::ECS::SecurityGroup"
@@ -89,7 +89,7 @@ class ResourceCenter:
         )
 
     async def _search(
-        self, listing: Listing, types: Sequence[str], region_ids: Sequence[str]
+        self, listing: PagedList, types: Sequence[str], region_ids: Sequence[str]
     ) -> AsyncIterator[tuple[Answer, Sequence[Answer]]]:
         scope = await self._directory()
         asked: Answer = {"Scope": scope, "Filter": _filters(types, region_ids), "MaxResults": _PER_PAGE}
@@ -98,8 +98,8 @@ class ResourceCenter:
                 raise listing.malformed(f"asked about {scope}, answered about {page['Scope']!s:.80}", page)
             yield page, found
 
-    def _listing(self, action: str, key: str) -> Listing:
-        return Listing(_Central(self._own), action, None, (key,))
+    def _listing(self, action: str, key: str) -> PagedList:
+        return PagedList(_Central(self._own), action, None, (key,))
 
     async def _directory(self) -> str:
         """Return the directory's id: the scope that holds the management account and every member."""

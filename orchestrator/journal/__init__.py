@@ -8,7 +8,7 @@ number may read it. `audit.jsonl` and `manifest.json` follow the journal's audit
 It refuses to judge, to call the cloud, and to guess: a file it does not know is an error.
 """
 
-from orchestrator.journal.effects import Changes, RuleKey, rule_key
+from orchestrator.journal.effects import RuleEffects, RuleKey, rule_key
 from orchestrator.journal.errors import (
     Fenced,
     JournalCorrupt,
@@ -24,7 +24,7 @@ from orchestrator.journal.errors import (
 from orchestrator.journal.heads import latest_seen, remember_head, seen_file
 from orchestrator.journal.invocations import (
     TRAIL,
-    Entry,
+    InvocationEntry,
     LedgerChecked,
     check_ledger,
     content_hash,
@@ -61,13 +61,12 @@ __all__ = [
     "STANDS_AGAIN",
     "TRAIL",
     "AccountState",
-    "Changes",
     "Claim",
     "Effect",
-    "Entry",
     "Fenced",
     "GroupSeen",
     "Intent",
+    "InvocationEntry",
     "JobState",
     "Journal",
     "JournalCorrupt",
@@ -83,6 +82,7 @@ __all__ = [
     "Outcome",
     "OutcomeKind",
     "Reader",
+    "RuleEffects",
     "RuleKey",
     "RunHeader",
     "RunInUse",

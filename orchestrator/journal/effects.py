@@ -18,7 +18,7 @@ def rule_key(one: Finding | Effect | Outcome) -> RuleKey:
     return one.account_id, one.region_id, one.security_group_id, one.rule_id
 
 
-class Changes:
+class RuleEffects:
     """How the rules of a run were changed, as their findings see it.
 
     A change that a rollback was begun on closes nothing, however the rollback ended; nor does one that a later

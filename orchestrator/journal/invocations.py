@@ -27,7 +27,7 @@ _RECORDS = "intents"  # the folder of the objects that hold records
 _encode = msgspec.json.Encoder(order="sorted").encode
 
 
-class Entry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class InvocationEntry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """An entry of the trail.
 
     Attributes:
@@ -66,12 +66,12 @@ class LedgerChecked(msgspec.Struct, frozen=True, kw_only=True):
     problems: tuple[Problem, ...]
     records: int
     invocations: int
-    unfinished: tuple[Entry, ...]
+    unfinished: tuple[InvocationEntry, ...]
     newest: int
     newest_hash: str
 
 
-def encode_entry(entry: Entry) -> bytes:
+def encode_entry(entry: InvocationEntry) -> bytes:
     """Return the bytes of an entry, in the one spelling that is valid."""
     return _encode(entry)
 
@@ -116,9 +116,9 @@ class _Kept(msgspec.Struct, frozen=True):
 class _Invocation:
     """What the trail and the ledger hold of one invocation."""
 
-    def __init__(self, begun: Entry) -> None:
+    def __init__(self, begun: InvocationEntry) -> None:
         self.begun = begun
-        self.ended: Entry | None = None
+        self.ended: InvocationEntry | None = None
         # by SHA-256, each once: a write that was told as failed may have been made
         self.records: dict[str, tuple[int, Path | bytes]] = {}
 
@@ -191,9 +191,9 @@ class _Check:
             else:
                 yield number, path
 
-    def _entry(self, data: bytes, number: int, name: str) -> Entry | None:
+    def _entry(self, data: bytes, number: int, name: str) -> InvocationEntry | None:
         try:
-            entry = msgspec.json.decode(data, type=Entry)
+            entry = msgspec.json.decode(data, type=InvocationEntry)
         except (msgspec.MsgspecError, ValueError, RecursionError):
             self._bad("unreadable", f"entry {number} of the trail ({name}) is none: it was changed")
             return None
@@ -202,7 +202,7 @@ class _Check:
             return None
         return entry
 
-    def _place(self, entry: Entry) -> None:
+    def _place(self, entry: InvocationEntry) -> None:
         known = self._invocations.get(entry.run_id)
         if entry.manifest is None and known is None:
             self._invocations[entry.run_id] = _Invocation(entry)
@@ -254,7 +254,7 @@ class _Check:
         return True
 
 
-def _carries(entry: Entry, record: AuditRecord) -> bool:
+def _carries(entry: InvocationEntry, record: AuditRecord) -> bool:
     return any(one == record for one in entry.carried)
 
 

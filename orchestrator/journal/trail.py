@@ -17,7 +17,7 @@ AUDIT = "audit.jsonl"
 MANIFEST = "manifest.json"
 
 
-class Trail(Followers):
+class TrailWriter(Followers):
     """Seals audit records into the journal, and has the files follow each commit.
 
     A record is in the journal first. A crash leaves the file behind, never ahead: opening the run appends

@@ -20,7 +20,7 @@ from orchestrator.files import make_folder
 from orchestrator.journal import store
 from orchestrator.journal.errors import Fenced, explained
 from orchestrator.journal.reading import Reader
-from orchestrator.journal.trail import Trail
+from orchestrator.journal.trail import TrailWriter
 from orchestrator.journal.values import (
     Claim,
     Effect,
@@ -60,7 +60,7 @@ class Journal(Reader):
         self._lock = lock
         self._db = store.connect(folder)
         try:
-            self._trail = Trail(folder, self.header.run_id, self._db)
+            self._trail = TrailWriter(folder, self.header.run_id, self._db)
         except BaseException:
             self._db.close()
             self._reading.close()

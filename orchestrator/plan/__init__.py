@@ -17,7 +17,7 @@ from orchestrator.plan.codec import (
     subject,
     with_signature,
 )
-from orchestrator.plan.describe import Known, Line, describe, describe_identity, describe_rule, summarize
+from orchestrator.plan.describe import Line, PlanNames, describe, describe_identity, describe_rule, summarize
 from orchestrator.plan.guardrails import (
     CODE_MARKS,
     LIMITS,
@@ -30,7 +30,7 @@ from orchestrator.plan.guardrails import (
 )
 from orchestrator.plan.pieces import is_old_default
 from orchestrator.plan.planner import Decision, Judged, Unread, decide, make_plan
-from orchestrator.plan.proof import Proved, Refusal, opens_too_much, prove
+from orchestrator.plan.proof import ProofRefusal, Proved, opens_too_much, prove
 from orchestrator.plan.simulation import Judge
 from orchestrator.plan.values import (
     BALANCERS_UNKNOWN,
@@ -39,10 +39,10 @@ from orchestrator.plan.values import (
     Fields,
     Inverse,
     Kind,
-    Origin,
     Place,
     Plan,
     PlanError,
+    PlanOrigin,
     Skipped,
     UnsafePlan,
     return_key,
@@ -61,14 +61,14 @@ __all__ = [
     "Judge",
     "Judged",
     "Kind",
-    "Known",
     "Line",
-    "Origin",
     "Place",
     "Plan",
     "PlanError",
+    "PlanNames",
+    "PlanOrigin",
+    "ProofRefusal",
     "Proved",
-    "Refusal",
     "Settings",
     "Skipped",
     "Totals",

@@ -79,7 +79,7 @@ class Change(NamedTuple):
         return self.adds if self.modify is None else (*self.adds, {**self.rule.raw, **self.modify})
 
 
-class Group(NamedTuple):
+class GroupContents(NamedTuple):
     """A group as the decisions need it: `contents` are the content digests of its rules."""
 
     group: SecurityGroup
@@ -91,13 +91,13 @@ class Group(NamedTuple):
         return parse_rule(raw, self.group.lists, classic=self.group.classic)
 
 
-def known(group: SecurityGroup) -> Group:
+def known(group: SecurityGroup) -> GroupContents:
     """The group with the content digests of its rules."""
-    return Group(group, frozenset([content_digest(rule.raw) for rule in group.rules]))
+    return GroupContents(group, frozenset([content_digest(rule.raw) for rule in group.rules]))
 
 
 def change_of(
-    known: Group,
+    known: GroupContents,
     rule: Rule,
     acting: Sequence[Finding],
     settings: Settings,
@@ -127,7 +127,7 @@ def change_of(
     return change._replace(check_ids=_ids(acting), targets=targets, closes=closes)
 
 
-def closed_by(known: Group, change: Change, failing: Sequence[Finding]) -> PacketSet:
+def closed_by(known: GroupContents, change: Change, failing: Sequence[Finding]) -> PacketSet:
     """What the change may close, at most: the rule's own packets to ports on which it fails, but what is left open.
 
     With a rule for ALL that goes, goes what no other rule can open.
@@ -144,7 +144,7 @@ def closed_by(known: Group, change: Change, failing: Sequence[Finding]) -> Packe
     return closed
 
 
-def action_of(known: Group, change: Change, check_ids: Iterable[str], notes: Iterable[str]) -> Action:
+def action_of(known: GroupContents, change: Change, check_ids: Iterable[str], notes: Iterable[str]) -> Action:
     """The change as the plan writes it, with what undoes it."""
     rule, group = change.rule, known.group
     added = [fields for fields in change.adds if content_digest(fields) not in known.contents]
@@ -184,7 +184,7 @@ def _block(rule: Rule, acting: Sequence[Finding], gone: PortSet) -> Change:
     return Change(rule, "block", drops, None, _ids(acting), _packets(rule, gone), _closes(rule, gone))
 
 
-def _block_listeners(known: Group, rule: Rule, acting: Sequence[Finding], gone: PortSet) -> Change:
+def _block_listeners(known: GroupContents, rule: Rule, acting: Sequence[Finding], gone: PortSet) -> Change:
     """Drops for what no accept lets in but the listeners take: after every accept, so that these go on to win.
 
     A normal group lets its own members in by itself, and a drop would take that away: one accept keeps it.
@@ -225,7 +225,9 @@ def _members_of(group: SecurityGroup) -> tuple[Fields, ...]:
     return (fields,)
 
 
-def _narrowed_whole(known: Group, rule: Rule, allowed: Sequence[Block], taken: AbstractSet[str]) -> Change:
+def _narrowed_whole(
+    known: GroupContents, rule: Rule, allowed: Sequence[Block], taken: AbstractSet[str]
+) -> Change:
     """Everything the rule opens is to be narrowed: it keeps its id if it can, for another source of the same kind.
 
     Modifying sends every field, and priority 110 cannot be sent: an old default rule is replaced.
@@ -244,7 +246,7 @@ def _narrowed_whole(known: Group, rule: Rule, allowed: Sequence[Block], taken: A
     return Change(rule, "narrow", adds, peer_fields(_side(rule), allowed[kept]))
 
 
-def _allowed(known: Group, rule: Rule, settings: Settings) -> tuple[Block, ...]:
+def _allowed(known: GroupContents, rule: Rule, settings: Settings) -> tuple[Block, ...]:
     """The sources that `narrow` leaves open, as far as the rule lets them in now."""
     found: list[Block] = []
     for entry in settings.narrow_to:

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 import msgspec
 from msgspec.structs import replace
 
-from orchestrator.approval import Signature, Subject, added, instant
+from orchestrator.approval import Signature, SignedSubject, added, instant
 from orchestrator.plan.values import DigestMismatch, Plan, PlanError
 
 VERSION = 1
@@ -121,9 +121,9 @@ def check_identity(plan: Plan, hub_account_id: str, endpoint: str) -> None:
         )
 
 
-def subject(plan: Plan) -> Subject:
+def subject(plan: Plan) -> SignedSubject:
     """What a signature of the plan is of (see `approval`)."""
-    return Subject(
+    return SignedSubject(
         purpose="plan", digest=plan.digest, organization=plan.hub_account_id, endpoint=plan.endpoint
     )
 

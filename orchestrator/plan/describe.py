@@ -19,7 +19,7 @@ class Line(NamedTuple):
     about: Literal["", "heading", "goes", "comes", "closes"] = ""
 
 
-class Known(NamedTuple):
+class PlanNames(NamedTuple):
     """What the run knows of a plan's accounts and rules, and the plan does not say.
 
     Attributes:
@@ -40,11 +40,11 @@ class Known(NamedTuple):
         return self.severities.get((action.place, action.rule_id), "")
 
 
-_NOTHING = Known()
+_NOTHING = PlanNames()
 _FOLDED_FROM = 3  # pieces: fewer are told again
 
 
-def summarize(plan: Plan, known: Known = _NOTHING, most: int | None = None) -> Iterator[Line]:
+def summarize(plan: Plan, known: PlanNames = _NOTHING, most: int | None = None) -> Iterator[Line]:
     """What the plan comes to: in which accounts, what kinds of change, what closes, what stays, what is left alone.
 
     Args:
@@ -72,7 +72,7 @@ def summarize(plan: Plan, known: Known = _NOTHING, most: int | None = None) -> I
     yield from _part(f"left alone: {len(plan.skipped)}", _counted(one.reason for one in plan.skipped), most)
 
 
-def describe(plan: Plan, known: Known = _NOTHING) -> Iterator[Line]:
+def describe(plan: Plan, known: PlanNames = _NOTHING) -> Iterator[Line]:
     """The lines of a diff: headings by account, region and group; `-` what goes, `+` what comes, `~` what changes.
 
     Of pieces that were told already, as those of many rules that open everything are, it is said whose they are like.
@@ -130,7 +130,7 @@ def _end(rule: Mapping[str, object], side: str) -> str:
     return next((str(rule[name]) for name in names if rule.get(name)), "")
 
 
-def _action(action: Action, known: Known, told: dict[tuple[str, ...], str]) -> Iterator[Line]:
+def _action(action: Action, known: PlanNames, told: dict[tuple[str, ...], str]) -> Iterator[Line]:
     severity = known.severity(action)
     why = f"{', '.join(action.check_ids)}{f'; {severity}' if severity else ''}"
     yield Line(f"    {action.action} {action.rule_id} ({why})")
@@ -216,7 +216,7 @@ def _extent(actions: tuple[Action, ...]) -> str:
     return f"{_many(len(actions), 'rule')} in {_many(groups, 'group')} of {_many(accounts, 'account')}"
 
 
-def _severities(actions: Iterable[Action], known: Known) -> str:
+def _severities(actions: Iterable[Action], known: PlanNames) -> str:
     found = Counter(filter(None, map(known.severity, actions)))
     told = ", ".join(f"{found[one]:,} {one}" for one in _SEVERITIES if found[one])
     return f" ({told})" if told else ""

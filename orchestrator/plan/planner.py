@@ -10,7 +10,7 @@ from typing import NamedTuple, Protocol
 import msgspec
 
 from orchestrator.exposure import balancer_of, listener_rules
-from orchestrator.plan.changes import ACTING, BLOCK, Change, Group, action_of, change_of, known
+from orchestrator.plan.changes import ACTING, BLOCK, Change, GroupContents, action_of, change_of, known
 from orchestrator.plan.codec import sealed
 from orchestrator.plan.guardrails import (
     Settings,
@@ -25,9 +25,9 @@ from orchestrator.plan.values import (
     BALANCERS_UNKNOWN,
     RETURNED,
     Action,
-    Origin,
     Place,
     Plan,
+    PlanOrigin,
     Skipped,
     return_key,
 )
@@ -72,7 +72,7 @@ def make_plan(  # noqa: PLR0913  (a plan says all of this)
     unreachable: Iterable[Unread] = (),
     returned: Mapping[str, int] = {},
     incident: str = "",
-    origin: Origin | msgspec.UnsetType = msgspec.UNSET,
+    origin: PlanOrigin | msgspec.UnsetType = msgspec.UNSET,
 ) -> Plan:
     """Decide what is to be done about the findings; what is not, is skipped with the reason.
 
@@ -162,7 +162,7 @@ def _by_rule(findings: Iterable[Finding]) -> dict[str, list[Finding]]:
 
 
 def _weigh(
-    group: Group,
+    group: GroupContents,
     wanted: Sequence[tuple[Rule, list[Finding]]],
     findings: Sequence[Finding],
     judge: Judge,

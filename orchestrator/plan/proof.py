@@ -15,7 +15,7 @@ from orchestrator.exposure import (
     listener_rules,
     packets_of,
 )
-from orchestrator.plan.changes import ACTING, Change, Group, closed_by, known, own_peer
+from orchestrator.plan.changes import ACTING, Change, GroupContents, closed_by, known, own_peer
 from orchestrator.plan.guardrails import Settings
 from orchestrator.plan.pieces import writable
 from orchestrator.plan.planner import possible, untouchable
@@ -32,7 +32,7 @@ from orchestrator.securitygroup import (
 )
 
 
-class Refusal(NamedTuple):
+class ProofRefusal(NamedTuple):
     """Why a planned change must not be made now.
 
     Attributes:
@@ -53,7 +53,7 @@ class Proved(NamedTuple):
         failing: by rule, what it fails now: what the changes are for.
     """
 
-    refused: Mapping[str, Refusal]
+    refused: Mapping[str, ProofRefusal]
     failing: Mapping[str, tuple[Finding, ...]]
 
 
@@ -87,18 +87,22 @@ def prove(
     base = _as_before(group, touched, ours)
     if reason := untouchable(base, settings):
         return Proved(
-            {one.rule_id: Refusal("skipped", f"it is not changed any more: {reason}") for one in actions}, {}
+            {
+                one.rule_id: ProofRefusal("skipped", f"it is not changed any more: {reason}")
+                for one in actions
+            },
+            {},
         )
     findings = judge(base)
     rules = {rule.rule_id: rule for rule in (*base.rules, *listener_rules(base))}
-    refused: dict[str, Refusal] = {}
+    refused: dict[str, ProofRefusal] = {}
     failing: dict[str, tuple[Finding, ...]] = {}
     changes: list[Change] = []
     there = known(base)
     for action in actions:
         if (rule := rules.get(action.rule_id)) is None:
             if action.is_balancers:
-                refused[action.rule_id] = Refusal(
+                refused[action.rule_id] = ProofRefusal(
                     "drifted", f"{action.rule_id} does not stand behind the group any more"
                 )
             continue  # a rule that is gone: there is nothing to prove of it
@@ -111,11 +115,11 @@ def prove(
         else:
             changes.append(_change(there, action, rule, failing[action.rule_id]))
     left, impossible, _ = possible(Simulation(there, findings, judge), changes, settings)
-    refused |= {rule_id: Refusal("drifted", reason) for rule_id, reason in impossible.items()}
+    refused |= {rule_id: ProofRefusal("drifted", reason) for rule_id, reason in impossible.items()}
     if beside := [_beside(groups) for groups in neighbours]:
         _, harmful, _ = possible(Simulation(there, findings, judge, beside), left, settings)
         where = "on an interface where the rules of several groups are one list"
-        refused |= {rule_id: Refusal("skipped", f"{why}, {where}") for rule_id, why in harmful.items()}
+        refused |= {rule_id: ProofRefusal("skipped", f"{why}, {where}") for rule_id, why in harmful.items()}
     return Proved(refused, failing)
 
 
@@ -189,12 +193,12 @@ def _as_before(group: SecurityGroup, touched: Iterable[Action], ours: Collection
     return replace(group, rules=tuple(rules))
 
 
-def _unlike(group: SecurityGroup, action: Action, rule: Rule) -> Refusal | None:
+def _unlike(group: SecurityGroup, action: Action, rule: Rule) -> ProofRefusal | None:
     """Why the rule is not the one that was judged, or cannot be told to be."""
     if rule.problems:
-        return Refusal("failed", f"the rule cannot be judged now: {'; '.join(rule.problems)}")
+        return ProofRefusal("failed", f"the rule cannot be judged now: {'; '.join(rule.problems)}")
     if _turns_elsewhere(action):
-        return Refusal(
+        return ProofRefusal(
             "drifted",
             "the change names another direction, or other fields, than the rule's: scan and plan anew",
         )
@@ -206,7 +210,9 @@ def _unlike(group: SecurityGroup, action: Action, rule: Rule) -> Refusal | None:
         was = parse_rule(fields, judged, classic=group.classic)
         if packets_of(was) != packets_of(parse_rule(fields, group.lists, classic=group.classic)):
             named = " or ".join(sorted(judged.prefix_lists))
-            return Refusal("drifted", f"the list {named}, which the change relies on, is another one by now")
+            return ProofRefusal(
+                "drifted", f"the list {named}, which the change relies on, is another one by now"
+            )
     return None
 
 
@@ -232,7 +238,7 @@ _SIDES = {
 }
 
 
-def _harmless(action: Action, mine: Sequence[Finding], failing: Sequence[Finding]) -> Refusal | None:
+def _harmless(action: Action, mine: Sequence[Finding], failing: Sequence[Finding]) -> ProofRefusal | None:
     """Why nothing is to be done about the rule any more; None if it fails a check of its plan."""
     if failing:
         return None
@@ -241,14 +247,14 @@ def _harmless(action: Action, mine: Sequence[Finding], failing: Sequence[Finding
         one.exemption for one in mine if one.status is Status.exempt and one.check_id in action.check_ids
     ]
     if exempt:
-        return Refusal("skipped", f"exempt by now: {', '.join(dict.fromkeys(exempt))}")
+        return ProofRefusal("skipped", f"exempt by now: {', '.join(dict.fromkeys(exempt))}")
     unknown = [one.reason for one in mine if one.is_undetermined]
     if unknown:
-        return Refusal("failed", unknown[0])
-    return Refusal("drifted", f"it no longer fails {checks}: nothing of it is open as it stands now")
+        return ProofRefusal("failed", unknown[0])
+    return ProofRefusal("drifted", f"it no longer fails {checks}: nothing of it is open as it stands now")
 
 
-def _change(there: Group, action: Action, rule: Rule, failing: Sequence[Finding]) -> Change:
+def _change(there: GroupContents, action: Action, rule: Rule, failing: Sequence[Finding]) -> Change:
     change = Change(rule, action.action, action.adds, action.modify, action.check_ids)
     return change._replace(
         check_ids=tuple(dict.fromkeys(one.check_id for one in failing)),

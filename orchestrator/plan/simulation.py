@@ -17,7 +17,7 @@ from orchestrator.exposure import (
     listener_rules,
     packets_of,
 )
-from orchestrator.plan.changes import Change, Group
+from orchestrator.plan.changes import Change, GroupContents
 from orchestrator.plan.pieces import is_old_default
 from orchestrator.policy import Finding, Status
 from orchestrator.securitygroup import Direction, PrefixList, Rule, SecurityGroup, content_digest
@@ -43,7 +43,7 @@ class Simulation:
 
     def __init__(
         self,
-        known: Group,
+        known: GroupContents,
         findings: Sequence[Finding],
         judge: Judge,
         beside: Sequence[tuple[Rule, ...]] = (),

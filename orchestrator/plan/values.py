@@ -135,7 +135,7 @@ class Skipped(_Value, frozen=True, kw_only=True):
         return self.reason.startswith(RETURNED)
 
 
-class Origin(_Value, frozen=True, kw_only=True):
+class PlanOrigin(_Value, frozen=True, kw_only=True):
     """Who read what a plan was made from, and by which way.
 
     Attributes:
@@ -171,7 +171,7 @@ class Plan(_Value, frozen=True, kw_only=True):
     created_at: str
     hub_account_id: str
     endpoint: str
-    origin: Origin | msgspec.UnsetType = msgspec.UNSET
+    origin: PlanOrigin | msgspec.UnsetType = msgspec.UNSET
     actions: tuple[Action, ...] = ()
     skipped: tuple[Skipped, ...] = ()
     incident: str = ""

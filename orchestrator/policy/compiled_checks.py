@@ -32,7 +32,7 @@ class Aim:
 
 
 @dataclass(frozen=True, eq=False, slots=True)
-class View:
+class TrafficView:
     """The aims that look at the same traffic: one direction, one zone."""
 
     direction: Direction
@@ -53,7 +53,7 @@ class View:
 
 
 @lru_cache(maxsize=256)
-def views_of(checks: tuple[Check, ...], thresholds: Thresholds) -> tuple[View, ...]:
+def views_of(checks: tuple[Check, ...], thresholds: Thresholds) -> tuple[TrafficView, ...]:
     """The checks as aims, by the traffic they look at."""
     grouped: dict[tuple[Direction, Zone], list[Aim]] = {}
     for check in checks:
@@ -61,8 +61,8 @@ def views_of(checks: tuple[Check, ...], thresholds: Thresholds) -> tuple[View, .
     return tuple([_view(*key, tuple(aims)) for key, aims in grouped.items()])
 
 
-def _view(direction: Direction, zone: Zone, aims: tuple[Aim, ...]) -> View:
-    return View(
+def _view(direction: Direction, zone: Zone, aims: tuple[Aim, ...]) -> TrafficView:
+    return TrafficView(
         direction, zone, aims, _lowest([aim.floor for aim in aims]), _lowest([aim.least for aim in aims])
     )
 

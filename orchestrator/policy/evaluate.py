@@ -9,7 +9,7 @@ from orchestrator.policy import messages
 from orchestrator.policy.checks import DEFAULT, Action, Check, Severity, Status, Thresholds, Verdict
 from orchestrator.policy.compiled_checks import (
     Aim,
-    View,
+    TrafficView,
     covered,
     is_whole,
     joined,
@@ -18,7 +18,7 @@ from orchestrator.policy.compiled_checks import (
     within,
 )
 from orchestrator.policy.defaults import gravest_ports
-from orchestrator.policy.exemptions import Exemption, Subject, match
+from orchestrator.policy.exemptions import Exemption, ExemptionSubject, match
 from orchestrator.policy.findings import UNDETERMINED, WIDE, Finding, Witness
 from orchestrator.policy.judge import Judgement, judge
 from orchestrator.securitygroup import NOT_BALANCED, Rule, SecurityGroup
@@ -123,7 +123,7 @@ def _unread(problem: str) -> Rule:
     return Rule("", "ingress", "accept", 1, "all", (), None, None, (), "", (problem,), {})
 
 
-def _concerns(rule: Rule, views: tuple[View, ...]) -> bool:
+def _concerns(rule: Rule, views: tuple[TrafficView, ...]) -> bool:
     """Whether a rule that is not understood might matter; an unknown direction might be any."""
     unknown = any(problem.startswith("Direction:") for problem in rule.problems)
     return unknown or any(view.direction == rule.direction for view in views)
@@ -134,7 +134,7 @@ def _failed(case: _Case, group: SecurityGroup, one: Judgement) -> Finding:
     ports = joined(one.opened)
     wide = one.kind == "wide"
     names = (WIDE, check.id) if wide else (check.id,)
-    matching = match(case.exemptions, Subject(group, rule, names, ports))
+    matching = match(case.exemptions, ExemptionSubject(group, rule, names, ports))
     live = next((exemption for exemption in matching if exemption.is_live(case.now)), None)
     only_risky = only_covers(one.aim, rule)
     is_apart = wide and not ports & _GRAVEST

@@ -77,7 +77,7 @@ class ExemptionNote(msgspec.Struct, frozen=True):
     text: str
 
 
-class Subject(NamedTuple):
+class ExemptionSubject(NamedTuple):
     """What an exemption is held against."""
 
     group: SecurityGroup
@@ -204,7 +204,7 @@ def _member_writable(one: Exemption) -> str:
     )
 
 
-def match(exemptions: Iterable[Exemption], subject: Subject) -> list[Exemption]:
+def match(exemptions: Iterable[Exemption], subject: ExemptionSubject) -> list[Exemption]:
     """Those that match, live or not."""
     return [one for one in exemptions if _matches(one, subject)]
 
@@ -233,7 +233,7 @@ def _note(one: Exemption, state: State, text: str) -> ExemptionNote:
     return ExemptionNote(one.id, state, one.owner, one.expires, f"exemption {one.id} of {one.owner} {text}")
 
 
-def _matches(one: Exemption, subject: Subject) -> bool:
+def _matches(one: Exemption, subject: ExemptionSubject) -> bool:
     group, rule = subject.group, subject.rule
     account = group.placement
     return bool(

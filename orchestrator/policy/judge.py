@@ -22,7 +22,7 @@ from orchestrator.exposure import (
     size,
     union,
 )
-from orchestrator.policy.compiled_checks import Aim, View, covered, is_whole, within
+from orchestrator.policy.compiled_checks import Aim, TrafficView, covered, is_whole, within
 from orchestrator.securitygroup import PortRange, Rule
 
 _Kind = Literal["own", "together", "wide"]
@@ -60,7 +60,7 @@ class Judgement(NamedTuple):
     size: Count
 
 
-def judge(view: View, rules: Sequence[Rule], *, classic: bool) -> list[Judgement]:
+def judge(view: TrafficView, rules: Sequence[Rule], *, classic: bool) -> list[Judgement]:
     """All that the view's aims find in rules that apply together: those of a group or of a network interface.
 
     Rules with problems are passed over here: they neither let in nor shield.
@@ -68,7 +68,7 @@ def judge(view: View, rules: Sequence[Rule], *, classic: bool) -> list[Judgement
     return [found for card in view.cards(classic=classic) for found in _judge_card(view, rules, card)]
 
 
-def _judge_card(view: View, rules: Sequence[Rule], card: str) -> list[Judgement]:
+def _judge_card(view: TrafficView, rules: Sequence[Rule], card: str) -> list[Judgement]:
     direction, zone, least = view.direction, view.zone, view.least
     large: list[_Candidate] = []
     small: list[_Candidate] = []
@@ -91,7 +91,7 @@ def _judge_card(view: View, rules: Sequence[Rule], card: str) -> list[Judgement]
 
 
 def _judge_aims(
-    view: View, large: list[_Candidate], small: list[_Candidate], drops: list[Rule]
+    view: TrafficView, large: list[_Candidate], small: list[_Candidate], drops: list[Rule]
 ) -> list[Judgement]:
     """Each aim with only the rules that are about its targets.
 
@@ -113,7 +113,7 @@ def _about(aim: Aim, candidates: list[_Candidate]) -> list[_Candidate]:
 
 
 def _judge_aim(
-    view: View, aim: Aim, candidates: list[_Candidate], aside: _Aside, drops: list[Rule]
+    view: TrafficView, aim: Aim, candidates: list[_Candidate], aside: _Aside, drops: list[Rule]
 ) -> list[Judgement]:
     sizes = [reach for _, reach in candidates]
     if not _reaches(_total([aside.total, *sizes]), aim.floor) and not any(
@@ -154,7 +154,7 @@ class _Entry:
 
 
 def _by_port(
-    view: View, aim: Aim, candidates: list[_Candidate], aside: _Aside, drops: list[Rule]
+    view: TrafficView, aim: Aim, candidates: list[_Candidate], aside: _Aside, drops: list[Rule]
 ) -> list[_Entry]:
     """The rules to blame, port by port, and the wide ones; each rule once, with all its ports."""
     found, rest = _blame_all(view, aim, candidates, drops)
@@ -164,7 +164,7 @@ def _by_port(
 
 
 def _blame_all(
-    view: View, aim: Aim, candidates: list[_Candidate], drops: list[Rule]
+    view: TrafficView, aim: Aim, candidates: list[_Candidate], drops: list[Rule]
 ) -> tuple[list[_Entry], Count]:
     """The same for these only, and the most that those not to blame by themselves add up to at any port."""
     found: dict[int, _Entry] = {}
@@ -194,7 +194,7 @@ def _pieces(aim: Aim, ordered: list[Rule]) -> Iterator[tuple[PortRange, list[Rul
 
 
 def _everything(
-    view: View, aim: Aim, candidates: list[_Candidate], aside: _Aside, drops: list[Rule]
+    view: TrafficView, aim: Aim, candidates: list[_Candidate], aside: _Aside, drops: list[Rule]
 ) -> list[_Entry]:
     """The rules to blame for every port of a protocol being open.
 
@@ -216,14 +216,14 @@ def _everything(
     return list(found.values())
 
 
-def _listening(view: View, aim: Aim, balanced: list[_Candidate], drops: list[Rule]) -> list[_Entry]:
+def _listening(view: TrafficView, aim: Aim, balanced: list[_Candidate], drops: list[Rule]) -> list[_Entry]:
     """The load balancers that take every port: no rule of theirs can be split, so a port that drops close counts."""
     found = [entry for one in balanced for entry in _by_port(view, aim, [one], _NOBODY, drops)]
     return [entry for entry in found if _open_ports(entry.targets) == _only(aim.targets[0])]
 
 
 def _widest(
-    view: View, aim: Aim, candidates: list[_Candidate], aside: _Aside, drops: list[Rule]
+    view: TrafficView, aim: Aim, candidates: list[_Candidate], aside: _Aside, drops: list[Rule]
 ) -> list[_Entry]:
     target = aim.targets[0]
     found: list[_Entry] = []

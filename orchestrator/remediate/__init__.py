@@ -10,9 +10,9 @@ It refuses to judge (the plan has), to fan out over accounts (`run` does), and t
 
 from orchestrator.remediate.account import remediate_account, roll_back_account
 from orchestrator.remediate.bounds import SessionPart, session_parts, session_policies, waves
-from orchestrator.remediate.calls import ChangeSession, Turn
-from orchestrator.remediate.desired_state import Removal, Restoral, Rules, Target
-from orchestrator.remediate.drift import Difference, differences, expectations
+from orchestrator.remediate.calls import ChangeSession, ChangeTurn
+from orchestrator.remediate.desired_state import GroupRules, Removal, Restoral, Target
+from orchestrator.remediate.drift import RuleDrift, differences, expectations
 from orchestrator.remediate.guard import Guard
 from orchestrator.remediate.kill_switch import Brake, Stopped
 from orchestrator.remediate.records import Order
@@ -23,17 +23,17 @@ from orchestrator.remediate.settings import Settings
 __all__ = [
     "Brake",
     "ChangeSession",
-    "Difference",
+    "ChangeTurn",
+    "GroupRules",
     "Guard",
     "Order",
     "Removal",
     "Restoral",
-    "Rules",
+    "RuleDrift",
     "SessionPart",
     "Settings",
     "Stopped",
     "Target",
-    "Turn",
     "Undo",
     "differences",
     "disagreement",

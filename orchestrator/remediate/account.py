@@ -12,7 +12,7 @@ from orchestrator.plan import Action, Place
 from orchestrator.remediate.bounds import session_parts
 from orchestrator.remediate.calls import ChangeSession, GroupCalls
 from orchestrator.remediate.desired_state import Removal, Target
-from orchestrator.remediate.group_state import View
+from orchestrator.remediate.group_state import GroupView
 from orchestrator.remediate.guard import Guard
 from orchestrator.remediate.kill_switch import Brake, Stopped
 from orchestrator.remediate.neighbours import Around, Neighbours, nothing_around
@@ -134,7 +134,7 @@ class _AccountWork:
         self, claim: Claim, session: ChangeSession, place: Place, targets: Sequence[Target]
     ) -> list[Outcome]:
         work = GroupWork(
-            View(
+            GroupView(
                 self._reader(session, place.region_id),
                 place,
                 self._settings,

@@ -49,7 +49,7 @@ def _query_bytes(parameters: Mapping[str, str]) -> int:
     return sum(len(name) + len(quote(value, safe="")) + len("=&") for name, value in parameters.items())
 
 
-class Turn(Protocol):
+class ChangeTurn(Protocol):
     """The turn of one call that changes something; `orchestrator.cloud.client.Turn` is one."""
 
     async def call(self, parameters: Mapping[str, object], *, not_after: float) -> dict[str, Any]:
@@ -77,7 +77,7 @@ class ChangeSession(Reading, Protocol):
 
     def turn(
         self, action: str, region_id: str | None, *, hurried: bool = False
-    ) -> AbstractAsyncContextManager[Turn]:
+    ) -> AbstractAsyncContextManager[ChangeTurn]:
         """Take the turn of a call that changes something, to read within it and then to call at once.
 
         `hurried`: what is read within it goes ahead of its quota.
@@ -113,13 +113,15 @@ class GroupCalls:
         self._check = check
         self._revoke_by = revoke_by
 
-    def turn(self, kind: str, direction: str, *, hurried: bool) -> AbstractAsyncContextManager[Turn]:
+    def turn(self, kind: str, direction: str, *, hurried: bool) -> AbstractAsyncContextManager[ChangeTurn]:
         """Take the turn of a call: "Authorize", "Modify" or "Revoke"."""
         suffix = "Egress" if direction == "egress" else ""
         action = f"{kind}SecurityGroup{suffix}{'Rule' if kind == 'Modify' else ''}"
         return self._session.turn(action, self.place.region_id, hurried=hurried)
 
-    async def authorize(self, turn: Turn, rules: Sequence[Fields], attempt: int, not_after: float) -> str:
+    async def authorize(
+        self, turn: ChangeTurn, rules: Sequence[Fields], attempt: int, not_after: float
+    ) -> str:
         """Add rules, at most 100; one that stands already is no error. Return the RequestId.
 
         Raises:
@@ -134,7 +136,9 @@ class GroupCalls:
             return bytes_to_add(fields)
         return _query_bytes({f"SecurityGroupRuleId.{_BATCH - 1}": rule_id})
 
-    async def revoke(self, turn: Turn, rules: Mapping[str, Fields], attempt: int, not_after: float) -> str:
+    async def revoke(
+        self, turn: ChangeTurn, rules: Mapping[str, Fields], attempt: int, not_after: float
+    ) -> str:
         """Remove rules, at most 100, given by id as they were just read. Return the RequestId.
 
         By content, a rule that was changed since cannot match; that it does not is answered with success, and the next
@@ -152,7 +156,9 @@ class GroupCalls:
             turn, {**wire, "ClientToken": self._token("revoke", items, attempt)}, not_after
         )
 
-    async def modify(self, turn: Turn, rule_id: str, fields: Fields, attempt: int, not_after: float) -> str:
+    async def modify(
+        self, turn: ChangeTurn, rule_id: str, fields: Fields, attempt: int, not_after: float
+    ) -> str:
         """Give a rule these fields, all of them; it keeps its id. Return the RequestId.
 
         Raises:
@@ -165,7 +171,7 @@ class GroupCalls:
             turn, {**all_fields, "SecurityGroupRuleId": rule_id, "ClientToken": token}, not_after
         )
 
-    async def _change(self, turn: Turn, parameters: Mapping[str, object], not_after: float) -> str:
+    async def _change(self, turn: ChangeTurn, parameters: Mapping[str, object], not_after: float) -> str:
         self._check()
         where = {"RegionId": self.place.region_id, "SecurityGroupId": self.place.security_group_id}
         answer = await turn.call({**where, **parameters}, not_after=not_after)

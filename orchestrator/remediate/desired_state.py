@@ -16,7 +16,7 @@ from orchestrator.securitygroup import content_digest, parse_rule
 _CHANGED = "the rule changed since the plan was made: scan and plan anew"
 
 
-class Rules:
+class GroupRules:
     """A group's rules as just read, by id and by content."""
 
     def __init__(self, permissions: Iterable[Mapping[str, Any]]) -> None:
@@ -61,7 +61,7 @@ class End(msgspec.Struct, frozen=True):
     reason: str = ""
 
 
-Verdict = Union[Need, End]  # noqa: UP007 - an alias evaluated at run time, on 3.10 too
+NeedOrEnd = Union[Need, End]  # noqa: UP007 - an alias evaluated at run time, on 3.10 too
 
 
 class Target(Protocol):
@@ -87,7 +87,7 @@ class Target(Protocol):
         """Whether rules are revoked."""
         ...
 
-    def judge(self, rules: Rules, *, begun: bool, touched: bool) -> Verdict:
+    def judge(self, rules: GroupRules, *, begun: bool, touched: bool) -> NeedOrEnd:
         """Return what is left to do, or how it ended.
 
         Args:
@@ -98,7 +98,7 @@ class Target(Protocol):
         """
         ...
 
-    def body(self, rules: Rules | None) -> dict[str, Any]:
+    def body(self, rules: GroupRules | None) -> dict[str, Any]:
         """Return what is kept of the change, to go on after a crash and to undo it later.
 
         Args:
@@ -132,7 +132,7 @@ class Removal(msgspec.Struct, frozen=True):
         """Whether nothing stands in the rule's place."""
         return self.removes and not self.adds
 
-    def judge(self, rules: Rules, *, begun: bool, touched: bool) -> Verdict:
+    def judge(self, rules: GroupRules, *, begun: bool, touched: bool) -> NeedOrEnd:
         """Return what is left to close, or how it ended."""
         action = self.action
         now = rules.by_id.get(action.rule_id)
@@ -150,14 +150,14 @@ class Removal(msgspec.Struct, frozen=True):
             return Need(add=missing, remove=(action.rule_id,))
         return Need(add=missing) if missing else self._reached(begun=begun)
 
-    def _gone(self, rules: Rules, *, touched: bool) -> End:
+    def _gone(self, rules: GroupRules, *, touched: bool) -> End:
         if touched and self.removes:
             return self._closed(rules)
         if same := rules.like(self.action.before):
             return End(OutcomeKind.already_absent, f"{STANDS_AGAIN}{same[0]}: scan and plan anew")
         return End(OutcomeKind.already_absent, "the rule was gone already")
 
-    def _modified(self, rules: Rules, now: Fields, *, touched: bool) -> Verdict:
+    def _modified(self, rules: GroupRules, now: Fields, *, touched: bool) -> NeedOrEnd:
         """Return what is left of a narrowing: the further blocks of its allow-list, then the rule itself."""
         action = self.action
         found, missing = content_digest(now), rules.missing(action.adds)
@@ -170,7 +170,7 @@ class Removal(msgspec.Struct, frozen=True):
                 return self._reached(begun=False)
         return End(OutcomeKind.drifted, _CHANGED)
 
-    def _closed(self, rules: Rules) -> End:
+    def _closed(self, rules: GroupRules) -> End:
         """What was ours to close is closed."""
         return End(
             OutcomeKind.of(self.action.action),
@@ -184,7 +184,7 @@ class Removal(msgspec.Struct, frozen=True):
             return End(OutcomeKind.of(self.action.action))
         return End(OutcomeKind.already_absent, "the group was as planned already")
 
-    def body(self, rules: Rules | None) -> dict[str, Any]:
+    def body(self, rules: GroupRules | None) -> dict[str, Any]:
         """Return the action, and which of its rules are not there yet: only those are ours to remove later."""
         added = [content_digest(fields) for fields in rules.missing(self.action.adds)] if rules else []
         return {"action": msgspec.to_builtins(self.action), "added": added}
@@ -218,7 +218,7 @@ class Restoral(msgspec.Struct, frozen=True):
         """Something was added."""
         return bool(self.ours)
 
-    def judge(self, rules: Rules, *, begun: bool, touched: bool) -> Verdict:  # noqa: ARG002 - a target's signature
+    def judge(self, rules: GroupRules, *, begun: bool, touched: bool) -> NeedOrEnd:  # noqa: ARG002 - a target's signature
         """Return what is left to undo, or how it ended. What somebody else changed is left alone."""
         if self.modifies:
             return self._modified(rules)
@@ -232,7 +232,7 @@ class Restoral(msgspec.Struct, frozen=True):
             return End(OutcomeKind.drifted, "what the change had added is no longer as it was left")
         return Need(add=missing, remove=standing)
 
-    def _modified(self, rules: Rules) -> Verdict:
+    def _modified(self, rules: GroupRules) -> NeedOrEnd:
         action = self.action
         now = rules.by_id.get(action.rule_id)
         if now is None:
@@ -244,7 +244,7 @@ class Restoral(msgspec.Struct, frozen=True):
             return Need(modify=action.inverse.modify, remove=standing)
         return End(OutcomeKind.drifted, "the rule changed since")
 
-    def _reached(self, rules: Rules) -> End:
+    def _reached(self, rules: GroupRules) -> End:
         """Prove by the packets, not by the spelling, that what was there is there again."""
         before = packets_of(parse_rule(self.action.before))
         for fields in self.adds:
@@ -257,6 +257,6 @@ class Restoral(msgspec.Struct, frozen=True):
             return End(OutcomeKind.rolled_back, "priority 110 can no longer be written; 100 was")
         return End(OutcomeKind.rolled_back)
 
-    def body(self, rules: Rules | None) -> dict[str, Any]:  # noqa: ARG002 - a target's signature
+    def body(self, rules: GroupRules | None) -> dict[str, Any]:  # noqa: ARG002 - a target's signature
         """Return what is undone."""
         return {"action": msgspec.to_builtins(self.action), "undoes": self.of}

@@ -9,11 +9,11 @@ import msgspec
 
 from orchestrator.journal import Effect, OutcomeKind
 from orchestrator.plan import Place
-from orchestrator.remediate.desired_state import Need, Removal, Restoral, Rules, Target
+from orchestrator.remediate.desired_state import GroupRules, Need, Removal, Restoral, Target
 from orchestrator.securitygroup import content_digest
 
 
-class Difference(msgspec.Struct, frozen=True):
+class RuleDrift(msgspec.Struct, frozen=True):
     """A rule that is not as the run left it."""
 
     account_id: str
@@ -64,13 +64,13 @@ def _without(target: Target, gone: set[str]) -> Target:
     return target if adds == action.adds else Removal(msgspec.structs.replace(action, adds=adds))
 
 
-def differences(place: Place, rules: Rules, targets: Sequence[Target]) -> list[Difference]:
+def differences(place: Place, rules: GroupRules, targets: Sequence[Target]) -> list[RuleDrift]:
     """Return what in the group, as it was just read, is not as the targets have it; one that is gone has no rules."""
     found = [(target, _difference(target, rules)) for target in targets]
-    return [Difference(*place, target.action.rule_id, reason) for target, reason in found if reason]
+    return [RuleDrift(*place, target.action.rule_id, reason) for target, reason in found if reason]
 
 
-def _difference(target: Target, rules: Rules) -> str:
+def _difference(target: Target, rules: GroupRules) -> str:
     back = rules.like(target.action.before)
     if isinstance(target, Removal) and target.action.revokes and back:
         return f"the rule is back as {back[0]}"

@@ -13,8 +13,8 @@ from orchestrator.cloud.errors import CloudError
 from orchestrator.inventory import Observation, RegionReader
 from orchestrator.journal import Effect, Intent, OutcomeKind
 from orchestrator.plan import Action, Fields, Place, Settings
-from orchestrator.remediate.desired_state import End, Need, Removal, Rules, Target, Verdict
-from orchestrator.remediate.guard import Guard, Held, hold, left_open
+from orchestrator.remediate.desired_state import End, GroupRules, Need, NeedOrEnd, Removal, Target
+from orchestrator.remediate.guard import Guard, GuardResult, hold, left_open
 from orchestrator.remediate.neighbours import NOTHING_AROUND, Around
 from orchestrator.remediate.records import key_of
 from orchestrator.securitygroup import content_digest, parse_rule
@@ -48,7 +48,7 @@ class Todo(NamedTuple):
         return self.target.action.direction
 
 
-class View:
+class GroupView:
     """One group, as it is looked at again and again.
 
     Attributes:
@@ -76,13 +76,13 @@ class View:
         self._find_around = find_around
         self._around = NOTHING_AROUND
         self._seen: Observation | None = None
-        self._held = Held()
+        self._held = GuardResult()
         self._held_as: object = None  # what that was found of
         self._made: tuple[Action, ...] = ()  # by earlier deliveries
         self._expected: Sequence[Fields] = ()  # rules of which the group will have some
         self._sent_at = -math.inf  # when the last look was asked for, by the loop's clock
         self.targets: tuple[Target, ...] = ()
-        self.rules = Rules(())
+        self.rules = GroupRules(())
         self.is_whole = False
         self.begun: set[str] = set()
         self.intended: set[str] = set()
@@ -139,7 +139,7 @@ class View:
             if rule_id in self._added_ids.get(digest, ())
         ]
 
-    def _show(self, rules: Rules, *, whole: bool) -> None:
+    def _show(self, rules: GroupRules, *, whole: bool) -> None:
         """Take over what was just read.
 
         Where one rule of a call shows, they all do: what is missing then was taken away, and what of it comes later is
@@ -200,7 +200,7 @@ class View:
             asked_at, seen.sent_at_seconds
         )  # long ago: it counts no rule, and none were asked for
         self._seen = seen
-        self._show(Rules(seen.permissions), whole=True)
+        self._show(GroupRules(seen.permissions), whole=True)
         ours = frozenset[str]().union(*self.added.values())
         # Holding a group of many rules takes time, and the reading grows old: what looks as it did is held already.
         held_as = (replace(seen, sent_at_seconds=0.0), self._around, frozenset(self.touched), ours)
@@ -231,9 +231,9 @@ class View:
         except CloudError as error:
             self.unread = error
             raise
-        self._show(Rules(found.permissions), whole=whole)
+        self._show(GroupRules(found.permissions), whole=whole)
 
-    def judged(self, target: Target) -> Verdict:
+    def judged(self, target: Target) -> NeedOrEnd:
         """Return what is left to do for a target, or how it ended, by the last reading."""
         key = key_of(target)
         verdict = target.judge(self.rules, begun=key in self.begun, touched=key in self.touched)

@@ -41,7 +41,7 @@ class Guard(msgspec.Struct, frozen=True, kw_only=True):
         return evaluate(group, self.checks, self.now(), self.exemptions)
 
 
-class Held(msgspec.Struct, frozen=True):
+class GuardResult(msgspec.Struct, frozen=True):
     """What was found of the changes of a group as it was just read.
 
     Attributes:
@@ -62,7 +62,7 @@ def hold(
     *,
     touched: Sequence[Action] = (),
     ours: Collection[str] = (),
-) -> Held:
+) -> GuardResult:
     """Hold the changes against the group as it was just read.
 
     Args:
@@ -77,7 +77,7 @@ def hold(
     if guard is None:
         undoing = [one for one in targets if isinstance(one, Restoral)]
         found = [(one, opens_too_much(group, one.action, one.ours)) for one in undoing]
-        return Held({one.action.rule_id: End(OutcomeKind.drifted, why) for one, why in found if why})
+        return GuardResult({one.action.rule_id: End(OutcomeKind.drifted, why) for one, why in found if why})
     place = Place(group.placement.account_id, group.region_id, group.security_group_id)
     proved = prove(
         msgspec.structs.replace(group, balancing=guard.balancing(place)),
@@ -89,7 +89,7 @@ def hold(
         neighbours=around.interfaces,
     )
     ends = {rule_id: End(OutcomeKind(one.kind), one.reason) for rule_id, one in proved.refused.items()}
-    return Held(ends, dict(proved.failing))
+    return GuardResult(ends, dict(proved.failing))
 
 
 def left_open(

@@ -16,15 +16,15 @@ from orchestrator.journal import Claim, Ledger, Outcome, OutcomeKind
 from orchestrator.plan import Fields, Place
 from orchestrator.remediate.attempts import Attempts, Call
 from orchestrator.remediate.calls import (
+    ChangeTurn,
     GroupCalls,
-    Turn,
     batches,
     bytes_to_add,
     is_open,
     is_rule_gone,
 )
 from orchestrator.remediate.desired_state import End, Need, Removal, Target
-from orchestrator.remediate.group_state import MAX_AGE_SECONDS, Shut, Todo, View
+from orchestrator.remediate.group_state import MAX_AGE_SECONDS, GroupView, Shut, Todo
 from orchestrator.remediate.records import Order, intent_of, key_of, settled_of
 from orchestrator.remediate.settings import Settings
 from orchestrator.securitygroup import content_digest
@@ -86,7 +86,13 @@ class GroupWork:
     """
 
     def __init__(
-        self, view: View, calls: GroupCalls, ledger: Ledger, claim: Claim, order: Order, settings: Settings
+        self,
+        view: GroupView,
+        calls: GroupCalls,
+        ledger: Ledger,
+        claim: Claim,
+        order: Order,
+        settings: Settings,
     ) -> None:
         self._view = view
         self._calls = calls
@@ -277,7 +283,7 @@ class GroupWork:
             missing = {content_digest(fields) for todo in left for fields in todo.need.add}
             return _Picked(tuple([digest for digest in some if digest in missing]))
 
-        async def send(turn: Turn, some: Sequence[str], attempt: int) -> str:
+        async def send(turn: ChangeTurn, some: Sequence[str], attempt: int) -> str:
             rules = [wanted[digest] for digest in some]
             self._view.sent(some)
             return await self._calls.authorize(turn, rules, attempt, self._view.not_after)
@@ -297,7 +303,7 @@ class GroupWork:
             ready = () if waiting or not left or left[0].need.modify is None else (rule_id,)
             return _Picked(ready, waiting)
 
-        async def send(turn: Turn, some: Sequence[str], attempt: int) -> str:  # noqa: ARG001 - there is one
+        async def send(turn: ChangeTurn, some: Sequence[str], attempt: int) -> str:  # noqa: ARG001 - there is one
             fields = {**self._view.rules.by_id[rule_id], **(todo.need.modify or {})}
             async with self._touching([todo]):
                 return await self._calls.modify(turn, rule_id, fields, attempt, self._view.not_after)
@@ -330,7 +336,7 @@ class GroupWork:
     ) -> None:
         """Revoke rules, as many of them as each look picks."""
 
-        async def send(turn: Turn, some: Sequence[str], attempt: int) -> str:
+        async def send(turn: ChangeTurn, some: Sequence[str], attempt: int) -> str:
             rules = {rule_id: self._view.rules.by_id[rule_id] for rule_id in some}
             keys = {key for rule_id in some for key in owners[rule_id]} if word == "remove" else ()
             async with self._touching([todo for key, todo in self._tried.items() if key in keys]):
@@ -350,7 +356,7 @@ class GroupWork:
         kind: str,
         direction: str,
         pick: Callable[[], _Picked],
-        send: Callable[[Turn, Sequence[str], int], Awaitable[str]],
+        send: Callable[[ChangeTurn, Sequence[str], int], Awaitable[str]],
         attempt: int,
         *,
         is_addition: bool = False,

@@ -11,7 +11,7 @@ import msgspec
 from orchestrator.audit import AuditRecord, Phase, cut, undo_digest
 from orchestrator.journal import Intent, Outcome, Settled
 from orchestrator.plan import BALANCERS_UNKNOWN
-from orchestrator.remediate.desired_state import End, Restoral, Rules, Target
+from orchestrator.remediate.desired_state import End, GroupRules, Restoral, Target
 
 _SESSION_SECONDS = (
     910  # an established connection outlives its rule by so much (security group documentation)
@@ -41,7 +41,7 @@ def key_of(target: Target) -> str:
     return target.action.rule_id
 
 
-def intent_of(target: Target, rules: Rules, order: Order, *, touches_rule: bool) -> Intent:
+def intent_of(target: Target, rules: GroupRules, order: Order, *, touches_rule: bool) -> Intent:
     """Return the intent; `rules` are as they were just read."""
     phase = Phase.rollback_intent if isinstance(target, Restoral) else Phase.intent
     before = rules.by_id.get(target.action.rule_id, target.action.before)
@@ -54,7 +54,7 @@ def intent_of(target: Target, rules: Rules, order: Order, *, touches_rule: bool)
 def settled_of(
     target: Target,
     end: End,
-    rules: Rules,
+    rules: GroupRules,
     order: Order,
     request_id: str,
     notes: Sequence[str] = (),
@@ -114,7 +114,7 @@ def _reason(target: Target, end: End, notes: Sequence[str]) -> str:
     return "; ".join(filter(None, [end.reason, *(unsure if end.outcome.is_change else ()), *notes]))
 
 
-def _standing(target: Target, rules: Rules, left: Sequence[str] | None) -> tuple[dict[str, Any], ...]:
+def _standing(target: Target, rules: GroupRules, left: Sequence[str] | None) -> tuple[dict[str, Any], ...]:
     """Return the rule and its additions as they were read, if they were."""
     ids = [rule_id for fields in target.adds for rule_id in rules.like(fields)] if left is None else left
     return tuple(rules.by_id[i] for i in dict.fromkeys([target.action.rule_id, *ids]) if i in rules.by_id)

@@ -11,7 +11,7 @@ from urllib.parse import quote
 import msgspec
 
 from orchestrator.exposure import ports_to_json
-from orchestrator.journal import Changes
+from orchestrator.journal import RuleEffects
 from orchestrator.policy import UNDETERMINED, Check, Finding
 from orchestrator.report.as_json import encoded, write_array
 from orchestrator.report.as_sarif import KINDS, SCHEMA, descriptor, level_of, plain
@@ -29,7 +29,7 @@ from orchestrator.report.view import (
 )
 
 
-class Located(Protocol):
+class FindingInCode(Protocol):
     """A finding, and where the code declares what it is about."""
 
     @property
@@ -51,11 +51,11 @@ class CodeView(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     checks: tuple[Check, ...]
-    found: Sequence[Located]
+    found: Sequence[FindingInCode]
     files: tuple[tuple[str, str], ...]
 
 
-_UNCHANGED = Changes(())
+_UNCHANGED = RuleEffects(())
 
 
 def render_code(view: CodeView, format: str, write: Emit) -> None:  # noqa: A002  (the command's own word)
@@ -95,7 +95,7 @@ def _json(view: CodeView, write: Emit) -> None:
 
 
 def _with_place(one: object) -> str:
-    located: Located = one  # type: ignore[assignment]  # `write_array` takes whatever it is given
+    located: FindingInCode = one  # type: ignore[assignment]  # `write_array` takes whatever it is given
     kept = msgspec.to_builtins(located.finding, enc_hook=ports_to_json)
     kept |= {"address": located.address, "file": located.file, "line": located.line}
     return msgspec.json.encode(kept, order="sorted").decode()
@@ -124,7 +124,7 @@ def _sarif(view: CodeView, write: Emit) -> None:
     write("}]}\n")
 
 
-def _result(one: Located, places: dict[str, int]) -> Item:
+def _result(one: FindingInCode, places: dict[str, int]) -> Item:
     finding = one.finding
     stands = standing(finding, _UNCHANGED)
     kind = KINDS[stands]

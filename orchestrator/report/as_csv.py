@@ -13,7 +13,7 @@ import csv
 import re
 from enum import Enum
 
-from orchestrator.journal import Changes
+from orchestrator.journal import RuleEffects
 from orchestrator.policy import Finding
 from orchestrator.report.view import Emit, RunView, fingerprint, listed, standing
 
@@ -60,7 +60,7 @@ _FORMULA = re.compile(
 
 def render(view: RunView, emit: Emit) -> None:
     """Write the header and a row for each finding, with the line ends of RFC 4180."""
-    changes = Changes(view.effects())
+    changes = RuleEffects(view.effects())
     rows = csv.writer(_Sink(emit))
     rows.writerow(COLUMNS)
     for finding in view.findings():
@@ -74,7 +74,7 @@ def render(view: RunView, emit: Emit) -> None:
         )
 
 
-def _added(finding: Finding, changes: Changes) -> dict[str, object]:
+def _added(finding: Finding, changes: RuleEffects) -> dict[str, object]:
     """Return what a row has beside the finding's own keys."""
     witness = finding.witness
     return {

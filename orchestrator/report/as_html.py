@@ -25,10 +25,10 @@ from markupsafe import Markup, escape
 from orchestrator.journal import Outcome
 from orchestrator.policy import Finding
 from orchestrator.report.console import Console, console_of, part_of_address
-from orchestrator.report.diff import Became, Diff, Gathered
+from orchestrator.report.diff import Became, Diff, DiffEntries
 from orchestrator.report.headline import number
 from orchestrator.report.heatmap import heat_map
-from orchestrator.report.listing import ROWS_PER_BLOCK, Draw, Listing
+from orchestrator.report.listing import ROWS_PER_BLOCK, Draw, FindingsPage
 from orchestrator.report.survey import ACCOUNTS_SHOWN, Survey
 from orchestrator.report.trend import bars
 from orchestrator.report.verdict import verdict
@@ -63,7 +63,7 @@ def render(view: RunView, emit: Emit) -> None:
 
 def render_since(view: RunView, diff: Diff, emit: Emit) -> Mapping[Became, int]:
     """Write the same page with a section on what lies between an earlier run and this one; return its counts."""
-    since = _Since(diff, Gathered(diff))
+    since = _Since(diff, DiffEntries(diff))
     _Pages(view, Survey(view), since).whole(emit)
     return since.gathered.counts
 
@@ -86,7 +86,7 @@ def render_owners(view: RunView, owners: Sequence[OwnerLine], emit: Emit) -> Non
 
 class _Since(NamedTuple):
     diff: Diff
-    gathered: Gathered
+    gathered: DiffEntries
 
 
 def render_pages(view: RunView, emit: Emit, open_page: Open, most_rows: int = MOST_ROWS) -> frozenset[str]:
@@ -171,10 +171,10 @@ class _Pages:
             notes[note["account_id"]].append(note)
         return skipped, notes
 
-    def _listing(self) -> Listing:
-        return Listing(self._view, self._survey, self._draw)
+    def _listing(self) -> FindingsPage:
+        return FindingsPage(self._view, self._survey, self._draw)
 
-    def _page(self, emit: Emit, listing: Listing | None, links: dict[str, str]) -> None:
+    def _page(self, emit: Emit, listing: FindingsPage | None, links: dict[str, str]) -> None:
         own = {
             "standings": self._survey.columns,
             "accounts_shown": ACCOUNTS_SHOWN,

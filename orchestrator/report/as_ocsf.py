@@ -11,7 +11,7 @@ import hashlib
 from collections.abc import Iterator
 
 from accounts import Unreachable
-from orchestrator.journal import Changes
+from orchestrator.journal import RuleEffects
 from orchestrator.policy import Finding
 from orchestrator.report.as_json import encoded
 from orchestrator.report.headline import NOT_COVERED
@@ -50,7 +50,7 @@ def render(view: RunView, emit: Emit) -> None:
 
 
 def _events(view: RunView) -> Iterator[Item]:
-    time, changes = int(view.began.timestamp() * 1000), Changes(view.effects())
+    time, changes = int(view.began.timestamp() * 1000), RuleEffects(view.effects())
     yield _head(view, time)
     for finding in view.findings():
         yield _event(view, time, finding, standing(finding, changes), _of_finding(view, finding))

@@ -13,7 +13,7 @@ from urllib.parse import quote
 import msgspec
 
 from accounts import Unreachable
-from orchestrator.journal import Changes
+from orchestrator.journal import RuleEffects
 from orchestrator.policy import Finding
 from orchestrator.report.as_json import encoded, write_array
 from orchestrator.report.headline import NOT_COVERED
@@ -106,12 +106,12 @@ def descriptor(check_id: str, title: str, severity: str, references: Sequence[st
 
 
 def _results(view: RunView, places: dict[str, int]) -> Iterator[Item]:
-    changes = Changes(view.effects())
+    changes = RuleEffects(view.effects())
     for finding in view.findings():
         yield _result(view, finding, places, changes)
 
 
-def _result(view: RunView, finding: Finding, places: dict[str, int], changes: Changes) -> Item:
+def _result(view: RunView, finding: Finding, places: dict[str, int], changes: RuleEffects) -> Item:
     stands = standing(finding, changes)
     kind = KINDS[stands]
     identity = fingerprint(finding)
@@ -143,7 +143,7 @@ def _suppressions(finding: Finding) -> list[Item]:
     return [{"kind": "external", "status": "accepted", "justification": finding.reason}]
 
 
-def _properties(finding: Finding, stands: Standing, changes: Changes) -> Item:
+def _properties(finding: Finding, stands: Standing, changes: RuleEffects) -> Item:
     keys = ("account_name", "severity", "verdict", "status", "protocol", "owner", "owner_from")
     return {
         **{key: getattr(finding, key) for key in keys},

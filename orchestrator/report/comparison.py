@@ -16,7 +16,7 @@ import msgspec
 
 from orchestrator.exposure import Count, PortSet, balancer_of, reach_of
 from orchestrator.policy import Check, Finding, Thresholds, evaluate
-from orchestrator.report.managed_rules import Documented, ManagedRule, Parameters, documented
+from orchestrator.report.managed_rules import Documented, ManagedRule, RuleParameters, documented
 from orchestrator.report.view import Emit, Standing
 from orchestrator.securitygroup import (
     Cidr,
@@ -64,7 +64,7 @@ _ALWAYS_BROADER = {"public_source", "all_ports", "all_protocols"}
 """Subjects of theirs that fail any source, or any public one, however few addresses it is."""
 
 
-class Result(msgspec.Struct, frozen=True, kw_only=True):
+class ManagedResult(msgspec.Struct, frozen=True, kw_only=True):
     """One result of Cloud Config about one group.
 
     Attributes:
@@ -86,7 +86,7 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     annotation: str = ""
 
 
-class Difference(msgspec.Struct, frozen=True, kw_only=True):
+class JudgementDifference(msgspec.Struct, frozen=True, kw_only=True):
     """A group that one of the two judges otherwise, or that only one of them knows.
 
     Attributes:
@@ -115,7 +115,7 @@ class Difference(msgspec.Struct, frozen=True, kw_only=True):
     annotation: str = ""
 
 
-class Known(msgspec.Struct, frozen=True, kw_only=True):
+class OwnResult(msgspec.Struct, frozen=True, kw_only=True):
     """What a run knows of a group, as to one check.
 
     Attributes:
@@ -133,15 +133,15 @@ class Known(msgspec.Struct, frozen=True, kw_only=True):
     reason: str = ""
 
 
-class Subject(msgspec.Struct, frozen=True, kw_only=True):
+class ComparedRule(msgspec.Struct, frozen=True, kw_only=True):
     """What a result is about: a managed rule, our check of the same, and how the managed rule was set up."""
 
     rule: ManagedRule
     check: Check
-    parameters: Parameters
+    parameters: RuleParameters
 
 
-class Tried(msgspec.Struct, frozen=True, kw_only=True):
+class ComparedChecks(msgspec.Struct, frozen=True, kw_only=True):
     """What was compared.
 
     Attributes:
@@ -164,9 +164,9 @@ class Tried(msgspec.Struct, frozen=True, kw_only=True):
     is_cut_short: bool
     absent_accounts: tuple[str, ...]
     agreeing: int
-    differences: tuple[Difference, ...]
+    differences: tuple[JudgementDifference, ...]
 
-    def of(self, became: Became) -> Iterator[Difference]:
+    def of(self, became: Became) -> Iterator[JudgementDifference]:
         """Yield the differences that came to this."""
         return (one for one in self.differences if one.became == became)
 
@@ -182,7 +182,9 @@ def worst(standings: Sequence[Standing]) -> Standing | Literal["clean"]:
     return next((one for one in _WORST_FIRST if one in standings), "clean")
 
 
-def difference(result: Result, subject: Subject, known: Known, began: datetime) -> Difference | None:
+def difference(
+    result: ManagedResult, subject: ComparedRule, known: OwnResult, began: datetime
+) -> JudgementDifference | None:
     """Return how a result differs from what the run says of the group, and why; None where they agree.
 
     Args:
@@ -208,7 +210,9 @@ def difference(result: Result, subject: Subject, known: Known, began: datetime) 
     return by_compliance[result.compliance](told)
 
 
-def only_ours(subject: Subject, known: Known, config_rule: str, *, is_cut_short: bool) -> Difference:
+def only_ours(
+    subject: ComparedRule, known: OwnResult, config_rule: str, *, is_cut_short: bool
+) -> JudgementDifference:
     """Return the difference of a group that is open here and that their results do not name."""
     place = known.findings[0]
     why = (
@@ -217,7 +221,7 @@ def only_ours(subject: Subject, known: Known, config_rule: str, *, is_cut_short:
         else "their results hold other groups of this account, and nothing of this one: the rule may be limited to "
         "other regions, tags or resource groups, or leave this group out"
     )
-    return Difference(
+    return JudgementDifference(
         became="not_comparable" if is_cut_short else "unexplained",
         kind="cut_short" if is_cut_short else "no_result",
         account_id=place.account_id,
@@ -235,33 +239,37 @@ def only_ours(subject: Subject, known: Known, config_rule: str, *, is_cut_short:
 class _Told:
     """A result beside what the run knows, and what may be said of the two."""
 
-    def __init__(self, result: Result, subject: Subject, known: Known, began: datetime) -> None:
+    def __init__(
+        self, result: ManagedResult, subject: ComparedRule, known: OwnResult, began: datetime
+    ) -> None:
         self.result, self.subject, self.known = result, subject, known
         self.is_later = bool(result.recorded_at) and datetime.fromisoformat(result.recorded_at) > began
         nothing = Documented("unclear")
         group = known.group
         self.page = nothing if group is None else documented(subject.rule, group, subject.parameters)
 
-    def explained(self, kind: Kind, why: str, rules: Sequence[str] = ()) -> Difference:
+    def explained(self, kind: Kind, why: str, rules: Sequence[str] = ()) -> JudgementDifference:
         return self._difference("explained", kind, why, rules)
 
-    def unexplained(self, kind: Kind, why: str, rules: Sequence[str] = ()) -> Difference:
+    def unexplained(self, kind: Kind, why: str, rules: Sequence[str] = ()) -> JudgementDifference:
         """Say that nothing known accounts for it, unless their result is of a later day than the run."""
         return self.later() if self.is_later else self._difference("unexplained", kind, why, rules)
 
-    def not_comparable(self, kind: Kind, why: str) -> Difference:
+    def not_comparable(self, kind: Kind, why: str) -> JudgementDifference:
         return self._difference("not_comparable", kind, why)
 
-    def later(self) -> Difference:
+    def later(self) -> JudgementDifference:
         return self.not_comparable(
             "later",
             f"their result is of {self.result.recorded_at}, after this run began: what changed in between is not "
             "known here, so scan again",
         )
 
-    def _difference(self, became: Became, kind: Kind, why: str, rules: Sequence[str] = ()) -> Difference:
+    def _difference(
+        self, became: Became, kind: Kind, why: str, rules: Sequence[str] = ()
+    ) -> JudgementDifference:
         result = self.result
-        return Difference(
+        return JudgementDifference(
             became=became,
             kind=kind,
             account_id=result.account_id,
@@ -281,7 +289,7 @@ class _Told:
 # --- they fail it
 
 
-def _they_fail(told: _Told) -> Difference | None:
+def _they_fail(told: _Told) -> JudgementDifference | None:
     known = told.known
     rules = [one.rule_id for one in known.findings]
     match known.ours:
@@ -303,7 +311,7 @@ _SET_ASIDE: dict[str, str] = {
 }
 
 
-def _clean_here(told: _Told) -> Difference:
+def _clean_here(told: _Told) -> JudgementDifference:
     """Say why a group that they fail is clean here, by the rules that their page has them fail it for."""
     if told.page.says not in {"fail", "unclear"}:
         return told.unexplained(
@@ -383,7 +391,7 @@ def _fails_without_drops(told: _Told) -> bool:
     return any(one.lets_in for one in evaluate(bare, (told.subject.check,), _ANY_DAY))
 
 
-def _clean_without_rules(told: _Told) -> Difference:
+def _clean_without_rules(told: _Told) -> JudgementDifference:
     """Say what can be said where the run keeps no rules of the group, since it found nothing there."""
     rule = told.subject.rule
     if rule.subject in _ALWAYS_BROADER:
@@ -399,7 +407,7 @@ def _clean_without_rules(told: _Told) -> Difference:
     )
 
 
-def _hint(subject: Subject) -> str:
+def _hint(subject: ComparedRule) -> str:
     option = {"risky_ports": "--risky-port", "listed_ports": "--allowed-port"}.get(subject.rule.subject)
     return f" ({option} says which ports it was set up with)" if option else ""
 
@@ -417,7 +425,7 @@ def _floor(check: Check) -> Count:
 # --- they pass it
 
 
-def _they_pass(told: _Told) -> Difference | None:
+def _they_pass(told: _Told) -> JudgementDifference | None:
     known = told.known
     if known.ours == "undetermined":
         return told.not_comparable("undetermined", f"this run could not judge it: {known.reason}")
@@ -485,7 +493,7 @@ def _other_source(rule: Rule, finding: Finding) -> tuple[Kind, str] | None:
 # --- they say neither
 
 
-def _they_ignore(told: _Told) -> Difference | None:
+def _they_ignore(told: _Told) -> JudgementDifference | None:
     if told.known.ours != "open":
         return None
     until = told.result.ignored_until
@@ -493,7 +501,7 @@ def _they_ignore(told: _Told) -> Difference | None:
     return told.explained("ignored", why, [one.rule_id for one in told.known.findings])
 
 
-def _they_do_not_apply(told: _Told) -> Difference | None:
+def _they_do_not_apply(told: _Told) -> JudgementDifference | None:
     if told.known.ours != "open":
         return None
     return told.unexplained(
@@ -503,7 +511,7 @@ def _they_do_not_apply(told: _Told) -> Difference | None:
     )
 
 
-def _they_do_not_know(told: _Told) -> Difference | None:
+def _they_do_not_know(told: _Told) -> JudgementDifference | None:
     if told.known.ours != "open":
         return None
     why = "Cloud Config had no data to evaluate it by"
@@ -513,7 +521,7 @@ def _they_do_not_know(told: _Told) -> Difference | None:
 # --- as JSON
 
 
-def render_comparison(found: Tried, emit: Emit) -> None:
+def render_comparison(found: ComparedChecks, emit: Emit) -> None:
     """Write one object: what was compared, the counts, and each difference under what it came to."""
     counts: dict[str, object] = {became: sum(1 for _ in found.of(became)) for became in BECAME}
     kinds = Counter(one.kind for one in found.differences)

@@ -19,7 +19,7 @@ import msgspec
 
 from accounts import Unreachable
 from orchestrator.exposure import PortSet, ports_to_json
-from orchestrator.journal import Changes
+from orchestrator.journal import RuleEffects
 from orchestrator.policy import Finding, Severity, Status
 from orchestrator.report.view import SEVERITIES, Emit, Standing, fingerprint, standing
 from orchestrator.securitygroup import content_digest
@@ -43,7 +43,7 @@ WORSE = frozenset[Became]({"new", "returned", "raised"})
 """What a diff ends with 1 for."""
 
 
-class Entry(msgspec.Struct, frozen=True, kw_only=True):
+class DiffEntry(msgspec.Struct, frozen=True, kw_only=True):
     """A finding of either run, and what became of it.
 
     Attributes:
@@ -80,7 +80,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     why: str
 
 
-class Run(msgspec.Struct, frozen=True, kw_only=True):
+class ComparedRun(msgspec.Struct, frozen=True, kw_only=True):
     """One of the two runs, as far as it is told."""
 
     run_id: str
@@ -105,9 +105,9 @@ class Sides(msgspec.Struct, frozen=True, kw_only=True):
 
     old: Callable[[], Iterator[Finding]]
     new: Callable[[], Iterator[Finding]]
-    between: Changes
-    made: Changes
-    after: Changes
+    between: RuleEffects
+    made: RuleEffects
+    after: RuleEffects
     gone: Callable[[Finding], bool]
     missed: Callable[[Finding], str]
     unseen_before: Callable[[Finding], str]
@@ -125,12 +125,12 @@ class Diff(msgspec.Struct, frozen=True, kw_only=True):
         entries: goes over the findings of both, group by group.
     """
 
-    old: Run
-    new: Run
+    old: ComparedRun
+    new: ComparedRun
     checks: tuple[str, ...]
     scope: tuple[str, ...]
     newly_unseen: tuple[Unreachable, ...]
-    entries: Callable[[], Iterator[Entry]]
+    entries: Callable[[], Iterator[DiffEntry]]
 
     def exit_code(self, counts: Mapping[Became, int]) -> int:
         """Return 2 for different checks, else 3 where the new run did not see all, else 1 for worse, else 0."""
@@ -142,7 +142,7 @@ class Diff(msgspec.Struct, frozen=True, kw_only=True):
         return 1 if any(counts.get(one) for one in WORSE) else 0
 
 
-def entries(sides: Sides) -> Iterator[Entry]:
+def entries(sides: Sides) -> Iterator[DiffEntry]:
     """Go over the findings of both runs, holding those of one group."""
     both = merge(
         ((_group(one), False, one) for one in sides.old()),
@@ -161,7 +161,7 @@ def _group(finding: Finding) -> tuple[str, str, str]:
     return finding.account_id, finding.region_id, finding.security_group_id
 
 
-def _compared(sides: Sides, old: list[Finding], new: list[Finding]) -> Iterator[Entry]:
+def _compared(sides: Sides, old: list[Finding], new: list[Finding]) -> Iterator[DiffEntry]:
     """Compare the findings of one group."""
     pairs = _paired(sides.between, old, new)
     judged = {one.rule_id for one in old if not one.is_undetermined}
@@ -189,7 +189,7 @@ def _was_open(finding: Finding) -> bool:
 
 
 def _paired(
-    changes: Changes, old: list[Finding], new: list[Finding]
+    changes: RuleEffects, old: list[Finding], new: list[Finding]
 ) -> list[tuple[Finding | None, Finding | None]]:
     """Return the findings of one group, those that are the same in both runs together."""
     left = {_key(one, one.rule_id): one for one in new}
@@ -219,7 +219,7 @@ def _key(finding: Finding, of: str) -> tuple[str, str]:
     return of, finding.wide_for or finding.check_id
 
 
-def _by_origin(changes: Changes) -> Callable[[Finding], tuple[str, str]]:
+def _by_origin(changes: RuleEffects) -> Callable[[Finding], tuple[str, str]]:
     return lambda finding: _key(finding, changes.origin(finding)[3])
 
 
@@ -236,7 +236,7 @@ class _Pair:
         self._sides, self._before, self._after = sides, before, after
         self.named: Finding = named
 
-    def opened(self, *, was_unsure: bool) -> Entry:
+    def opened(self, *, was_unsure: bool) -> DiffEntry:
         """Return what became of a finding that is open now."""
         before, sides = self._before, self._sides
         if before is None or not _was_open(before):
@@ -247,7 +247,7 @@ class _Pair:
         became: Became = "still_open" if was == now else "raised" if now < was else "lowered"
         return self.entry(became)
 
-    def _appeared(self, *, was_unsure: bool) -> Entry:
+    def _appeared(self, *, was_unsure: bool) -> DiffEntry:
         if self._before is not None:
             return self.entry("new", why=f"it was {self._was()} in the old run")
         if self._sides.had_returned(self.named):
@@ -258,7 +258,7 @@ class _Pair:
             return self.entry("new", was="not_seen", why=unseen)
         return self.entry("new")
 
-    def ended(self, is_now: str, unsure: str) -> Entry:
+    def ended(self, is_now: str, unsure: str) -> DiffEntry:
         """Return what became of a finding that was open and is not open now."""
         before = self.named if self._before is None else self._before
         if is_now == "closed":
@@ -296,11 +296,11 @@ class _Pair:
         was: str = "",
         now: str = "",
         why: str = "",
-    ) -> Entry:
+    ) -> DiffEntry:
         """Return what is told of it."""
         one, first, after = self.named, self._before or self.named, self._after
         stands = "absent" if after is None else standing(after, self._sides.after)
-        return Entry(
+        return DiffEntry(
             became=became,
             finding_id=fingerprint(first),
             account_id=one.account_id,
@@ -325,10 +325,10 @@ class _Pair:
         )
 
 
-_NOTHING = Changes(())
+_NOTHING = RuleEffects(())
 
 
-class Gathered:
+class DiffEntries:
     """The entries of a difference, in one pass; those that are as they were are counted, and not kept.
 
     Attributes:
@@ -340,7 +340,7 @@ class Gathered:
         self.counts: Counter[Became] = Counter()
         self.by_severity: dict[Became, Counter[str]] = defaultdict(Counter)
         self.fixed_by_us = 0
-        self._kept: dict[Became, list[Entry]] = defaultdict(list)
+        self._kept: dict[Became, list[DiffEntry]] = defaultdict(list)
         for one in diff.entries():
             self.counts[one.became] += 1
             self.by_severity[one.became][one.severity] += 1
@@ -348,7 +348,7 @@ class Gathered:
             if one.became != "still_open":
                 self._kept[one.became].append(one)
 
-    def of(self, became: Became) -> list[Entry]:
+    def of(self, became: Became) -> list[DiffEntry]:
         """Return the entries of a kind, the worst first."""
         return sorted(self._kept[became], key=lambda one: SEVERITIES.index(one.severity))
 

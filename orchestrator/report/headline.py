@@ -8,7 +8,7 @@ from typing import Literal
 
 import msgspec
 
-from orchestrator.journal import Changes
+from orchestrator.journal import RuleEffects
 from orchestrator.policy import Finding, Severity, Status
 from orchestrator.report.words import ENGLISH, Words
 
@@ -42,13 +42,13 @@ class Standings(msgspec.Struct, frozen=True, kw_only=True):
     wide: int = 0
 
 
-class Tally:
+class FindingTally:
     """Counts findings as they stand now that changes may have been made.
 
     They come group by group, as a journal gives them: only the rules of one group, and the accounts, are kept.
     """
 
-    def __init__(self, changes: Changes) -> None:
+    def __init__(self, changes: RuleEffects) -> None:
         self._changes = changes
         self._open, self._managed, self._exempt = Counter[str](), Counter[str](), Counter[str]()
         self._accounts: set[str] = set()

@@ -145,7 +145,7 @@ class Table:
             yield Markup(self._end)  # noqa: S704  (our own template)
 
 
-class Listing:
+class FindingsPage:
     """The rows of one page, of the whole run or of one account.
 
     Attributes:

@@ -57,7 +57,7 @@ class ManagedRule(msgspec.Struct, frozen=True, kw_only=True):
     by_protocol: bool = False
 
 
-class Parameters(msgspec.Struct, frozen=True):
+class RuleParameters(msgspec.Struct, frozen=True):
     """What the rules were set up with, which their results do not tell.
 
     Attributes:
@@ -140,7 +140,7 @@ def managed_rule(name: str) -> ManagedRule | None:
     return by_name or max(held, key=lambda rule: len(rule.identifier), default=None)
 
 
-def documented(rule: ManagedRule, group: SecurityGroup, parameters: Parameters) -> Documented:
+def documented(rule: ManagedRule, group: SecurityGroup, parameters: RuleParameters) -> Documented:
     """Return what the managed rule says of a group with these rules, by its page."""
     if group.service_managed:
         return Documented("not_applicable")
@@ -158,7 +158,7 @@ def documented(rule: ManagedRule, group: SecurityGroup, parameters: Parameters) 
     return Documented("unclear", tuple(unclear)) if unclear else Documented("pass")
 
 
-def _says(rule: ManagedRule, one: Rule, parameters: Parameters) -> Says:
+def _says(rule: ManagedRule, one: Rule, parameters: RuleParameters) -> Says:
     """Say what the managed rule makes of one rule, Drop rules aside."""
     if rule.subject == "risky_ports":
         return _risky(rule, one, parameters)
@@ -169,7 +169,7 @@ def _says(rule: ManagedRule, one: Rule, parameters: Parameters) -> Says:
     return "fail" if _stands_written(rule.subject, one, parameters) else "pass"
 
 
-def _stands_written(subject: Subject, one: Rule, parameters: Parameters) -> bool:
+def _stands_written(subject: Subject, one: Rule, parameters: RuleParameters) -> bool:
     """Whether a rule says what the managed rule looks for."""
     every_port = _port_range(one) == _EVERY_PORT
     found = {
@@ -182,7 +182,7 @@ def _stands_written(subject: Subject, one: Rule, parameters: Parameters) -> bool
     return found[subject]
 
 
-def _risky(rule: ManagedRule, one: Rule, parameters: Parameters) -> Says:
+def _risky(rule: ManagedRule, one: Rule, parameters: RuleParameters) -> Says:
     if one.raw.get("PortRangeListId"):
         return "unclear" if _from_everybody(one) else "pass"
     if not (_from_everybody(one) and any(_holds(one, port) for port in parameters.risky)):
@@ -222,7 +222,7 @@ def _only(one: Rule, allowed: Sequence[int]) -> bool:
     return all(part.first in allowed and part.first == part.last for part in one.ports)
 
 
-def _is_dropped(rule: ManagedRule, one: Rule, rules: Sequence[Rule], parameters: Parameters) -> bool:
+def _is_dropped(rule: ManagedRule, one: Rule, rules: Sequence[Rule], parameters: RuleParameters) -> bool:
     """Whether a Drop of a higher priority takes all of what the managed rule holds against this rule."""
     about = packets_of(one)
     if rule.subject == "risky_ports":

@@ -12,10 +12,10 @@ from typing import Any, Literal, get_args
 
 import msgspec
 
-from orchestrator.cloud.webhooks import Message, RobotKind
+from orchestrator.cloud.webhooks import RobotKind, WebhookMessage
 from orchestrator.policy import Finding, Severity
 from orchestrator.report.as_html import visible
-from orchestrator.report.diff import Entry
+from orchestrator.report.diff import DiffEntry
 from orchestrator.report.view import SEVERITIES
 from orchestrator.report.words import ENGLISH, Language, Words, words
 
@@ -117,7 +117,7 @@ class Notice(msgspec.Struct, frozen=True, kw_only=True):
         return None if self.new is None else self.new + (self.returned or 0) + (self.raised or 0)
 
 
-def message(notice: Notice, to: Notify) -> Message:
+def message(notice: Notice, to: Notify) -> WebhookMessage:
     """Return the message for one of those who are told."""
     say = words(to.language or "en")
     title = say(f"notice.{notice.event}", command=notice.command)
@@ -130,10 +130,10 @@ def message(notice: Notice, to: Notify) -> Message:
         if len(notice.details) > _DETAILS:
             lines.append(say("notice.more", count=len(notice.details) - _DETAILS))
     link = to.link.replace("{run_id}", notice.run_id)
-    return Message(title, lines, link, _data(notice, detail=to.detail))
+    return WebhookMessage(title, lines, link, _data(notice, detail=to.detail))
 
 
-def detail_of(entry: Entry | Finding) -> str:
+def detail_of(entry: DiffEntry | Finding) -> str:
     """Return what is told of a finding where names and addresses are asked for."""
     severity = Severity(entry.severity).value
     account = f"{entry.account_name} ({entry.account_id})" if entry.account_name else entry.account_id

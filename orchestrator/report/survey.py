@@ -8,9 +8,9 @@ from collections.abc import Iterator
 import msgspec
 
 from accounts import Unreachable
-from orchestrator.journal import Changes, JobState, OutcomeKind
+from orchestrator.journal import JobState, OutcomeKind, RuleEffects
 from orchestrator.policy import Finding
-from orchestrator.report.headline import Tally
+from orchestrator.report.headline import FindingTally
 from orchestrator.report.provenance import Waiver, waiver
 from orchestrator.report.view import SEVERITIES, STANDINGS, RunView, Standing, level, standing
 
@@ -76,8 +76,8 @@ class Survey:
 
     def __init__(self, view: RunView) -> None:
         self._view = view
-        self.changes = Changes(view.effects())
-        self.tally = Tally(self.changes)
+        self.changes = RuleEffects(view.effects())
+        self.tally = FindingTally(self.changes)
         self.matrix: Counter[tuple[str, str]] = Counter()
         self.checks: Counter[tuple[str, str, tuple[str, ...]]] = Counter()
         self.exempted: Counter[str] = Counter()  # findings by exemption

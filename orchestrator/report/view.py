@@ -12,7 +12,7 @@ from typing import Any, Literal, get_args
 import msgspec
 
 from accounts import AcceptedUnreachable, SkippedAccount, Unreachable
-from orchestrator.journal import AccountState, Changes, Effect, Outcome, rule_key
+from orchestrator.journal import AccountState, Effect, Outcome, RuleEffects, rule_key
 from orchestrator.plan import Plan
 from orchestrator.policy import UNDETERMINED, Check, Exemption, Finding, Severity
 from orchestrator.report.provenance import Record
@@ -190,7 +190,7 @@ def _lowered(finding: Finding, of_check: Severity) -> tuple[str, ...]:
     return tuple(reasons) or (UNEXPLAINED,)
 
 
-def standing(finding: Finding, changes: Changes) -> Standing:
+def standing(finding: Finding, changes: RuleEffects) -> Standing:
     """Return how the finding stands now that changes may have been made."""
     if changes.has_closed(finding):
         return "closed"

@@ -16,7 +16,7 @@ from orchestrator.run.doctor import AccountList, Examined, Visit, list_accounts
 from orchestrator.run.eventpath import EventTried, try_events
 from orchestrator.run.filters import Filters, of_severities
 from orchestrator.run.folder import Summary
-from orchestrator.run.narrowing import Part
+from orchestrator.run.narrowing import ReportPart
 from orchestrator.run.notifying import (
     apply_notice,
     close_notice,
@@ -40,9 +40,9 @@ from orchestrator.run.scanning import (
     resume,
     scan,
 )
-from orchestrator.run.signing import Signed, read_private_key, sign_plan, sign_record
+from orchestrator.run.signing import SigningResult, read_private_key, sign_plan, sign_record
 from orchestrator.run.splitting import split_by_owner
-from orchestrator.run.trying import Tried, try_cloud
+from orchestrator.run.trying import ConnectionCheck, try_cloud
 from orchestrator.run.verifying import Verified, verify, verify_offline
 from orchestrator.run.watching import QuotaSeen
 
@@ -56,20 +56,20 @@ __all__ = [
     "CodeChecked",
     "CodePatched",
     "Connection",
+    "ConnectionCheck",
     "EventTried",
     "Examined",
     "Filters",
-    "Part",
     "Planned",
     "Progress",
     "QuotaSeen",
     "RefusedError",
+    "ReportPart",
     "Reviewed",
     "RoleRight",
     "SecondWitness",
-    "Signed",
+    "SigningResult",
     "Summary",
-    "Tried",
     "UsageError",
     "Verified",
     "Visit",

@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 
 from orchestrator.config import Config, defaults
-from orchestrator.iac import NOTHING, Asked, Checked, CodeJudgement, check_files, existing, standing
+from orchestrator.iac import NOTHING, Checked, CheckOptions, CodeJudgement, check_files, existing, standing
 from orchestrator.policy import evaluate
 from orchestrator.report import CodeView
 from orchestrator.run.refusals import UsageError
@@ -59,7 +59,7 @@ def check(
     judge = partial(evaluate, checks=settings.checks, now=now(), exemptions=settings.exemptions)
     given = _parameters(parameters)
     is_file = against is not None and against.is_file()
-    asked = Asked(
+    asked = CheckOptions(
         judgement=CodeJudgement(judge, settings.checks),
         existing=NOTHING if against is None or is_file else existing(against),
         standing=standing(against, given) if against is not None and is_file else None,

@@ -12,7 +12,7 @@ from accounts import Account
 from orchestrator.cloud.errors import CloudError
 from orchestrator.config import Config
 from orchestrator.files import make_folder, replaced
-from orchestrator.journal import Changes, Journal, OutcomeKind, Reader, read_trusted
+from orchestrator.journal import Journal, OutcomeKind, Reader, RuleEffects, read_trusted
 from orchestrator.plan import (
     LIMITS,
     Action,
@@ -35,7 +35,7 @@ from orchestrator.remediate import (
     removed_before,
     session_policies,
 )
-from orchestrator.report import Tally, total
+from orchestrator.report import FindingTally, total
 from orchestrator.run.changing import (
     Changed,
     Confirm,
@@ -295,8 +295,8 @@ class _Closing:
         """Return what it all came to, and write the outcomes; the sweep has written the report."""
         with Reader(self._journal.folder) as reader:
             export_outcomes(reader)
-            changes = Changes(reader.all_effects())
-            tally = Tally(changes)
+            changes = RuleEffects(reader.all_effects())
+            tally = FindingTally(changes)
             failing = [one for one in reader.findings(Finding) if one.lets_in]
             for one in failing:
                 tally.add(one)
@@ -352,7 +352,7 @@ def _is_of(plan: Plan, account: Account) -> bool:
     return any(action.account_id == account.account_id for action in plan.actions)
 
 
-def reachable(findings: Iterable[Finding], changes: Changes) -> Iterator[StillReachable]:
+def reachable(findings: Iterable[Finding], changes: RuleEffects) -> Iterator[StillReachable]:
     """Yield what was closed and is reachable still, by a group whose own rules could not be closed."""
     failing = list(findings)
     left = {one.security_group_id for one in failing if not changes.has_closed(one)}

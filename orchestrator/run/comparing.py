@@ -12,19 +12,19 @@ import msgspec
 
 from orchestrator.config import packs
 from orchestrator.exposure import PortSet
-from orchestrator.journal import Changes, Observed, Reader
+from orchestrator.journal import Observed, Reader, RuleEffects
 from orchestrator.plan import Place
 from orchestrator.policy import Check, Finding, evaluate
 from orchestrator.report import (
     MANAGED_RULES,
-    Difference,
-    Known,
+    ComparedChecks,
+    ComparedRule,
+    JudgementDifference,
+    ManagedResult,
     ManagedRule,
-    Parameters,
-    Result,
+    OwnResult,
+    RuleParameters,
     Standing,
-    Subject,
-    Tried,
     difference,
     managed_rule,
     only_ours,
@@ -43,7 +43,9 @@ PACK = "cloud-config-security-groups"
 """The check pack that looks for the same as Cloud Config's rules."""
 
 
-def compare(folder: Path, files: list[Path], named: Mapping[str, str], parameters: Parameters) -> Tried:
+def compare(
+    folder: Path, files: list[Path], named: Mapping[str, str], parameters: RuleParameters
+) -> ComparedChecks:
     """Compare a run with Cloud Config's results.
 
     Args:
@@ -64,7 +66,7 @@ class _Comparing:
     """A comparison while it is made: group by group, as the journal gives them."""
 
     def __init__(
-        self, reader: Reader, evaluations: Evaluations, named: Mapping[str, str], parameters: Parameters
+        self, reader: Reader, evaluations: Evaluations, named: Mapping[str, str], parameters: RuleParameters
     ) -> None:
         self._reader = reader
         self._evaluations = evaluations
@@ -72,7 +74,7 @@ class _Comparing:
         criteria = criteria_of(reader.header)
         self._checks, self._exemptions = criteria.checks, criteria.exemptions
         self._began = datetime.fromisoformat(reader.header.created_at).astimezone(UTC)
-        self._changes = Changes(reader.all_effects())
+        self._changes = RuleEffects(reader.all_effects())
         self._sight = Sight(reader, "this run")
         self._rules = _Rules(evaluations, named, parameters)
         (any_port,) = (one for one in packs()[PACK] if one.id == _ANY_PORT)
@@ -80,12 +82,12 @@ class _Comparing:
         self._absent: set[str] = set()
         self._agreeing = 0
 
-    def compared(self) -> Tried:
+    def compared(self) -> ComparedChecks:
         """Go over both sides."""
         differences = [*self._of_groups_with_findings(), *self._of_the_rest()]
         order = ("account_id", "region_id", "security_group_id", "managed_rule", "config_rule")
         differences.sort(key=lambda one: [getattr(one, key) for key in order])
-        return Tried(
+        return ComparedChecks(
             run_id=self._reader.header.run_id,
             created_at=self._reader.header.created_at,
             complete=is_complete(self._reader),
@@ -98,24 +100,26 @@ class _Comparing:
             differences=tuple(differences),
         )
 
-    def _of_groups_with_findings(self) -> Iterator[Difference]:
+    def _of_groups_with_findings(self) -> Iterator[JudgementDifference]:
         for observed, own in self._reader.observed(Finding):
             place = Place(observed.placement.account_id, observed.region_id, observed.security_group_id)
             theirs = self._left.pop(place, [])
             if why := self._sight.not_seen(place):
-                unread = Known(ours="unknown", why=why)
+                unread = OwnResult(ours="unknown", why=why)
                 yield from self._differing(theirs, _always(unread))
                 continue
             group = _Group(observed, own, self)
             yield from self._differing(theirs, group.known)
             yield from self._not_named(place, theirs, group)
 
-    def _of_the_rest(self) -> Iterator[Difference]:
+    def _of_the_rest(self) -> Iterator[JudgementDifference]:
         """Go over results of groups that the run found nothing in, did not see, or that are not there."""
         for place in sorted(self._left):
             yield from self._differing(self._left[place], partial(self._without_findings, place))
 
-    def _differing(self, theirs: Iterable[Result], known: Callable[[Subject], Known]) -> Iterator[Difference]:
+    def _differing(
+        self, theirs: Iterable[ManagedResult], known: Callable[[ComparedRule], OwnResult]
+    ) -> Iterator[JudgementDifference]:
         for result in theirs:
             subject = self._rules.subject(result)
             if subject is None:
@@ -127,23 +131,25 @@ class _Comparing:
             if found is not None:
                 yield found
 
-    def _without_findings(self, place: Place, subject: Subject) -> Known:
+    def _without_findings(self, place: Place, subject: ComparedRule) -> OwnResult:
         """Say what the run knows of a group that it keeps no rules of."""
         if why := self._sight.not_seen(place):
-            return Known(ours="unknown", why=why)
+            return OwnResult(ours="unknown", why=why)
         if self._reader.group_seen(*place) is None:
-            return Known(
+            return OwnResult(
                 ours="absent", why="this run has read the region to its end, and there is no such group"
             )
         scan_with = f'of a group without findings a run keeps no rules, so scan with packs = ["{PACK}"]'
         if not _looks_for(self._checks, subject.check):
-            return Known(ours="not_looked_for", why=f"this run did not look for it, and {scan_with}")
-        return Known(
+            return OwnResult(ours="not_looked_for", why=f"this run did not look for it, and {scan_with}")
+        return OwnResult(
             ours="clean",
             why="" if self._looks_for_any_port else f"this run found nothing there, and {scan_with}",
         )
 
-    def _not_named(self, place: Place, theirs: Sequence[Result], group: _Group) -> Iterator[Difference]:
+    def _not_named(
+        self, place: Place, theirs: Sequence[ManagedResult], group: _Group
+    ) -> Iterator[JudgementDifference]:
         """Yield the rules by which a group is open here and that they have no result of, though they look there."""
         evaluated = self._rules.in_account(place.account_id)
         if not evaluated and any(standing(one, self._changes) == "open" for one in group.own):
@@ -171,13 +177,13 @@ class _Group:
     def __init__(self, observed: Observed, own: Sequence[Finding], comparing: _Comparing) -> None:
         self._group, self.own, self._comparing = observed.group(), own, comparing
 
-    def known(self, subject: Subject) -> Known:
+    def known(self, subject: ComparedRule) -> OwnResult:
         """Judge it by the check that is about the same as a rule of theirs."""
         judged = self._comparing.judged(self._group, subject.check)
         stands = [self._standing(one) for one in judged]
         ours = worst([one for one, _ in stands])
         chosen = [(one, by) for one, (stand, by) in zip(judged, stands, strict=True) if stand == ours]
-        return Known(
+        return OwnResult(
             ours=ours,
             findings=tuple(one for one, _ in chosen),
             group=self._group,
@@ -201,11 +207,13 @@ class _Rules:
     told: what each was taken for, by what it is called there; "" for none.
     """
 
-    def __init__(self, evaluations: Evaluations, named: Mapping[str, str], parameters: Parameters) -> None:
+    def __init__(
+        self, evaluations: Evaluations, named: Mapping[str, str], parameters: RuleParameters
+    ) -> None:
         checks = {one: _with(check, parameters) for check in packs()[PACK] for one in check.references}
         self.told: dict[str, str] = {}
-        self._subjects: dict[str, Subject | None] = {}
-        self._accounts: dict[str, dict[str, tuple[str, Subject]]] = defaultdict(dict)
+        self._subjects: dict[str, ComparedRule | None] = {}
+        self._accounts: dict[str, dict[str, tuple[str, ComparedRule]]] = defaultdict(dict)
         for result in (one for each in evaluations.results.values() for one in each):
             key = _key(result)
             if key not in self._subjects:
@@ -213,7 +221,7 @@ class _Rules:
                 check = checks.get(f"Cloud Config: {rule.identifier}") if rule else None
                 self.told[result.config_rule] = rule.identifier if rule else ""
                 self._subjects[key] = (
-                    Subject(rule=rule, check=check, parameters=parameters) if rule and check else None
+                    ComparedRule(rule=rule, check=check, parameters=parameters) if rule and check else None
                 )
             subject = self._subjects[key]
             if subject is not None:
@@ -237,15 +245,15 @@ class _Rules:
                 f"--rule NAME={next(iter(MANAGED_RULES))}"
             )
 
-    def subject(self, result: Result) -> Subject | None:
+    def subject(self, result: ManagedResult) -> ComparedRule | None:
         """Return what a result is about; None where that is not known, or nothing that a packet proves."""
         return self._subjects[_key(result)]
 
-    def in_account(self, account_id: str) -> Mapping[str, tuple[str, Subject]]:
+    def in_account(self, account_id: str) -> Mapping[str, tuple[str, ComparedRule]]:
         """Return what they evaluate in an account: by the managed rule, what it is called there and its subject."""
         return self._accounts.get(account_id, {})
 
-    def of_unknown(self, result: Result) -> Difference | None:
+    def of_unknown(self, result: ManagedResult) -> JudgementDifference | None:
         """Return what is told of a result that cannot be compared; nothing where it is not one of a failure."""
         identifier = self.told[result.config_rule]
         if result.compliance != "NON_COMPLIANT":
@@ -255,7 +263,7 @@ class _Rules:
             if identifier
             else f"no managed rule is known by this name: --rule {_key(result)}=IDENTIFIER"
         )
-        return Difference(
+        return JudgementDifference(
             became="explained" if identifier else "unexplained",
             kind="other_subject" if identifier else "unknown_rule",
             account_id=result.account_id,
@@ -271,15 +279,15 @@ class _Rules:
         )
 
 
-def _always(known: Known) -> Callable[[Subject], Known]:
+def _always(known: OwnResult) -> Callable[[ComparedRule], OwnResult]:
     return lambda _: known
 
 
-def _key(result: Result) -> str:
+def _key(result: ManagedResult) -> str:
     return result.config_rule_id or result.config_rule
 
 
-def _managed(result: Result, named: Mapping[str, str]) -> ManagedRule | None:
+def _managed(result: ManagedResult, named: Mapping[str, str]) -> ManagedRule | None:
     identifier = named.get(result.config_rule_id) or named.get(result.config_rule)
     if identifier is None:
         return managed_rule(result.config_rule)
@@ -290,7 +298,7 @@ def _managed(result: Result, named: Mapping[str, str]) -> ManagedRule | None:
     return MANAGED_RULES[identifier]
 
 
-def _with(check: Check, parameters: Parameters) -> Check:
+def _with(check: Check, parameters: RuleParameters) -> Check:
     """Return the pack's check for the ports that their rule was set up with."""
     if check.except_ports:
         allowed = tuple(PortRange(name, one, one) for name in ("tcp", "udp") for one in parameters.allowed)

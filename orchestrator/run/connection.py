@@ -9,7 +9,7 @@ import msgspec
 
 from orchestrator.audit import AuditRecord, Phase
 from orchestrator.journal import Journal, Reader
-from orchestrator.plan import Origin
+from orchestrator.plan import PlanOrigin
 
 _FACT, _NOTED = "connection", "noted connection"
 _HOSTS = re.compile(r"(?://|=)(\[[^]]*\]|[^\s,:]+)")  # of an endpoint's identity
@@ -34,9 +34,9 @@ class Connection(msgspec.Struct, frozen=True, kw_only=True):
     ca_sha256: str = ""
 
     @property
-    def origin(self) -> Origin:
+    def origin(self) -> PlanOrigin:
         """What a plan says of it beside hub and endpoint."""
-        return Origin(hub_arn=self.hub_arn, proxy=self.proxy, ca_sha256=self.ca_sha256)
+        return PlanOrigin(hub_arn=self.hub_arn, proxy=self.proxy, ca_sha256=self.ca_sha256)
 
     @property
     def is_alibaba_cloud(self) -> bool:

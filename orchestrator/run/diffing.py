@@ -11,10 +11,10 @@ import msgspec
 
 from accounts import Unreachable
 from orchestrator.journal import (
-    Changes,
     Effect,
     JournalError,
     Reader,
+    RuleEffects,
     runs_in,
 )
 from orchestrator.plan import Place, return_key
@@ -22,8 +22,8 @@ from orchestrator.policy import Check, Finding
 from orchestrator.remediate import removed_before
 from orchestrator.report import (
     Became,
+    ComparedRun,
     Diff,
-    Run,
     Sides,
     entries,
     render_json,
@@ -53,9 +53,9 @@ def differing(old: Path, new: Path) -> Iterator[Diff]:
         sides = Sides(
             old=lambda: earlier.findings(Finding),
             new=lambda: later.findings(Finding),
-            between=Changes(_effects_between(earlier, later)),
-            made=Changes(one for one in _effects_between(earlier, later) if not one.undoes),
-            after=Changes(later.all_effects()),
+            between=RuleEffects(_effects_between(earlier, later)),
+            made=RuleEffects(one for one in _effects_between(earlier, later) if not one.undoes),
+            after=RuleEffects(later.all_effects()),
             gone=lambda finding: later.group_seen(*_group(finding)) is None,
             missed=lambda finding: checks.not_looked_for(finding) or seen_now.not_seen(_group(finding)),
             unseen_before=lambda finding: (
@@ -86,9 +86,9 @@ def diff_html(old: Path, new: Path, write: Callable[[str], object]) -> int:
         return found.exit_code(counts)
 
 
-def _told(reader: Reader) -> Run:
+def _told(reader: Reader) -> ComparedRun:
     header = reader.header
-    return Run(
+    return ComparedRun(
         run_id=header.run_id,
         created_at=header.created_at,
         hub_account_id=header.hub_account_id,

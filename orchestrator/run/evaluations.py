@@ -17,7 +17,7 @@ from typing import Any
 import msgspec
 
 from orchestrator.plan import Place
-from orchestrator.report import COMPLIANCES, Result
+from orchestrator.report import COMPLIANCES, ManagedResult
 from orchestrator.run.refusals import UsageError
 
 MOST_BYTES = 256 << 20
@@ -39,7 +39,7 @@ class Evaluations(msgspec.Struct, frozen=True):
         is_cut_short: the last answer of a file names a next page.
     """
 
-    results: dict[Place, list[Result]]
+    results: dict[Place, list[ManagedResult]]
     other_resources: int
     is_cut_short: bool
 
@@ -54,7 +54,7 @@ def read_evaluations(paths: list[Path]) -> Evaluations:
     Raises:
         UsageError: a file is none, or holds none; the text says where and what to give.
     """
-    found: dict[Place, dict[str, Result]] = {}
+    found: dict[Place, dict[str, ManagedResult]] = {}
     others, is_cut_short = 0, False
     for path in paths:
         rows, more = _rows(path)
@@ -149,7 +149,7 @@ def _inner(answer: Any, path: Path) -> dict[str, Any]:  # noqa: ANN401 (what a f
     return answer
 
 
-def _result(row: Any, where: str) -> Result | None:  # noqa: ANN401 (what a file holds)
+def _result(row: Any, where: str) -> ManagedResult | None:  # noqa: ANN401 (what a file holds)
     """Return a result of a group; None of anything else."""
     named = _named(row, where)
     if _text(named, "ResourceType") not in {_GROUP, ""}:
@@ -160,7 +160,7 @@ def _result(row: Any, where: str) -> Result | None:  # noqa: ANN401 (what a file
     compliance = row.get("ComplianceType")
     if compliance not in COMPLIANCES:
         raise UsageError(f"{where}: ComplianceType {compliance!r} is none of {', '.join(COMPLIANCES)}")
-    return Result(
+    return ManagedResult(
         config_rule=_text(named, "ConfigRuleName") or _text(named, "ConfigRuleId"),
         config_rule_id=_text(named, "ConfigRuleId"),
         account_id=_text(named, "ResourceOwnerId"),

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from accounts.settings import Organization
+from accounts.settings import OrganizationSettings
 from orchestrator.config import Config
 from orchestrator.policy import Check, Severity, checks_for_ports, parse_port
 from orchestrator.run.refusals import UsageError
@@ -25,7 +25,7 @@ class Filters(msgspec.Struct, frozen=True):
     balancers: bool = False
     severities: tuple[str, ...] = ()
 
-    def narrow(self, organization: Organization) -> Organization:
+    def narrow(self, organization: OrganizationSettings) -> OrganizationSettings:
         """Return the organization with these options in place of the configured ones; exclusions are added."""
         return msgspec.structs.replace(
             organization,

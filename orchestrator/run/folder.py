@@ -13,9 +13,9 @@ from accounts import AcceptedUnreachable, Unreachable
 from orchestrator.cloud.stats import Stats
 from orchestrator.exposure import ports_to_json
 from orchestrator.files import replaced
-from orchestrator.journal import Changes, Effect, JobState, Reader
+from orchestrator.journal import Effect, JobState, Reader, RuleEffects
 from orchestrator.policy import Finding, Severity, Status
-from orchestrator.report import Coverage, Tally, headline, level
+from orchestrator.report import Coverage, FindingTally, headline, level
 from orchestrator.run.connection import Connection, connection_of
 from orchestrator.run.cross_check import cross_checked, statements
 from orchestrator.run.unseen import Accepted, because, tried, unseen
@@ -124,7 +124,7 @@ def summarize(
     seconds: float,
 ) -> Summary:
     """Count what the journal holds; nothing is gathered."""
-    found = Found(reader.findings(Finding), reader.all_effects())
+    found = FindingCounts(reader.findings(Finding), reader.all_effects())
     reasons = tuple(because(reader))
     missed = _Missed(reader, accepted)
     states = Counter(state.state for state in reader.accounts())
@@ -168,7 +168,7 @@ def summarize(
     return msgspec.structs.replace(summary, headline=told.text, coverage=told.coverage)
 
 
-class Found:
+class FindingCounts:
     """What findings come to: as the scan found them, and as they stand now.
 
     Attributes:
@@ -182,7 +182,7 @@ class Found:
         self.by_severity = {severity.value: {status.value: 0 for status in Status} for severity in Severity}
         self.undetermined = 0
         self.exposure: Counter[str] = Counter()
-        self.tally = Tally(Changes(effects))
+        self.tally = FindingTally(RuleEffects(effects))
         for finding in findings:
             self._take(finding)
 

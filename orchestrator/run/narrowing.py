@@ -12,15 +12,15 @@ import msgspec
 from accounts import Account, SkippedAccount, Unreachable
 from matching import named
 from orchestrator.exposure import ports_from_json, ports_to_json
-from orchestrator.journal import AccountState, Changes, Effect, JobState, RuleKey, rule_key
+from orchestrator.journal import AccountState, Effect, JobState, RuleEffects, RuleKey, rule_key
 from orchestrator.policy import BY_NAME, Finding, Severity
 from orchestrator.report import Coverage, RunView, headline, level, of_part, owner_name
 from orchestrator.run.filters import refuse_no_severity
-from orchestrator.run.folder import Found
+from orchestrator.run.folder import FindingCounts
 from orchestrator.run.refusals import UsageError
 
 
-class Part(msgspec.Struct, frozen=True):
+class ReportPart(msgspec.Struct, frozen=True):
     """What a report is narrowed to. Empty asks for nothing; of several values of one option, one is enough.
 
     Attributes:
@@ -56,10 +56,10 @@ class Part(msgspec.Struct, frozen=True):
         return {key: list(values) for key, values in given.items() if values}
 
 
-WHOLE = Part()
+WHOLE = ReportPart()
 
 
-def narrowed(view: RunView, part: Part) -> RunView:
+def narrowed(view: RunView, part: ReportPart) -> RunView:
     """Return the part of the run, with its own counts and headline; what was not seen elsewhere is no part of it.
 
     Raises:
@@ -80,7 +80,7 @@ def narrowed(view: RunView, part: Part) -> RunView:
 
 def _narrowed(
     view: RunView,
-    part: Part,
+    part: ReportPart,
     findings: Callable[[], Iterator[Finding]],
     effects: Callable[[], Iterable[Effect]],
 ) -> RunView:
@@ -123,7 +123,7 @@ def _narrowed(
     return msgspec.structs.replace(made, summary=_summary(view, made, part))
 
 
-def _is_asked(part: Part, account: Account | SkippedAccount) -> bool:
+def _is_asked(part: ReportPart, account: Account | SkippedAccount) -> bool:
     return not part.accounts or bool(named(part.accounts, account.account_id, account.name))
 
 
@@ -134,9 +134,9 @@ def _key(one: Any) -> RuleKey:  # noqa: ANN401 - an action of a plan, or what it
 _OF_THE_WHOLE = ("regions", "account_regions", "security_groups", "rules")  # not counted by owner
 
 
-def _summary(whole: RunView, part: RunView, asked: Part) -> dict[str, Any]:
+def _summary(whole: RunView, part: RunView, asked: ReportPart) -> dict[str, Any]:
     """Return the summary of a part: its own findings and accounts; calls and time are the whole run's."""
-    found = Found(part.findings(), part.effects())
+    found = FindingCounts(part.findings(), part.effects())
     states = [one.state for one in part.accounts()]
     missed = [one for one in part.unreachable() if not part.accepted(one)]
     levels = [level(one) for one in missed]
@@ -192,7 +192,7 @@ class OwnerPart(msgspec.Struct, frozen=True):
 
 
 @contextmanager
-def by_owner(view: RunView, part: Part) -> Iterator[Iterator[OwnerPart]]:
+def by_owner(view: RunView, part: ReportPart) -> Iterator[Iterator[OwnerPart]]:
     """Divide the run among its owners, in one pass over its findings; they wait in a nameless file.
 
     Args:
@@ -213,7 +213,9 @@ def by_owner(view: RunView, part: Part) -> Iterator[Iterator[OwnerPart]]:
         )
 
 
-def _of_owner(view: RunView, part: Part, name: str, spool: _Spool, effects: Sequence[Effect]) -> RunView:
+def _of_owner(
+    view: RunView, part: ReportPart, name: str, spool: _Spool, effects: Sequence[Effect]
+) -> RunView:
     own = msgspec.structs.replace(part, owners=(name,))
     return _narrowed(view, own, lambda: spool.of(name), lambda: effects)
 
@@ -244,7 +246,7 @@ class _Spool:
 
 def counts_of(view: RunView) -> Mapping[str, int]:
     """Return the open findings by severity."""
-    changes = Changes(view.effects())
+    changes = RuleEffects(view.effects())
     found = dict.fromkeys((one.value for one in Severity), 0)
     for finding in view.findings():
         if finding.is_open and not changes.has_closed(finding):

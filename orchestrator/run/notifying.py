@@ -13,7 +13,7 @@ from orchestrator.cloud.webhooks import Messenger, Robot
 from orchestrator.config import Config
 from orchestrator.journal import JournalError, Reader, RunHeader, runs_in
 from orchestrator.policy import Finding, Severity
-from orchestrator.report import Became, Gathered
+from orchestrator.report import Became, DiffEntries
 from orchestrator.report.notify import Notice, Notify, detail_of, message
 from orchestrator.run.changing import Changed
 from orchestrator.run.closing import Closed
@@ -160,13 +160,13 @@ def _failures(changed: Changed) -> tuple[str, ...]:
     )
 
 
-def _since_before(folder: Path) -> Gathered | None:
+def _since_before(folder: Path) -> DiffEntries | None:
     """Return what changed since the run before; None where there is none that looked for the same."""
     with suppress(JournalError, UsageError):
         before = _before(folder)
         if before is not None:
             with differing(before, folder) as found:
-                return Gathered(found)
+                return DiffEntries(found)
     return None
 
 

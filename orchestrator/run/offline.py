@@ -14,14 +14,14 @@ import structlog
 
 from accounts import AcceptedUnreachable
 from orchestrator.files import make_folder, replaced
-from orchestrator.journal import Changes, Reader, Untrusted, check_trust, read_trusted
+from orchestrator.journal import Reader, RuleEffects, Untrusted, check_trust, read_trusted
 from orchestrator.plan import Plan
 from orchestrator.policy import Finding
 from orchestrator.report import MOST_ROWS, PAGES, Headline, RunView, first_said, render, render_pages
 from orchestrator.report.words import Language
 from orchestrator.run.criteria import criteria_of
 from orchestrator.run.folder import NO_CALLS, PLAN, REPORT, Summary, summarize
-from orchestrator.run.narrowing import WHOLE, Part, narrowed
+from orchestrator.run.narrowing import WHOLE, ReportPart, narrowed
 from orchestrator.run.refusals import UsageError
 from orchestrator.run.sealed import record
 from orchestrator.run.speaking import language_of
@@ -100,7 +100,7 @@ def report(
     folder: Path,
     kind: str,
     write: Callable[[str], object],
-    part: Part = WHOLE,
+    part: ReportPart = WHOLE,
     language: Language | None = None,
 ) -> None:
     """Render the run, or a part of it, as html, json, csv, sarif or ocsf, piece by piece.
@@ -153,7 +153,7 @@ def open_by_account(folder: Path) -> list[AccountOpen]:
     """
     found: dict[str, AccountOpen] = {}
     with Reader(folder) as reader:
-        changes = Changes(reader.all_effects())
+        changes = RuleEffects(reader.all_effects())
         for one in reader.findings(Finding):
             if one.is_open and not changes.has_closed(one):
                 mine = found.setdefault(

@@ -14,8 +14,8 @@ from orchestrator.config import Config
 from orchestrator.files import replaced
 from orchestrator.journal import Lock, Reader
 from orchestrator.plan import (
-    Known,
     Plan,
+    PlanNames,
     Totals,
     encode,
     make_plan,
@@ -40,7 +40,7 @@ class Planned(msgspec.Struct, frozen=True):
     path: Path
     complete: bool
     connection: Connection
-    known: Known
+    known: PlanNames
 
 
 def plan(

@@ -13,7 +13,7 @@ from accounts.ram import Allow, session_policy
 from orchestrator.cloud.client import AccountSession
 from orchestrator.cloud.errors import CloudError, Denied, ExpiredToken, Throttled, Unavailable
 from orchestrator.plan import Action
-from orchestrator.remediate import ChangeSession, Turn
+from orchestrator.remediate import ChangeSession, ChangeTurn
 from orchestrator.run.hub import Hub
 from orchestrator.run.refusals import RefusedError
 
@@ -105,7 +105,7 @@ class _Barred:
         region_id: str | None,  # noqa: ARG002 - the same
         *,
         hurried: bool = False,  # noqa: ARG002 - the same
-    ) -> AbstractAsyncContextManager[Turn]:
+    ) -> AbstractAsyncContextManager[ChangeTurn]:
         raise self._error
 
 

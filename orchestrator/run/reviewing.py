@@ -11,7 +11,7 @@ import msgspec
 
 from matching import named
 from orchestrator.journal import JournalMissing, Reader, read_trusted
-from orchestrator.plan import Action, Known, Place, Plan, Skipped, decode
+from orchestrator.plan import Action, Place, Plan, PlanNames, Skipped, decode
 from orchestrator.policy import Finding, Severity
 from orchestrator.run.refusals import UsageError
 
@@ -28,7 +28,7 @@ class Reviewed(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     plan: Plan
-    known: Known
+    known: PlanNames
     has_run: bool
     actions: int
     skipped: int
@@ -59,7 +59,7 @@ def review(path: Path, accounts: Sequence[str] = (), severities: Sequence[str] =
     except OSError as error:
         raise UsageError(f"the plan {path} cannot be read: {error.strerror}") from None
     beside = _beside(path.parent, plan)
-    known = beside or Known()
+    known = beside or PlanNames()
     _refuse_severities(severities, has_run=beside is not None)
 
     def is_of(one: Action | Skipped) -> bool:
@@ -84,7 +84,7 @@ def review(path: Path, accounts: Sequence[str] = (), severities: Sequence[str] =
     )
 
 
-def known_of(reader: Reader, plan: Plan) -> Known:
+def known_of(reader: Reader, plan: Plan) -> PlanNames:
     """Return what the run knows of the plan's accounts and rules: names, and the worst severity of each rule."""
     wanted = set(map(_key, _all(plan)))
     severities: dict[tuple[Place, str], str] = {}
@@ -95,7 +95,7 @@ def known_of(reader: Reader, plan: Plan) -> Known:
         if key in wanted:
             severities[key] = min(severities.get(key, "low"), finding.severity.value, key=order.index)
     names = {one.account.account_id: one.account.name for one in reader.accounts()}
-    return Known(names, severities)
+    return PlanNames(names, severities)
 
 
 def review_json(found: Reviewed) -> str:
@@ -131,7 +131,7 @@ def _counted(values: Sequence[_T], text: Callable[[_T], str]) -> list[tuple[str,
     return sorted(Counter(map(text, values)).items(), key=lambda item: (-item[1], item[0]))
 
 
-def _beside(folder: Path, plan: Plan) -> Known | None:
+def _beside(folder: Path, plan: Plan) -> PlanNames | None:
     """Return what the run in the plan's folder knows of it; None if there is none, or another one."""
     try:
         with Reader(folder) as reader:
@@ -149,7 +149,7 @@ def _refuse_severities(severities: Sequence[str], *, has_run: bool) -> None:
         raise UsageError("the run that the plan was made from is not beside it, so nobody knows severities")
 
 
-def _severity(one: Action | Skipped, known: Known) -> str:
+def _severity(one: Action | Skipped, known: PlanNames) -> str:
     return known.severities.get(_key(one), "")
 
 

@@ -14,10 +14,10 @@ from typing import NamedTuple
 import msgspec
 
 from orchestrator.approval import (
-    Answer,
     Signature,
+    SignatureStatus,
+    SignedSubject,
     Signer,
-    Subject,
     added,
     answers,
     public_half,
@@ -49,7 +49,7 @@ from orchestrator.run.sealed import signatures as kept_signatures
 _LONGEST_KEY = 65536  # bytes; an Ed25519 key in PEM has some hundred
 
 
-class Standing(msgspec.Struct, frozen=True, kw_only=True):
+class RecordStatus(msgspec.Struct, frozen=True, kw_only=True):
     """What is known of the record of a run.
 
     Attributes:
@@ -61,7 +61,7 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
 
     problems: tuple[Problem, ...] = ()
     records: int = 0
-    signed: tuple[Answer, ...] = ()
+    signed: tuple[SignatureStatus, ...] = ()
     signatures: int = 0
 
     @property
@@ -76,11 +76,11 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
         return "consistent, unsigned"
 
 
-class Signed(NamedTuple):
+class SigningResult(NamedTuple):
     """What was signed: the run, the plan or else the record, and how many signatures there are now."""
 
     run_id: str
-    subject: Subject
+    subject: SignedSubject
     plan: Plan | None
     signatures: int
 
@@ -133,7 +133,7 @@ def _signers(keys: Sequence[Path]) -> list[Signer]:
 # --- a plan
 
 
-def sign_plan(path: Path, key: Path) -> Signed:
+def sign_plan(path: Path, key: Path) -> SigningResult:
     """Add a signature to a plan, which stays the plan that it is.
 
     Raises:
@@ -149,7 +149,7 @@ def sign_plan(path: Path, key: Path) -> Signed:
         return _sign_plan(path, key, pem)
 
 
-def _sign_plan(path: Path, key: Path, pem: bytes) -> Signed:
+def _sign_plan(path: Path, key: Path, pem: bytes) -> SigningResult:
     try:
         plan = decode(read_trusted(path))
     except OSError as error:
@@ -158,7 +158,7 @@ def _sign_plan(path: Path, key: Path, pem: bytes) -> Signed:
     signed = signed_by(plan, pem)
     with replaced(path) as file:
         file.write(encode(signed))
-    return Signed(plan.run_id, subject(plan), signed, len(signed.signatures))
+    return SigningResult(plan.run_id, subject(plan), signed, len(signed.signatures))
 
 
 def signed_by(plan: Plan, private_key_pem: bytes) -> Plan:
@@ -183,7 +183,7 @@ def refuse_unsigned(plan: Plan, keys: Sequence[Path]) -> None:
 
 
 def _refuse_again(
-    kept: Sequence[Signature | str], key: Path, pem: bytes, wanted: Subject, of_old: bytes = b""
+    kept: Sequence[Signature | str], key: Path, pem: bytes, wanted: SignedSubject, of_old: bytes = b""
 ) -> None:
     (answer,) = answers(kept, [Signer(str(key), public_half(pem))], wanted, now(), of_old)
     if answer.signed_at:
@@ -195,7 +195,7 @@ def _refuse_again(
 # --- the record of a run
 
 
-def sign_record(folder: Path, key: Path) -> Signed:
+def sign_record(folder: Path, key: Path) -> SigningResult:
     """Add a signature to the record of a run as it stands: `manifest.sig`. One of an earlier state goes.
 
     Raises:
@@ -225,10 +225,10 @@ def sign_record(folder: Path, key: Path) -> Signed:
         with replaced(folder / SIGNATURES) as file:
             file.writelines(msgspec.json.encode(one, order="sorted") + b"\n" for one in signatures)
         remember_record(folder)
-        return Signed(reader.header.run_id, wanted, None, len(signatures))
+        return SigningResult(reader.header.run_id, wanted, None, len(signatures))
 
 
-def standing(folder: Path, keys: Sequence[Path] = ()) -> Standing:
+def standing(folder: Path, keys: Sequence[Path] = ()) -> RecordStatus:
     """Check the record from the folder alone, and who has signed it as it is.
 
     Args:
@@ -243,12 +243,12 @@ def standing(folder: Path, keys: Sequence[Path] = ()) -> Standing:
     signers = _signers(keys)
     problems = check_folder(folder)
     if problems:
-        return Standing(problems=tuple(problems))
+        return RecordStatus(problems=tuple(problems))
     wanted, sealed = _subject(folder)
     kept = kept_signatures(folder)
     found = answers(kept, signers, wanted, now(), b"sgsweep manifest\n" + sealed)
     remember_record(folder)
-    return Standing(
+    return RecordStatus(
         problems=tuple(Problem("unsigned", 0, "", 0, one.refusal) for one in found if one.refusal),
         records=wanted.head,
         signed=tuple(one for one in found if not one.refusal),
@@ -256,7 +256,7 @@ def standing(folder: Path, keys: Sequence[Path] = ()) -> Standing:
     )
 
 
-def refuse_unproved(folder: Path, keys: Sequence[Path]) -> Standing:
+def refuse_unproved(folder: Path, keys: Sequence[Path]) -> RecordStatus:
     """Return what is known of the record that a rollback is derived from.
 
     Raises:
@@ -277,7 +277,7 @@ def refuse_unproved(folder: Path, keys: Sequence[Path]) -> Standing:
     return found
 
 
-def _subject(folder: Path) -> tuple[Subject, bytes]:
+def _subject(folder: Path) -> tuple[SignedSubject, bytes]:
     """Return what a signature of the record is of, and the manifest."""
     try:
         sealed = read_trusted(folder / MANIFEST)
@@ -288,7 +288,7 @@ def _subject(folder: Path) -> tuple[Subject, bytes]:
         with Reader(folder) as reader:
             hub_account_id, endpoint = reader.header.hub_account_id, reader.header.endpoint
     count, at = _last(folder)
-    found = Subject(
+    found = SignedSubject(
         purpose="trail",
         digest=hashlib.sha256(sealed).hexdigest(),
         organization=hub_account_id,

@@ -12,7 +12,7 @@ from orchestrator.files import make_folder, replaced
 from orchestrator.report import FORMATS, OwnerLine, ReportError, RunView, render, render_owners
 from orchestrator.report.words import Language
 from orchestrator.run.folder import write_json
-from orchestrator.run.narrowing import Part, by_owner, counts_of
+from orchestrator.run.narrowing import ReportPart, by_owner, counts_of
 from orchestrator.run.offline import view
 from orchestrator.run.refusals import UsageError
 
@@ -22,7 +22,7 @@ _LONGEST_NAME = 60
 
 
 def split_by_owner(
-    folder: Path, kind: str, part: Part, out: Path, language: Language | None = None
+    folder: Path, kind: str, part: ReportPart, out: Path, language: Language | None = None
 ) -> list[OwnerLine]:
     """Write a report for each owner into a new folder; return the lines of its index.
 

@@ -12,7 +12,7 @@ from orchestrator.run.progress import Progress
 from orchestrator.run.scanning import new_run_id
 
 
-class Tried(msgspec.Struct, frozen=True):
+class ConnectionCheck(msgspec.Struct, frozen=True):
     """Who the credentials are, against which cloud, and how many accounts they would sweep; others are left out."""
 
     connection: Connection
@@ -20,7 +20,7 @@ class Tried(msgspec.Struct, frozen=True):
     left_out: int
 
 
-async def try_cloud(config: Config, progress: Progress) -> Tried:
+async def try_cloud(config: Config, progress: Progress) -> ConnectionCheck:
     """Ask who the hub is and which accounts there are; nothing else.
 
     Raises:
@@ -29,4 +29,4 @@ async def try_cloud(config: Config, progress: Progress) -> Tried:
     """
     async with opened(config, new_run_id(), progress) as hub:
         found = await hub.discover(Filters())
-        return Tried(hub.connection, len(found.accounts), len(found.skipped))
+        return ConnectionCheck(hub.connection, len(found.accounts), len(found.skipped))

@@ -18,10 +18,10 @@ from orchestrator.cloud.client import AccountSession
 from orchestrator.cloud.errors import CloudError
 from orchestrator.config import Config
 from orchestrator.inventory import Balancers, InPart, InRegion, Observation, RegionReader, Seen
-from orchestrator.journal import Changes, LedgerChecked, Reader, check_ledger, is_ledger
+from orchestrator.journal import LedgerChecked, Reader, RuleEffects, check_ledger, is_ledger
 from orchestrator.plan import Place
 from orchestrator.policy import Finding, Status
-from orchestrator.remediate import Difference, Rules, Target, differences, expectations
+from orchestrator.remediate import GroupRules, RuleDrift, Target, differences, expectations
 from orchestrator.run.criteria import criteria_of
 from orchestrator.run.hub import Hub, opened
 from orchestrator.run.planning import is_complete, judge_of
@@ -53,7 +53,7 @@ class Verified(msgspec.Struct, frozen=True, kw_only=True):
     problems: tuple[Problem, ...] = ()
     records: int = 0
     proof: str = ""
-    differences: tuple[Difference, ...] = ()
+    differences: tuple[RuleDrift, ...] = ()
     open: tuple[Finding, ...] = ()
     rules_open: int = 0
     unreachable: tuple[Unreachable, ...] = ()
@@ -134,7 +134,7 @@ class _Verification:
         self._progress = progress
         self._judge = judge_of(criteria_of(reader.header), now())
         self._places = asyncio.Semaphore(2 * hub.config.cloud.limits.max_in_flight)
-        self._differences: list[Difference] = []
+        self._differences: list[RuleDrift] = []
         self._open: list[Finding] = []
         self._unreachable: list[Unreachable] = []
         self._accepted: list[tuple[Unreachable, date]] = []
@@ -145,7 +145,7 @@ class _Verification:
 
     async def run(self, offline: Verified) -> Verified:
         accounts = {state.account.account_id: state.account for state in self._reader.accounts()}
-        changes = Changes(self._reader.all_effects())
+        changes = RuleEffects(self._reader.all_effects())
         expected = dict(expectations(self._reader.all_effects()))
         self._progress.accounts = len(accounts)
         async with asyncio.TaskGroup() as tasks:
@@ -229,7 +229,7 @@ class _Verification:
         else:
             self._progress.security_groups += 1
             self._open += self._judged(found)
-        rules = Rules(() if isinstance(found, Unreachable) else found.permissions)
+        rules = GroupRules(() if isinstance(found, Unreachable) else found.permissions)
         self._differences += differences(place, rules, targets)
 
     def _unseen(self, found: Unreachable, targets: Sequence[Target]) -> None:

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from accounts.discovery import DiscoveryError, discover
-from accounts.settings import Organization, OrganizationError
+from accounts.settings import OrganizationError, OrganizationSettings
 from orchestrator.cloud.errors import Denied, NotFound
 from orchestrator.emulator import Emulator, Fault, Kind, Options, Quirks, World
 from tests.accounts.conftest import hub_of
@@ -27,7 +27,7 @@ async def test_every_member_and_the_management_account_are_found(api: str, liste
     """250 members take several pages of either API; the management account is in scope in any case, once."""
     options = Options(quirks=Quirks(management_in_list_accounts=listed))
     async with hub_of(world(250), options) as hub:
-        found = await discover(hub.call, Organization(api=api), hub.account_id)
+        found = await discover(hub.call, OrganizationSettings(api=api), hub.account_id)
     going = {id_ for id_, member in hub.organization.members.items() if member.deletion_status}
     left_out = going if api == "2022-04-19" else set()
     ids = [account.account_id for account in found.accounts]
@@ -43,7 +43,7 @@ async def test_every_member_and_the_management_account_are_found(api: str, liste
 async def test_folders_are_walked_to_the_end_and_named_by_their_paths(api: str) -> None:
     """Each member carries the ids and display names of its folders from the root on, and its tags."""
     async with hub_of(world(40)) as hub:
-        found = await discover(hub.call, Organization(api=api), hub.account_id)
+        found = await discover(hub.call, OrganizationSettings(api=api), hub.account_id)
         organization = hub.organization
     depths = set()
     for account in found.accounts:
@@ -62,7 +62,7 @@ async def test_folders_are_walked_to_the_end_and_named_by_their_paths(api: str) 
 async def test_a_delegated_administrator_sweeps_the_management_account_too() -> None:
     """The hub is a member then; the management account is in scope although it is not the hub."""
     async with hub_of(world(hub="delegated")) as hub:
-        found = await discover(hub.call, Organization(), hub.account_id)
+        found = await discover(hub.call, OrganizationSettings(), hub.account_id)
     (management,) = (account for account in found.accounts if account.is_management)
     (own,) = (account for account in found.accounts if account.is_hub)
     assert management.account_id == hub.organization.management.account_id != own.account_id
@@ -72,7 +72,7 @@ async def test_a_hub_that_may_not_list_accounts_gets_a_clear_error() -> None:
     """It is Denied, and names the action that was refused."""
     async with hub_of(world(hub="member")) as hub:
         with pytest.raises(Denied) as caught:
-            await discover(hub.call, Organization(), hub.account_id)
+            await discover(hub.call, OrganizationSettings(), hub.account_id)
     assert caught.value.request_id
     assert caught.value.action in ("ListAccounts", "ListFoldersForParent", "GetResourceDirectory")
 
@@ -80,39 +80,42 @@ async def test_a_hub_that_may_not_list_accounts_gets_a_clear_error() -> None:
 async def test_filters_narrow_and_say_what_they_left_out() -> None:
     """Folder, tag, include and exclude: every account is either visited or skipped with its reason."""
     async with hub_of(world(40)) as hub:
-        everything = await discover(hub.call, Organization(), hub.account_id)
+        everything = await discover(hub.call, OrganizationSettings(), hub.account_id)
         some = everything.accounts[5]
         folder = next(a.folder_path for a in everything.accounts if a.folder_path.count("/") >= 1)
         folder_id = next(a.folder_ids[1] for a in everything.accounts if len(a.folder_ids) > 1)
         tag = next(a.tags[0] for a in everything.accounts if a.tags)
         of_one_key = {one for a in everything.accounts for one in a.tags if one[0] == tag[0]}
         of_two_keys = set(next(a.tags[:2] for a in everything.accounts if len(a.tags) > 1))
-        cases: list[tuple[Organization, Any]] = [
-            (Organization(include=(some.account_id,)), lambda a: a.account_id == some.account_id),
-            (Organization(include=("*-prod-*",)), lambda a: "-prod-" in a.name),
-            (Organization(exclude=("*-prod-*",)), lambda a: "-prod-" not in a.name),
-            (Organization(folders=(folder,)), lambda a: (a.folder_path + "/").startswith(folder + "/")),
+        cases: list[tuple[OrganizationSettings, Any]] = [
+            (OrganizationSettings(include=(some.account_id,)), lambda a: a.account_id == some.account_id),
+            (OrganizationSettings(include=("*-prod-*",)), lambda a: "-prod-" in a.name),
+            (OrganizationSettings(exclude=("*-prod-*",)), lambda a: "-prod-" not in a.name),
             (
-                Organization(folders=(folder.removeprefix("Root/"),)),
+                OrganizationSettings(folders=(folder,)),
                 lambda a: (a.folder_path + "/").startswith(folder + "/"),
             ),
-            (Organization(folders=(folder_id,)), lambda a: folder_id in a.folder_ids),
-            (Organization(tags=("=".join(tag),)), lambda a: tag in a.tags),
-            (Organization(tags=(tag[0],)), lambda a: tag[0] in dict(a.tags)),
-            (Organization(tags=(tag[0][:-1] + "*",)), lambda a: tag[0] in dict(a.tags)),
             (
-                Organization(tags=tuple("=".join(one) for one in of_one_key)),
+                OrganizationSettings(folders=(folder.removeprefix("Root/"),)),
+                lambda a: (a.folder_path + "/").startswith(folder + "/"),
+            ),
+            (OrganizationSettings(folders=(folder_id,)), lambda a: folder_id in a.folder_ids),
+            (OrganizationSettings(tags=("=".join(tag),)), lambda a: tag in a.tags),
+            (OrganizationSettings(tags=(tag[0],)), lambda a: tag[0] in dict(a.tags)),
+            (OrganizationSettings(tags=(tag[0][:-1] + "*",)), lambda a: tag[0] in dict(a.tags)),
+            (
+                OrganizationSettings(tags=tuple("=".join(one) for one in of_one_key)),
                 lambda a: of_one_key & set(a.tags),
             ),
             (
-                Organization(tags=tuple("=".join(one) for one in of_two_keys)),
+                OrganizationSettings(tags=tuple("=".join(one) for one in of_two_keys)),
                 lambda a: of_two_keys <= set(a.tags),
             ),
             (
-                Organization(folders=(folder,), tags=tuple("=".join(one) for one in of_one_key)),
+                OrganizationSettings(folders=(folder,), tags=tuple("=".join(one) for one in of_one_key)),
                 lambda a: (a.folder_path + "/").startswith(folder + "/") and of_one_key & set(a.tags),
             ),
-            (Organization(include_hub=False), lambda a: not a.is_hub),
+            (OrganizationSettings(include_hub=False), lambda a: not a.is_hub),
         ]
         for organization, wanted in cases:
             found = await discover(hub.call, organization, hub.account_id)
@@ -126,15 +129,17 @@ async def test_filters_narrow_and_say_what_they_left_out() -> None:
 @pytest.mark.parametrize(
     ("organization", "names"),
     [
-        (Organization(include=("nobody-*",)), "nobody-"),
-        (Organization(exclude=("nobody-*",)), "nobody-"),
-        (Organization(folders=("Root/Nowhere",)), "Root/Nowhere"),
-        (Organization(folders=("fd-nowhere",)), "fd-nowhere"),
-        (Organization(tags=("owner=nobody at all",)), "owner=nobody at all"),
-        (Organization(exclude=("*",)), "no account is left"),
+        (OrganizationSettings(include=("nobody-*",)), "nobody-"),
+        (OrganizationSettings(exclude=("nobody-*",)), "nobody-"),
+        (OrganizationSettings(folders=("Root/Nowhere",)), "Root/Nowhere"),
+        (OrganizationSettings(folders=("fd-nowhere",)), "fd-nowhere"),
+        (OrganizationSettings(tags=("owner=nobody at all",)), "owner=nobody at all"),
+        (OrganizationSettings(exclude=("*",)), "no account is left"),
     ],
 )
-async def test_a_filter_that_matches_nothing_is_an_error(organization: Organization, names: str) -> None:
+async def test_a_filter_that_matches_nothing_is_an_error(
+    organization: OrganizationSettings, names: str
+) -> None:
     """A typing error never becomes an empty sweep, nor one of too much."""
     async with hub_of(world()) as hub:
         with pytest.raises(DiscoveryError, match=names.replace("*", r"\*")):
@@ -147,8 +152,8 @@ async def test_accounts_being_deleted_are_left_out_by_the_newer_api() -> None:
         gone = hub.member_ids[0]
         member = hub.organization.members[gone]
         hub.organization.members[gone] = msgspec.structs.replace(member, deletion_status="Deleting")
-        newer = await discover(hub.call, Organization(api="2022-04-19"), hub.account_id)
-        older = await discover(hub.call, Organization(api="2020-03-31"), hub.account_id)
+        newer = await discover(hub.call, OrganizationSettings(api="2022-04-19"), hub.account_id)
+        older = await discover(hub.call, OrganizationSettings(api="2020-03-31"), hub.account_id)
     assert (gone, "the account is being deleted (Deleting)") in [
         (skipped.account_id, skipped.reason) for skipped in newer.skipped
     ]
@@ -159,9 +164,9 @@ async def test_a_static_list_asks_nobody() -> None:
     """The accounts are those listed, once each, and the hub unless it is left out."""
     async with hub_of(world()) as hub:
         ids = (hub.member_ids[0], hub.member_ids[1], hub.member_ids[0])
-        found = await discover(hub.call, Organization(source="static", accounts=ids), hub.account_id)
+        found = await discover(hub.call, OrganizationSettings(source="static", accounts=ids), hub.account_id)
         without = await discover(
-            hub.call, Organization(source="static", accounts=ids, include_hub=False), hub.account_id
+            hub.call, OrganizationSettings(source="static", accounts=ids, include_hub=False), hub.account_id
         )
         assert hub.actions() == []
     assert {account.account_id for account in found.accounts} == {*ids, hub.account_id}
@@ -171,15 +176,15 @@ async def test_a_static_list_asks_nobody() -> None:
 @pytest.mark.parametrize(
     ("made", "names"),
     [
-        (lambda: Organization(source="ldap"), "source"),
-        (lambda: Organization(api="1999"), "api"),
-        (lambda: Organization(source="static"), "accounts"),
-        (lambda: Organization(source="static", accounts=("1",), folders=("x",)), "folders and tags"),
-        (lambda: Organization(accounts=("1", "prod")), "accounts holds 'prod'"),
-        (lambda: Organization(role=""), "role is empty"),
-        (lambda: Organization(remediation_role=""), "remediation_role is empty"),
-        (lambda: Organization(session_seconds=899), "session_seconds is 899; give 900 to 43200"),
-        (lambda: Organization(session_seconds=43201), "session_seconds is 43201"),
+        (lambda: OrganizationSettings(source="ldap"), "source"),
+        (lambda: OrganizationSettings(api="1999"), "api"),
+        (lambda: OrganizationSettings(source="static"), "accounts"),
+        (lambda: OrganizationSettings(source="static", accounts=("1",), folders=("x",)), "folders and tags"),
+        (lambda: OrganizationSettings(accounts=("1", "prod")), "accounts holds 'prod'"),
+        (lambda: OrganizationSettings(role=""), "role is empty"),
+        (lambda: OrganizationSettings(remediation_role=""), "remediation_role is empty"),
+        (lambda: OrganizationSettings(session_seconds=899), "session_seconds is 899; give 900 to 43200"),
+        (lambda: OrganizationSettings(session_seconds=43201), "session_seconds is 43201"),
     ],
 )
 def test_a_wrong_organization_is_named(made: Any, names: str) -> None:
@@ -190,14 +195,14 @@ def test_a_wrong_organization_is_named(made: Any, names: str) -> None:
 
 def test_the_external_id_is_not_shown() -> None:
     """Settings are logged; secrets are not."""
-    assert "secret" not in repr(Organization(external_id="secret"))
+    assert "secret" not in repr(OrganizationSettings(external_id="secret"))
 
 
 async def test_a_list_that_contradicts_itself_is_an_error() -> None:
     """A page that comes empty before its time, as where a permission is missing, is no shorter list."""
     async with hub_of(world(), Options(faults=(Fault(kind=Kind.EMPTY, action="ListAccounts"),))) as hub:
         with pytest.raises(DiscoveryError, match="ListAccounts"):
-            await discover(hub.call, Organization(), hub.account_id)
+            await discover(hub.call, OrganizationSettings(), hub.account_id)
 
 
 async def test_a_repeated_page_token_is_an_error() -> None:
@@ -205,7 +210,7 @@ async def test_a_repeated_page_token_is_an_error() -> None:
     fault = Fault(kind=Kind.REPEATED_TOKEN, action="ListAccounts")
     async with hub_of(world(250), Options(faults=(fault,))) as hub:
         with pytest.raises(DiscoveryError, match="page token"):
-            await discover(hub.call, Organization(api="2022-04-19"), hub.account_id)
+            await discover(hub.call, OrganizationSettings(api="2022-04-19"), hub.account_id)
 
 
 async def test_passing_faults_do_not_change_what_is_found() -> None:
@@ -214,7 +219,7 @@ async def test_passing_faults_do_not_change_what_is_found() -> None:
         Fault(kind=kind, count=1) for kind in (Kind.RESET_BEFORE, Kind.UNAVAILABLE, Kind.TRUNCATED)
     )
     async with hub_of(world(40), Options(faults=faults)) as hub:
-        found = await discover(hub.call, Organization(), hub.account_id)
+        found = await discover(hub.call, OrganizationSettings(), hub.account_id)
     assert len(found.accounts) == 41
 
 
@@ -263,7 +268,7 @@ def page(*ids: object, **more: object) -> dict[str, Any]:
 async def test_a_list_that_may_be_short_or_strange_is_an_error(pages: list[Any], names: str) -> None:
     """No account is left out because a count is missing or a page has moved; an id is nothing but digits."""
     with pytest.raises(DiscoveryError, match=names):
-        await discover(Directory(*pages), Organization(), "1")
+        await discover(Directory(*pages), OrganizationSettings(), "1")
 
 
 async def test_an_account_outside_any_directory_is_told_so() -> None:
@@ -274,7 +279,7 @@ async def test_an_account_outside_any_directory_is_told_so() -> None:
             raise NotFound(code="ResourceDirectoryNotInUse", message="no directory", action=params.action)
 
     with pytest.raises(NotFound, match="ResourceDirectoryNotInUse"):
-        await discover(NoDirectory(), Organization(), "1")
+        await discover(NoDirectory(), OrganizationSettings(), "1")
 
 
 def test_the_emulator_is_what_was_asked() -> None:

@@ -21,7 +21,7 @@ from orchestrator.cloud.errors import (
     NotFound,
     Throttled,
 )
-from orchestrator.emulator import Emulator, Fault, Kind, Options, Quirks, Refusal, Throttle, World
+from orchestrator.emulator import Emulator, Fault, Kind, Options, Quirks, Throttle, UncertainError, World
 from tests.cloud.asking import GROUPS, REGION, groups, revoke
 from tests.cloud.conftest import Speaker, speaking
 
@@ -103,7 +103,7 @@ async def test_error_bodies_of_every_form_are_understood(quirks: Quirks, world: 
 async def test_throttling_is_known_by_every_name_and_status(status: int, code: str, world: World) -> None:
     """Each spelling is waited for, not reported."""
     options = Options(
-        faults=(Fault(kind=Kind.THROTTLED, count=1),), quirks=Quirks(throttled=Refusal(status, code))
+        faults=(Fault(kind=Kind.THROTTLED, count=1),), quirks=Quirks(throttled=UncertainError(status, code))
     )
     async with speaking(world, options, limits=Limits(window_seconds=1)) as it:
         assert await groups(it.member())
@@ -115,7 +115,7 @@ async def test_throttling_is_known_by_every_name_and_status(status: int, code: s
 )
 async def test_an_expired_session_is_renewed_once_and_the_call_repeated(code: str, world: World) -> None:
     """Also for a change: it was refused. 20 calls that meet the expiry at once all pass."""
-    async with speaking(world, Options(quirks=Quirks(expired_token=Refusal(400, code)))) as it:
+    async with speaking(world, Options(quirks=Quirks(expired_token=UncertainError(400, code)))) as it:
         account_id = it.member_ids[0]
         source = Renewing(it.emulator, account_id)
         member = it.session(account_id, source)

@@ -19,11 +19,18 @@ from aiohttp.test_utils import RawTestServer
 
 from orchestrator.cloud.settings import CloudSettings
 from orchestrator.cloud.transport import Answer, Transport
-from orchestrator.cloud.webhooks import ATTEMPTS, DEADLINE_SECONDS, Message, Messenger, Robot, RobotKind
+from orchestrator.cloud.webhooks import (
+    ATTEMPTS,
+    DEADLINE_SECONDS,
+    Messenger,
+    Robot,
+    RobotKind,
+    WebhookMessage,
+)
 
 TOKEN, SECRET = "tok-0123456789", "SEC-abcdefghij"
 NOW = 1_700_000_000.25
-HELLO = Message(
+HELLO = WebhookMessage(
     "sgsweep: scan finished", ("run 1", "open <b>: 2 & more"), "https://reports.example/1", {"open": 2}
 )
 OK = {"dingtalk": {"errcode": 0}, "feishu": {"code": 0}, "wecom": {"errcode": 0}, "slack": "ok", "json": ""}
@@ -65,7 +72,7 @@ async def chatting(*answers: tuple[int, Any]) -> AsyncIterator[Chat]:
         await server.close()
 
 
-async def tell(robot: Robot, message: Message = HELLO, **settings: Any) -> list[str]:
+async def tell(robot: Robot, message: WebhookMessage = HELLO, **settings: Any) -> list[str]:
     """Send a message without any wait between attempts; whatever comes of it names nothing that is secret."""
     messenger = Messenger(CloudSettings(**settings), now=lambda: NOW, chance=lambda: 0.0)
     failed = await messenger.tell([(robot, message)])
@@ -207,13 +214,13 @@ async def test_an_address_that_is_none_is_never_repeated(url: str, wrong: str) -
 
 def test_a_long_text_is_cut_at_a_line_and_keeps_its_link() -> None:
     """In bytes, as the robots count; what is left out is counted; a title that is too long by itself is cut, too."""
-    message = Message("标题", tuple(f"第 {n} 行" for n in range(500)), "https://reports.example/1")
+    message = WebhookMessage("标题", tuple(f"第 {n} 行" for n in range(500)), "https://reports.example/1")
     text = message.text(2048)
     assert 1900 < len(text.encode()) <= 2048
     assert text.endswith("\nhttps://reports.example/1")
     shown = sum(line.startswith("第") for line in text.splitlines())
     assert f"… (+{500 - shown})" in text
-    assert len(Message("长" * 2000).text(2048).encode()) <= 2048
+    assert len(WebhookMessage("长" * 2000).text(2048).encode()) <= 2048
 
 
 Carry = Callable[..., Any]

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.handler.events import EventError, Resource, fairly, parse, question
+from orchestrator.handler.events import EventError, GroupToJudge, fairly, parse, question
 
 ITEM = {
     "accountId": "11",
@@ -17,7 +17,7 @@ ITEM = {
     "resourceId": "sg-1",
     "resourceType": "ACS::ECS::SecurityGroup",
 }
-GROUP = Resource("11", "cn-a", "sg-1")
+GROUP = GroupToJudge("11", "cn-a", "sg-1")
 TRAIL = {
     "eventName": "AuthorizeSecurityGroup",
     "serviceName": "Ecs",
@@ -105,13 +105,13 @@ def test_other_things_are_named(event: object, why: str) -> None:
 def test_rules_that_named_a_group_are_kept() -> None:
     """A group named by two rules is looked at once, and both rules are known."""
     resources, _ = parse([{**ITEM, "configRuleId": "cr-1"}, {**ITEM, "configRuleId": "cr-2"}])
-    assert resources == [Resource("11", "cn-a", "sg-1", ("cr-1", "cr-2"))]
+    assert resources == [GroupToJudge("11", "cn-a", "sg-1", ("cr-1", "cr-2"))]
 
 
 def test_the_accounts_take_turns() -> None:
     """However many groups of one account an event names, every other account is among the first."""
-    flood = [Resource("1", "cn-a", f"sg-{number}") for number in range(10_000)]
-    first, further = fairly([*flood, Resource("2", "cn-a", "sg-1"), Resource("3", "cn-a", "sg-1")])
+    flood = [GroupToJudge("1", "cn-a", f"sg-{number}") for number in range(10_000)]
+    first, further = fairly([*flood, GroupToJudge("2", "cn-a", "sg-1"), GroupToJudge("3", "cn-a", "sg-1")])
     assert [one.account_id for one in first[:4]] == ["1", "2", "3", "1"]
     assert (len(first), len(further)) == (200, 9802)
     assert len({*first, *further}) == 10_002
@@ -120,7 +120,7 @@ def test_the_accounts_take_turns() -> None:
 def test_who_made_the_change_is_kept() -> None:
     """ActionTrail's name of the user goes with the group, so that an alarm can say it."""
     (found,), _ = parse({"data": {**TRAIL, "userIdentity": {"type": "ram-user", "userName": "mallory"}}})
-    assert found == Resource("11", "cn-a", "sg-1", by="mallory")
+    assert found == GroupToJudge("11", "cn-a", "sg-1", by="mallory")
 
 
 def test_no_json_is_an_error() -> None:
@@ -151,7 +151,7 @@ json_values = st.recursive(
 def test_nothing_hostile_raises(event: Any) -> None:
     """Any JSON is read without an error, and the group beside it is found."""
     resources, _ = parse([event, ITEM])
-    assert GROUP in [Resource(one.account_id, one.region_id, one.security_group_id) for one in resources]
+    assert GROUP in [GroupToJudge(one.account_id, one.region_id, one.security_group_id) for one in resources]
 
 
 def test_a_question() -> None:

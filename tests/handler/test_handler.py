@@ -17,7 +17,7 @@ from orchestrator.audit import verify
 from orchestrator.cloud.endpoints import Destination
 from orchestrator.cloud.errors import Unavailable
 from orchestrator.cloud.settings import CloudSettings
-from orchestrator.cloud.transport import Answer, Signed, Transport
+from orchestrator.cloud.transport import Answer, SignedAttempt, Transport
 from orchestrator.emulator import Emulator, Fault, Kind, Options, Quirks, World
 from orchestrator.emulator.framework.quirks import RuleCount
 from orchestrator.emulator.world.model import Balancer, Listener
@@ -330,7 +330,7 @@ def test_oss_is_reached_by_its_internal_endpoint(
     site.set(ledger="oss://ledger/p", oss_network=oss, network=ecs)
     asked: list[str] = []
 
-    async def exchange(_: Transport, target: Destination, signed: Signed) -> Answer:
+    async def exchange(_: Transport, target: Destination, signed: SignedAttempt) -> Answer:
         asked.append(target.host)
         raise Unavailable(code="ConnectionFailed", message="there is no network here")
 

@@ -17,7 +17,7 @@ from orchestrator.cloud.errors import ApiError
 from orchestrator.emulator import Emulator, Fault, Kind, World
 from orchestrator.emulator.services.oss import buckets
 from orchestrator.handler.function_log import Voice
-from orchestrator.handler.invocation_trail import Trail
+from orchestrator.handler.invocation_trail import InvocationTrail
 from orchestrator.handler.ledger import Budget, Counter, Grant, GroupLedger
 from orchestrator.handler.ledger_store import LedgerError, Store, open_store
 from orchestrator.plan import Place
@@ -49,9 +49,9 @@ async def opened(cloud: Emulator, ledger: str) -> AsyncIterator[Store]:
         yield open_store(ledger, client, session, "cn-hangzhou")
 
 
-def trail(store: Store, request_id: str = "req-1") -> Trail:
+def trail(store: Store, request_id: str = "req-1") -> InvocationTrail:
     """The trail of an invocation that says nothing."""
-    return Trail(store, request_id, Voice(request_id, lambda _: None), frozen(NOW))
+    return InvocationTrail(store, request_id, Voice(request_id, lambda _: None), frozen(NOW))
 
 
 def frozen(at: datetime) -> Callable[[], datetime]:

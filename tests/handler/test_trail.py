@@ -19,8 +19,8 @@ from orchestrator.cli import output
 from orchestrator.emulator import Emulator, Fault, Kind
 from orchestrator.handler import RemediationFailed
 from orchestrator.handler.function_log import Voice
-from orchestrator.handler.invocation_trail import Trail
-from orchestrator.handler.ledger_store import Folder, LedgerError, Store
+from orchestrator.handler.invocation_trail import InvocationTrail
+from orchestrator.handler.ledger_store import FolderStore, LedgerError, Store
 from orchestrator.journal import check_ledger, entry_name, entry_number
 from orchestrator.run import UsageError
 from tests.cli.desk import Desk
@@ -34,13 +34,13 @@ NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 LINE_BYTES = 32_768  # of a line of Function Compute's log
 
 
-def trail(store: Store, request_id: str = "req-1", said: list[str] | None = None) -> Trail:
+def trail(store: Store, request_id: str = "req-1", said: list[str] | None = None) -> InvocationTrail:
     """The trail of an invocation."""
     write = said.append if said is not None else lambda _: None
-    return Trail(store, request_id, Voice(request_id, write), lambda: NOW)
+    return InvocationTrail(store, request_id, Voice(request_id, write), lambda: NOW)
 
 
-async def keep(it: Trail, rule_id: str, reason: str = "") -> None:
+async def keep(it: InvocationTrail, rule_id: str, reason: str = "") -> None:
     """Keep a record of a rule in an object of its own."""
     await it.keep(record(rule_id, reason=reason), f"intents/1001/r/sg-1/{rule_id}.intent.json", _Object)
 
@@ -148,7 +148,7 @@ async def test_invocations_at_the_same_time_make_one_chain(cloud: Emulator, tmp_
     async with opened(cloud, "oss://ledger/p") as store:
         trails = [trail(store, f"req-{number}") for number in range(12)]
 
-        async def one(number: int, it: Trail) -> None:
+        async def one(number: int, it: InvocationTrail) -> None:
             await keep(it, f"sgr-{number}")
             await it.close()
 
@@ -188,7 +188,7 @@ def ledger_hash(data: bytes) -> str:
 
 async def test_an_invocation_that_did_not_end(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """One that the platform has ended is named, and is no sign of tampering: what it had kept is whole."""
-    it = trail(Folder(tmp_path))
+    it = trail(FolderStore(tmp_path))
     await keep(it, "sgr-1")
     found = run.verify_offline(tmp_path)
     assert found.ledger
@@ -198,7 +198,7 @@ async def test_an_invocation_that_did_not_end(tmp_path: Path, capsys: pytest.Cap
     assert "NOT ENDED: invocation req-1" in capsys.readouterr().err
 
 
-class _Broken(Folder):
+class _Broken(FolderStore):
     """A folder in which objects of some names cannot be written."""
 
     def __init__(self, root: Path, *names: str, after: bool = False) -> None:
@@ -234,7 +234,7 @@ async def test_a_record_that_could_not_be_kept(tmp_path: Path, *, after: bool) -
 async def test_records_are_said_in_their_order(tmp_path: Path) -> None:
     """Whichever object is written first: so the lines of the log can be verified as they come."""
 
-    class Slow(Folder):
+    class Slow(FolderStore):
         async def put(self, key: str, data: bytes, *, only_new: bool = False) -> bool:
             if "sgr-1" in key:
                 await asyncio.sleep(0.05)
@@ -259,7 +259,7 @@ def test_nothing_is_changed_before_the_trail_says_so(site: Site) -> None:
 async def test_a_second_delivery_keeps_its_record_beside_the_first(tmp_path: Path) -> None:
     """The platform tries again under the same RequestId: both records stand, and both invocations verify."""
     for reason in ("first", "second"):
-        it = trail(Folder(tmp_path))
+        it = trail(FolderStore(tmp_path))
         await keep(it, "sgr-1", reason)
         await it.close()
     checked = check_ledger(tmp_path)

@@ -15,7 +15,7 @@ from orchestrator.iac.gathering import gather
 from orchestrator.iac.ros import read_template
 from orchestrator.iac.templates import Text
 from orchestrator.iac.terraform import read_terraform
-from orchestrator.iac.values import Change
+from orchestrator.iac.values import FileChange
 from orchestrator.policy import default_checks, evaluate, parse_checks
 from orchestrator.securitygroup import Lists, Placement, parse_group
 from tests.iac.plans import PROVIDER, Plan, state, state_group, state_rule
@@ -132,14 +132,14 @@ def said(findings: Any) -> list[tuple[Any, ...]]:
     ]
 
 
-def of_code(change: Change) -> list[tuple[Any, ...]]:
+def of_code(change: FileChange) -> list[tuple[Any, ...]]:
     """What `check` says of the rules."""
     judgement = CodeJudgement(partial(evaluate, checks=CHECKS, now=NOW), CHECKS)
     gathered = gather(change.after, change.before)
     return sorted(said([one for _, found in judgement.findings(gathered) for one in found]), key=repr)
 
 
-def planned(drawn: list[Drawn]) -> Change:
+def planned(drawn: list[Drawn]) -> FileChange:
     """The rules as a plan, each a resource of its own, the lists, too."""
     plan = Plan().group()
     for name, blocks in LISTS.items():
@@ -155,7 +155,7 @@ def planned(drawn: list[Drawn]) -> Change:
     return read_terraform(plan.data, "plan.json")
 
 
-def in_state(drawn: list[Drawn]) -> Change:
+def in_state(drawn: list[Drawn]) -> FileChange:
     """The rules in a state."""
     lists = [
         {
@@ -171,7 +171,7 @@ def in_state(drawn: list[Drawn]) -> Change:
     return read_terraform(state(state_group("web"), *lists, *made), "state.json")
 
 
-def in_template(drawn: list[Drawn]) -> Change:
+def in_template(drawn: list[Drawn]) -> FileChange:
     """The rules in a template: some within the group, some by themselves."""
     resources: Drawn = {"Web": {"Type": "ALIYUN::ECS::SecurityGroup", "Properties": {"VpcId": "vpc-1"}}}
     for name, blocks in LISTS.items():

@@ -8,7 +8,7 @@ import pytest
 from msgspec.structs import replace
 
 from orchestrator.plan import Settings, prove
-from orchestrator.plan.proof import Refusal
+from orchestrator.plan.proof import ProofRefusal
 from orchestrator.policy import Check
 from orchestrator.securitygroup import Balancer, Balancing, PortRange, SecurityGroup
 from tests.plan.groups import SSH, decided, group, judge_of, permission
@@ -121,5 +121,7 @@ def test_a_balancer_that_left_the_group_is_drift() -> None:
     one = joined()
     (action,) = decided(one, BLOCK).actions
     proved = prove(group(), [action], judge_of(BLOCK), Settings())
-    assert proved.refused == {"nlb-1": Refusal("drifted", "nlb-1 does not stand behind the group any more")}
+    assert proved.refused == {
+        "nlb-1": ProofRefusal("drifted", "nlb-1 does not stand behind the group any more")
+    }
     assert prove(one, [action], judge_of(BLOCK), Settings()).refused == {}

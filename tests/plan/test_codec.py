@@ -15,9 +15,9 @@ from msgspec.structs import replace
 from orchestrator.approval import Signature
 from orchestrator.plan import (
     DigestMismatch,
-    Origin,
     Plan,
     PlanError,
+    PlanOrigin,
     check_age,
     check_digest,
     check_identity,
@@ -43,7 +43,7 @@ def test_a_plan_survives_the_way_through_bytes() -> None:
 def test_a_plan_of_old_has_the_digest_and_the_spelling_that_it_had() -> None:
     """It does not say who read the run; nothing in its bytes may say so now. One that says it is bound to it."""
     assert b"origin" not in DATA
-    newer = sealed(replace(PLAN, origin=Origin(hub_arn="acs:ram::1:user/x", proxy="http://p:1")))
+    newer = sealed(replace(PLAN, origin=PlanOrigin(hub_arn="acs:ram::1:user/x", proxy="http://p:1")))
     assert decode(encode(newer)) == newer
     assert newer.digest != PLAN.digest
     with pytest.raises(DigestMismatch):

@@ -5,7 +5,15 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from orchestrator.approval import Signature
-from orchestrator.plan import Known, Settings, describe, describe_identity, describe_rule, subject, summarize
+from orchestrator.plan import (
+    PlanNames,
+    Settings,
+    describe,
+    describe_identity,
+    describe_rule,
+    subject,
+    summarize,
+)
 from orchestrator.policy import Check, parse_port
 from tests.plan.groups import SSH, group, judge_of, permission, planned
 
@@ -93,7 +101,7 @@ def test_what_a_plan_comes_to() -> None:
     plan = planned(group(permission(1), open_all, permission(3, "nonsense")))
     plan = replace(plan, actions=tuple(replace(one, notes=("look here",)) for one in plan.actions))
     place = plan.actions[0].place
-    known = Known({"1001": "shop"}, {(place, "sgr-1"): "critical", (place, "sgr-2"): "high"})
+    known = PlanNames({"1001": "shop"}, {(place, "sgr-1"): "critical", (place, "sgr-2"): "high"})
     (closes,) = {one.closes for one in plan.actions if one.action == "split"}
     assert [one.text for one in summarize(plan, known)] == [
         "to do: 1 revoke, 1 split; 2 rules in 1 group of 1 account (1 critical, 1 high)",

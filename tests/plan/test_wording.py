@@ -10,8 +10,8 @@ from msgspec.structs import replace
 
 from orchestrator.plan import (
     Action,
-    Known,
     PlanError,
+    PlanNames,
     Settings,
     decide,
     describe,
@@ -129,7 +129,7 @@ def test_what_stays_is_said_of_each_kind_of_change() -> None:
         group(permission(2), InnerAccessPolicy="Drop"), judge=judge_of(replace(SSH, action="block"))
     )
     plan = replace(narrowed, actions=(*narrowed.actions, *blocked.actions))
-    known = Known({}, {(PLACE, "sgr-1"): "low", (PLACE, "sgr-2"): "medium"})
+    known = PlanNames({}, {(PLACE, "sgr-1"): "low", (PLACE, "sgr-2"): "medium"})
     lines = [one.text for one in summarize(plan, known)]
     assert lines[0] == "to do: 1 block, 1 narrow; 2 rules in 1 group of 1 account (1 medium, 1 low)"
     assert lines[lines.index("stays") + 1 :] == [

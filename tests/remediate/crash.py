@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from orchestrator.journal import Claim, Effect, Intent, JobState, Journal, Settled
-from orchestrator.remediate import ChangeSession, Turn
+from orchestrator.remediate import ChangeSession, ChangeTurn
 
 
 class Crash(BaseException):
@@ -107,7 +107,7 @@ class MortalSession:
 class MortalTurn:
     """A turn, with the session's steps before and after its call."""
 
-    def __init__(self, turn: Turn, session: MortalSession, action: str) -> None:
+    def __init__(self, turn: ChangeTurn, session: MortalSession, action: str) -> None:
         self._turn = turn
         self._session = session
         self._action = action

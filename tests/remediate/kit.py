@@ -22,7 +22,7 @@ from orchestrator.inventory import RegionReader
 from orchestrator.journal import Journal, Outcome, RunHeader
 from orchestrator.plan import Action, Place, Settings, decide
 from orchestrator.policy import Check, evaluate, parse_port
-from orchestrator.remediate import Brake, ChangeSession, Guard, Order, Rules, remediate_account
+from orchestrator.remediate import Brake, ChangeSession, GroupRules, Guard, Order, remediate_account
 from orchestrator.remediate import Settings as Patience
 from orchestrator.securitygroup import (
     NO_LISTS,
@@ -124,10 +124,10 @@ class Cloud:
         sessions = Sessions(self.client, hub, RoleSession(name="sgsweep-test"))
         return sessions.enter(self.account_id, "sgsweep-remediate", policy)
 
-    async def read(self, place: Place, session: Reading | None = None) -> Rules:
+    async def read(self, place: Place, session: Reading | None = None) -> GroupRules:
         """The group's rules, as a verification reads them; by a session of its own, or this one."""
         reader = RegionReader(session or self.enter(""), Placement(place.account_id), place.region_id)
-        return Rules((await reader.rules(place.security_group_id)).permissions)
+        return GroupRules((await reader.rules(place.security_group_id)).permissions)
 
     def calls(self) -> Counter[str]:
         """How often each ECS action was called, refused calls included."""

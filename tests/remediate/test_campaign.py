@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from orchestrator.emulator import GoneRule, Kind, Options, Quirks, Refusal
+from orchestrator.emulator import GoneRule, Kind, Options, Quirks, UncertainError
 from tests.remediate.campaign import KINDS, PATIENCE, Campaign
 from tests.remediate.kit import cloud
 
@@ -25,9 +25,9 @@ QUIRKS = {
     "xml errors": Quirks(xml_errors=True, lower_case_error_keys=True),
     "short tokens": Quirks(client_token_seconds=0.0),
     "other codes": Quirks(
-        expired_token=Refusal(404, "InvalidAccessKeyId.NotFound", "expired"),
-        throttled=Refusal(429, "Throttling.API", "later"),
-        denied=Refusal(403, "NoPermission", "no"),
+        expired_token=UncertainError(404, "InvalidAccessKeyId.NotFound", "expired"),
+        throttled=UncertainError(429, "Throttling.API", "later"),
+        denied=UncertainError(403, "NoPermission", "no"),
     ),
 }
 

@@ -8,7 +8,7 @@ from orchestrator.cloud.errors import ApiError
 from orchestrator.emulator import Group
 from orchestrator.journal import OutcomeKind
 from orchestrator.plan import Action
-from orchestrator.remediate import Removal, Restoral, Rules, waves
+from orchestrator.remediate import GroupRules, Removal, Restoral, waves
 from orchestrator.remediate.attempts import is_about_the_request
 from orchestrator.remediate.calls import batches
 from orchestrator.remediate.desired_state import End
@@ -28,7 +28,7 @@ def action(kind: str = "revoke") -> Action:
 
 def test_a_rule_that_stands_again_under_another_id_is_named() -> None:
     """The first of several; it is not ours to remove without a new plan."""
-    rules = Rules([raw_of(rule(7)), raw_of(rule(8))])
+    rules = GroupRules([raw_of(rule(7)), raw_of(rule(8))])
     end = Removal(action()).judge(rules, begun=False, touched=False)
     assert isinstance(end, End)
     assert end.outcome == "already_absent"
@@ -37,7 +37,7 @@ def test_a_rule_that_stands_again_under_another_id_is_named() -> None:
 
 def test_what_changed_since_is_said_of_each_kind_of_change() -> None:
     """Of a rule that was to go, of one that was to be narrowed in place, and of its undoing."""
-    changed = Rules([raw_of(rule(1, source="192.0.2.0/24"))])
+    changed = GroupRules([raw_of(rule(1, source="192.0.2.0/24"))])
     for one in (action(), action("narrow")):
         assert Removal(one).judge(changed, begun=False, touched=False) == End(
             OutcomeKind.drifted,
@@ -46,7 +46,7 @@ def test_what_changed_since_is_said_of_each_kind_of_change() -> None:
     assert Restoral(action("narrow")).judge(changed, begun=True, touched=True) == End(
         OutcomeKind.drifted, "the rule changed since"
     )
-    assert Restoral(action("narrow")).judge(Rules([]), begun=True, touched=True) == End(
+    assert Restoral(action("narrow")).judge(GroupRules([]), begun=True, touched=True) == End(
         OutcomeKind.drifted, "the rule is gone"
     )
 

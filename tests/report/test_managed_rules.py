@@ -10,16 +10,16 @@ import msgspec
 import pytest
 
 from orchestrator.config import packs
-from orchestrator.journal import Changes
+from orchestrator.journal import RuleEffects
 from orchestrator.policy import Check, evaluate
 from orchestrator.report import (
     KINDS,
     MANAGED_RULES,
-    Known,
+    ComparedRule,
+    ManagedResult,
     ManagedRule,
-    Parameters,
-    Result,
-    Subject,
+    OwnResult,
+    RuleParameters,
     difference,
     documented,
     managed_rule,
@@ -32,7 +32,7 @@ from tests.rulebook import NOW, group, permission
 PAGE = (Path(__file__).parents[2] / "docs" / "packs.md").read_text(encoding="utf-8")
 PACK = packs()["cloud-config-security-groups"]
 CHECKS = {one.removeprefix("Cloud Config: "): check for check in PACK for one in check.references}
-PARAMETERS = Parameters()
+PARAMETERS = RuleParameters()
 LISTS = Lists(prefix_lists={"pl-1": ("0.0.0.0/0",)}, port_lists={"prl-1": ("22/22",), "prl-2": ("443/443",)})
 NO_SOURCE = {"SourceCidrIp": ""}
 EVERYTHING = {"IpProtocol": "ALL", "PortRange": "-1/-1"}
@@ -81,21 +81,21 @@ WORDS = {
 }
 
 
-def known(one: SecurityGroup, check: Check) -> Known:
+def known(one: SecurityGroup, check: Check) -> OwnResult:
     """Return how a group stands by a check, as a run that has read it knows it."""
     judged = evaluate(one, (check,), NOW)
-    ours = worst([standing(finding, Changes(())) for finding in judged])
-    chosen = tuple(finding for finding in judged if standing(finding, Changes(())) == ours)
+    ours = worst([standing(finding, RuleEffects(())) for finding in judged])
+    chosen = tuple(finding for finding in judged if standing(finding, RuleEffects(())) == ours)
     reason = next((finding.reason.rstrip(".") for finding in chosen), "")
-    return Known(ours=ours, findings=chosen, group=one, reason=reason)
+    return OwnResult(ours=ours, findings=chosen, group=one, reason=reason)
 
 
 def told(rule: ManagedRule, one: SecurityGroup) -> tuple[str, str, str]:
     """Return their word, ours, and why they differ; "" where they do not."""
-    subject = Subject(rule=rule, check=CHECKS[rule.identifier], parameters=PARAMETERS)
+    subject = ComparedRule(rule=rule, check=CHECKS[rule.identifier], parameters=PARAMETERS)
     ours, says = known(one, subject.check), documented(rule, one, PARAMETERS).says
     word: Any = WORDS[says] if says != "unclear" else "COMPLIANT" if ours.ours == "open" else "NON_COMPLIANT"
-    theirs = Result(
+    theirs = ManagedResult(
         config_rule=rule.identifier,
         config_rule_id="cr-1",
         account_id="1000",
@@ -238,6 +238,6 @@ def test_the_ports_are_those_that_a_rule_was_set_up_with() -> None:
         MANAGED_RULES["ecs-security-group-white-list-port-check"],
     )
     redis = group(permission(PortRange="6379/6379"))
-    assert documented(risky, redis, Parameters(risky=(6379,))).says == "fail"
+    assert documented(risky, redis, RuleParameters(risky=(6379,))).says == "fail"
     assert documented(risky, redis, PARAMETERS).says == "pass"
-    assert documented(listed, redis, Parameters(allowed=(6379,))).says == "pass"
+    assert documented(listed, redis, RuleParameters(allowed=(6379,))).says == "pass"

@@ -8,10 +8,10 @@ import pytest
 from msgspec import to_builtins
 from msgspec.structs import replace
 
-from orchestrator.journal import Changes, Effect
+from orchestrator.journal import Effect, RuleEffects
 from orchestrator.plan import Inverse
 from orchestrator.policy import Finding
-from orchestrator.report import Coverage, Headline, Standings, Tally, headline
+from orchestrator.report import Coverage, FindingTally, Headline, Standings, headline
 from tests.report.sample import effect, finding
 
 SEEN = Coverage(complete=True, groups_in_all=40)
@@ -89,7 +89,7 @@ def test_a_rule_is_one_door_before_it_was_split_and_after() -> None:
     whole, first, second, last = group
     split = _split(effect(whole, "split"), [first.rule, second.rule])
     again = _split(effect(second, "split", job="apply:2"), [last.rule])
-    before, after = Tally(Changes(())), Tally(Changes((split, again)))
+    before, after = FindingTally(RuleEffects(())), FindingTally(RuleEffects((split, again)))
     before.add(whole)
     before.add(_at(place, finding(3), whole.rule_id))
     for one in (first, last):

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
-from orchestrator.approval import Signature, Subject
+from orchestrator.approval import Signature, SignedSubject
 from orchestrator.files import replaced
 from orchestrator.journal import MANIFEST
 from orchestrator.policy import parse_exemption
@@ -24,7 +24,9 @@ DIGEST = "ab" * 32
 
 def signature(digest: str = DIGEST, **changes: str) -> Signature:
     """A signature of a record."""
-    of = Subject(purpose="trail", digest=digest, organization="1000", endpoint="alibaba-cloud:china", head=2)
+    of = SignedSubject(
+        purpose="trail", digest=digest, organization="1000", endpoint="alibaba-cloud:china", head=2
+    )
     return replace(Signature(subject=of, at="2026-03-02T09:00:00+00:00", key="cd" * 32, value="x"), **changes)
 
 

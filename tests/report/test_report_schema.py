@@ -12,7 +12,7 @@ from jsonschema import Draft202012Validator
 
 from orchestrator import run
 from orchestrator.emulator import Fault, Kind, World
-from orchestrator.run import Filters, Part
+from orchestrator.run import Filters, ReportPart
 from orchestrator.run.published import report_schema
 from tests.run.conftest import Desk, desk_at  # noqa: F401 (a fixture)
 
@@ -25,7 +25,7 @@ def problems(document: dict[str, Any]) -> list[str]:
     return [f"{list(one.path)}: {one.message}" for one in validator.iter_errors(document)]
 
 
-def report(folder: Path, part: Part) -> dict[str, Any]:
+def report(folder: Path, part: ReportPart) -> dict[str, Any]:
     """Return a report, read back."""
     parts: list[str] = []
     run.report(folder, "json", parts.append, part)
@@ -48,12 +48,16 @@ def test_every_report_is_right_by_the_schema(desk_at: Any) -> None:  # noqa: F81
     desk.emulator.set_faults(Fault(kind=Kind.DENIED, action="DescribeRegions", account=member))
     desk.scan(filters=Filters(exposure=True))
     folder = desk.folder / "first"
-    whole = report(folder, Part())
+    whole = report(folder, ReportPart())
     assert whole["findings"]
     assert whole["unreachable"]
     assert problems(whole) == []
     owner = whole["findings"][0]["owner"]
-    for part in (Part(owners=(owner,)), Part(accounts=(member,)), Part(severities=("critical",))):
+    for part in (
+        ReportPart(owners=(owner,)),
+        ReportPart(accounts=(member,)),
+        ReportPart(severities=("critical",)),
+    ):
         assert problems(report(folder, part)) == []
 
 
@@ -71,7 +75,7 @@ def test_what_is_no_report_is_not_right_by_it(desk_at: Any, spoil: Any) -> None:
     """The schema says something."""
     desk: Desk = desk_at(World.generate(11, 1, region_ids=1, groups_per_account=6))
     desk.scan()
-    document = report(desk.folder / "first", Part())
+    document = report(desk.folder / "first", ReportPart())
     assert problems(document) == []
     spoil(document)
     assert problems(document)

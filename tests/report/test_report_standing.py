@@ -3,7 +3,7 @@
 import pytest
 from msgspec.structs import replace
 
-from orchestrator.journal import Changes, Effect, OutcomeKind
+from orchestrator.journal import Effect, OutcomeKind, RuleEffects
 from orchestrator.plan import Kind
 from orchestrator.policy import Finding, Severity, Status
 from orchestrator.report import FORMATS, ReportError, render
@@ -14,7 +14,7 @@ from tests.report.sample import effect, finding, view
 
 def stands(one: Finding, *effects: Effect) -> str:
     """How the finding stands after these changes."""
-    return standing(one, Changes(effects))
+    return standing(one, RuleEffects(effects))
 
 
 @pytest.mark.parametrize("what", ["revoked", "split", "narrowed", "blocked", "already_absent"])
@@ -142,6 +142,6 @@ def test_a_format_needs_no_plan_and_no_findings(format_: str) -> None:
 
 def test_a_run_without_changes_has_none() -> None:
     """What was changed is known by the effects that have ended."""
-    assert not Changes(())
-    assert not Changes([replace(effect(finding()), outcome=None)])
-    assert Changes([effect(finding())])
+    assert not RuleEffects(())
+    assert not RuleEffects([replace(effect(finding()), outcome=None)])
+    assert RuleEffects([effect(finding())])

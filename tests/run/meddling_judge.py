@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from orchestrator.emulator import InProcess, Moment, Rule
-from orchestrator.emulator.framework.call_log import Call
+from orchestrator.emulator.framework.call_log import LoggedCall
 from orchestrator.exposure import NO_PACKETS, PacketSet, effective, packets_of
 from orchestrator.plan import Action
 from orchestrator.remediate.reconcile import NO_ANSWER
@@ -243,7 +243,7 @@ class Judge:
             action = self._actions[one["security_group_id"], one["rule_id"]]
             Words(self, phase, action, one, ours).check()
 
-    def _ours(self, phase: Phase) -> Iterator[tuple[int, Call]]:
+    def _ours(self, phase: Phase) -> Iterator[tuple[int, LoggedCall]]:
         for index in range(phase.first, phase.last):
             call = self.calls[index]
             if not _is_owners(call) and call.action.startswith(_WRITES):
@@ -446,7 +446,7 @@ class Words:
         phase: Phase,
         action: Action,
         said: Mapping[str, Any],
-        ours: list[tuple[int, Call]],
+        ours: list[tuple[int, LoggedCall]],
     ) -> None:
         self._phase = phase
         self._action = action
@@ -572,7 +572,7 @@ class Words:
             )
 
 
-def _is_owners(call: Call) -> bool:
+def _is_owners(call: LoggedCall) -> bool:
     return call.caller_arn.endswith(":user/owner") or (not call.caller_arn and bool(call.changes))
 
 
@@ -593,7 +593,7 @@ def _changed(world: _World, change: Mapping[str, Any]) -> _World:
     return world._replace(rules={**world.rules, group: tuple(rules)})
 
 
-def _touched(call: Call) -> set[tuple[str, str]]:
+def _touched(call: LoggedCall) -> set[tuple[str, str]]:
     found = set()
     for change in call.changes:
         what = str(change["what"])
@@ -604,7 +604,7 @@ def _touched(call: Call) -> set[tuple[str, str]]:
     return found
 
 
-def _read(call: Call, groups: Iterable[str]) -> Iterator[tuple[str, str]]:
+def _read(call: LoggedCall, groups: Iterable[str]) -> Iterator[tuple[str, str]]:
     asked = call.parameters
     match call.action:
         case "DescribeSecurityGroupAttribute":

@@ -11,7 +11,7 @@ import pytest
 from orchestrator import run
 from orchestrator.emulator import Fault, Kind, World
 from orchestrator.emulator.framework.operations import Answer
-from orchestrator.emulator.framework.question import Question
+from orchestrator.emulator.framework.question import CallQuestion
 from orchestrator.emulator.services.resource_center import resource_center_of
 from orchestrator.emulator.world.expected import Expected
 from orchestrator.emulator.world.model import Balancer, Group, Listener, Rule
@@ -250,7 +250,9 @@ def test_the_cloud_that_lies_about_them_is_not_believed(small: Desk) -> None:
     ]  # fmt: skip
     for number, bend in enumerate(bends):
 
-        def lie(context: Question, answer: Answer, bend: Callable[[Answer], Answer] = bend) -> Answer | None:
+        def lie(
+            context: CallQuestion, answer: Answer, bend: Callable[[Answer], Answer] = bend
+        ) -> Answer | None:
             is_meant = (context.operation.action, context.operation.product) == ("ListLoadBalancers", "nlb")
             return bend(answer) if is_meant else None
 

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from orchestrator import run
 from orchestrator.emulator import Fault, Kind
 from orchestrator.emulator.world.expected import Expected
-from orchestrator.journal import Changes
+from orchestrator.journal import RuleEffects
 from orchestrator.plan import decode, encode, sealed
 from orchestrator.policy import Status, default_checks, evaluate
 from orchestrator.run import Approval, Closed, Filters, Progress
@@ -123,7 +123,7 @@ def test_what_stays_open_on_purpose_keeps_a_port_reachable() -> None:
         theirs.append(replace(other, status=status))
     via = tuple(one.security_group_id for one in theirs)
     found = [replace(mine[0], still_reachable_via=via), *theirs]
-    closed = Changes([effect(mine[0])])
+    closed = RuleEffects([effect(mine[0])])
     (told,) = reachable([one for one in found if one.lets_in], closed)
     assert told.via == ("sg-exempt", "sg-managed")
 

@@ -18,7 +18,7 @@ from orchestrator.emulator.services.config.recorder import Key, changed
 from orchestrator.emulator.world.model import PrefixList, Rule
 from orchestrator.journal import JournalError
 from orchestrator.policy import parse_exemptions
-from orchestrator.report import Difference, Parameters, Tried, render_comparison
+from orchestrator.report import ComparedChecks, JudgementDifference, RuleParameters, render_comparison
 from orchestrator.run import Filters, UsageError
 from orchestrator.run.evaluations import read_evaluations
 from tests.emulator.clients import Official
@@ -96,7 +96,9 @@ def result(
     }
 
 
-def compared(estate: Estate, *given: Any, named: dict[str, str] | None = None, **parameters: Any) -> Tried:
+def compared(
+    estate: Estate, *given: Any, named: dict[str, str] | None = None, **parameters: Any
+) -> ComparedChecks:
     """Write the results, a page each or results by themselves, and compare the run with them."""
     pages = [
         one if "EvaluationResults" in one else {"EvaluationResults": {"EvaluationResultList": [one]}}
@@ -104,10 +106,10 @@ def compared(estate: Estate, *given: Any, named: dict[str, str] | None = None, *
     ]
     path = estate.desk.folder / "theirs.json"
     path.write_text("\n".join(map(json.dumps, pages)))
-    return run.compare(estate.desk.folder / "run", [path], named or {}, Parameters(**parameters))
+    return run.compare(estate.desk.folder / "run", [path], named or {}, RuleParameters(**parameters))
 
 
-def only(found: Tried) -> Difference:
+def only(found: ComparedChecks) -> JudgementDifference:
     """Return the one difference."""
     (one,) = found.differences
     return one
@@ -150,12 +152,12 @@ def test_every_difference_in_a_whole_organization_is_explained(desk_at: MakeDesk
     desk.scan("run", checks=packs()["cloud-config-security-groups"])
     path = desk.folder / "theirs.json"
     path.write_text("\n".join(map(json.dumps, pages)))
-    found = run.compare(desk.folder / "run", [path], {}, Parameters())
+    found = run.compare(desk.folder / "run", [path], {}, RuleParameters())
     assert found.agreeing > len(found.differences) > 5
     assert list(found.of("unexplained")) == []
     assert found.exit_code == 0
     desk.scan("default")
-    found = run.compare(desk.folder / "default", [path], {}, Parameters())
+    found = run.compare(desk.folder / "default", [path], {}, RuleParameters())
     assert {one.kind for one in found.differences if one.became != "explained"} == {"no_rules"}
     assert found.exit_code == 3
     one = next(found.of("not_comparable"))
@@ -426,4 +428,4 @@ def test_as_json(estate: Estate) -> None:
     assert (one["theirs"], one["ours"], one["rule_ids"]) == ("COMPLIANT", "open", ["sgr-six"])
     assert one["recorded_at"] == "2020-09-13T12:26:40+00:00"
     with pytest.raises(JournalError):
-        run.compare(estate.desk.folder / "absent", [estate.desk.folder / "theirs.json"], {}, Parameters())
+        run.compare(estate.desk.folder / "absent", [estate.desk.folder / "theirs.json"], {}, RuleParameters())

@@ -11,7 +11,7 @@ import pytest
 from orchestrator import run
 from orchestrator.config import Config
 from orchestrator.emulator import Bend, BendKind, Fault, Kind, Options, Quirks, World
-from orchestrator.emulator.framework.question import Question
+from orchestrator.emulator.framework.question import CallQuestion
 from orchestrator.emulator.framework.variants import VARIANTS
 from orchestrator.emulator.services.resource_center import GROUP, Resource, ResourceCenter, resource_center_of
 from orchestrator.emulator.world.expected import Expected
@@ -44,7 +44,7 @@ def hide(desk: Desk, place: Place, times: int | None = None, *, by_id: bool = Fa
     """Leave a group out of its region's list, so often, and without a trace; by_id: also where it is asked for."""
     left = [times]
 
-    def bender(context: Question, answer: dict[str, Any]) -> dict[str, Any] | None:
+    def bender(context: CallQuestion, answer: dict[str, Any]) -> dict[str, Any] | None:
         asked = context.parameters.text("SecurityGroupIds")
         if (context.operation.action, context.account_id, context.region_id) != (
             "DescribeSecurityGroups",
@@ -67,7 +67,7 @@ def hide_region(desk: Desk, account_id: str, region_id: str, times: int | None =
     """Leave a region out of an account's list of regions, so often."""
     left = [times]
 
-    def bender(context: Question, answer: dict[str, Any]) -> dict[str, Any] | None:
+    def bender(context: CallQuestion, answer: dict[str, Any]) -> dict[str, Any] | None:
         if (context.operation.action, context.account_id) != ("DescribeRegions", account_id) or left[0] == 0:
             return None
         left[0] = None if left[0] is None else left[0] - 1
@@ -379,7 +379,7 @@ def test_an_account_that_nobody_listed_is_never_entered(desk: Desk) -> None:
     """It is told, and makes the run incomplete: it may be a member that the directory's list left out, or none."""
     center_of(desk).ghosts.append(Resource("1999999999999999", "cn-hangzhou", GROUP, "sg-bp1stranger"))
 
-    def within(context: Question, answer: dict[str, Any]) -> dict[str, Any] | None:
+    def within(context: CallQuestion, answer: dict[str, Any]) -> dict[str, Any] | None:
         if context.operation.action != SEARCH:
             return None
         row = {
@@ -430,7 +430,7 @@ def test_a_region_that_was_not_asked_for_is_not_read_because_it_is_named(desk: D
     """A witness that does not keep to the filter widens no run."""
     account_id, region_id, group_id = risky(desk)
 
-    def bender(context: Question, answer: dict[str, Any]) -> dict[str, Any] | None:
+    def bender(context: CallQuestion, answer: dict[str, Any]) -> dict[str, Any] | None:
         if context.operation.action != SEARCH:
             return None
         row = {
@@ -478,7 +478,7 @@ def test_a_witness_that_repeats_itself_names_each_group_once(desk: Desk) -> None
     center_of(desk).unknown.add(risky(desk)[2])
     first: list[dict[str, Any]] = []
 
-    def bender(context: Question, answer: dict[str, Any]) -> dict[str, Any] | None:
+    def bender(context: CallQuestion, answer: dict[str, Any]) -> dict[str, Any] | None:
         if context.operation.action != SEARCH:
             return None
         if not context.parameters.text("NextToken"):
@@ -526,7 +526,7 @@ def test_an_id_that_is_none_is_never_asked_for(desk: Desk, row: dict[str, Any]) 
     place = risky(desk)
     hide(desk, place)
 
-    def bender(context: Question, answer: dict[str, Any]) -> dict[str, Any] | None:
+    def bender(context: CallQuestion, answer: dict[str, Any]) -> dict[str, Any] | None:
         if context.operation.action != SEARCH:
             return None
         wrong = {**answer["Resources"][0], "ResourceId": "sg-bp1wrong", **row}

@@ -16,7 +16,7 @@ from orchestrator.emulator import Fault, Kind, World
 from orchestrator.emulator.world.model import Group, Interface, Rule, Tag
 from orchestrator.policy import OwnerEntry, Owners
 from orchestrator.report import FORMATS, ReportError
-from orchestrator.run import Filters, Part, UsageError
+from orchestrator.run import Filters, ReportPart, UsageError
 from tests.run.conftest import Desk, MakeDesk
 
 OWNERS = Owners(tags=("owner",), entries=(OwnerEntry("mapped", group=("sg-mapped",)),))
@@ -66,7 +66,7 @@ class Estate:
     def report(self, kind: str = "json", **part: Any) -> str:
         """Return a report on a part of the run."""
         parts: list[str] = []
-        run.report(self.folder, kind, parts.append, Part(**part))
+        run.report(self.folder, kind, parts.append, ReportPart(**part))
         return "".join(parts)
 
     def name_of(self, account: str) -> str:
@@ -158,7 +158,7 @@ def test_what_is_in_no_part_is_refused(estate: Estate) -> None:
     with pytest.raises(UsageError, match="nothing of the run is of account 7"):
         estate.report(accounts=("7",))
     with pytest.raises(UsageError, match="--severity 'worst': it is one of critical"):
-        Part(severities=("worst",))
+        ReportPart(severities=("worst",))
 
 
 @pytest.mark.parametrize("kind", FORMATS)
@@ -168,7 +168,7 @@ def test_a_report_for_each_owner_and_an_index(estate: Estate, kind: str) -> None
     estate.put("capital", estate.second, tags=(Tag("owner", "B"),))
     estate.scan()
     out = estate.desk.folder / "split"
-    lines = run.split_by_owner(estate.folder, kind, Part(), out)
+    lines = run.split_by_owner(estate.folder, kind, ReportPart(), out)
     index = json.loads((out / "index.json").read_bytes())["owners"]
     assert [one["owner"] for one in index] == [one.owner for one in lines]
     assert {one.owner for one in lines} >= {"A team", "b", "B", "mapped", "../../a <b>team</b>"}
@@ -191,16 +191,16 @@ def test_a_split_overwrites_nothing(estate: Estate) -> None:
     estate.scan()
     out = estate.desk.folder / "split"
     with pytest.raises(ReportError, match="unknown format 'pdf'"):
-        run.split_by_owner(estate.folder, "pdf", Part(), out)
+        run.split_by_owner(estate.folder, "pdf", ReportPart(), out)
     assert not out.exists()
-    run.split_by_owner(estate.folder, "csv", Part(accounts=(estate.second,)), out)
+    run.split_by_owner(estate.folder, "csv", ReportPart(accounts=(estate.second,)), out)
     with pytest.raises(UsageError, match="is there already"):
-        run.split_by_owner(estate.folder, "csv", Part(), out)
+        run.split_by_owner(estate.folder, "csv", ReportPart(), out)
 
 
 def test_a_run_of_old_knows_its_accounts_only(estate: Estate) -> None:
     """Findings without an owner are their account's."""
     estate.scan(owners=Owners())
-    owned = run.split_by_owner(estate.folder, "json", Part(), estate.desk.folder / "split")
+    owned = run.split_by_owner(estate.folder, "json", ReportPart(), estate.desk.folder / "split")
     assert {one.owner for one in owned} == {estate.name_of(one) for one in (estate.first, estate.second)}
     assert {one.owner_from for one in owned} == {("the account's name",)}

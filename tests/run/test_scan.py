@@ -15,7 +15,7 @@ from accounts.discovery import DiscoveryError
 from orchestrator import run
 from orchestrator.cloud.errors import Denied
 from orchestrator.emulator import Bend, BendKind, Fault, Kind, Options, Quirks, Throttle, World
-from orchestrator.emulator.framework.question import Question
+from orchestrator.emulator.framework.question import CallQuestion
 from orchestrator.emulator.framework.quirks import RuleCount
 from orchestrator.emulator.world.expected import Expected
 from orchestrator.emulator.world.model import Group, Rule
@@ -228,7 +228,7 @@ def test_fewer_rules_than_are_counted_make_the_group_unreachable(desk: Desk, kin
     """As for lack of rights: the group is told as CountMismatch, what was given is judged, and nothing is planned."""
     account, region, group = with_rules(desk, at_least=2)
 
-    def bend(context: Question, answer: dict[str, object]) -> dict[str, object] | None:
+    def bend(context: CallQuestion, answer: dict[str, object]) -> dict[str, object] | None:
         if (
             context.operation.action != "DescribeSecurityGroupAttribute"
             or context.parameters.text("SecurityGroupId") != group
@@ -265,7 +265,7 @@ def test_a_wholesale_disagreement_of_counts_is_told_once(desk_at: MakeDesk) -> N
 def test_a_region_that_counts_more_groups_than_it_lists_is_unreachable(desk: Desk) -> None:
     """Ten groups of TotalCount 25 and no page token: what came is judged, the region is not complete."""
 
-    def bend(context: Question, answer: dict[str, object]) -> dict[str, object] | None:
+    def bend(context: CallQuestion, answer: dict[str, object]) -> dict[str, object] | None:
         return {**answer, "TotalCount": 25} if context.operation.action == "DescribeSecurityGroups" else None
 
     desk.emulator.state.bends.by_hand.append(bend)

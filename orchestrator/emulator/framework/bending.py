@@ -16,7 +16,7 @@ from typing import Final, TypeVar
 import msgspec
 from msgspec import Struct
 
-from orchestrator.emulator.framework.question import Question
+from orchestrator.emulator.framework.question import CallQuestion
 
 T = TypeVar("T")
 
@@ -110,11 +110,11 @@ _NOT_PLACE: Final = frozenset(
 )  # fmt: skip
 _PAGE: Final = frozenset({"NextToken", "PageNumber"})
 
-Bender = Callable[[Question, dict[str, object]], dict[str, object] | None]
+Bender = Callable[[CallQuestion, dict[str, object]], dict[str, object] | None]
 """Bends an answer by hand: the call and the plain answer in, another answer out, None to leave it."""
 
 
-def place_of(context: Question, *, paged: bool = True) -> str:
+def place_of(context: CallQuestion, *, paged: bool = True) -> str:
     """What a call asks for, without what varies from call to call; with the page unless said."""
     left_out = _NOT_PLACE if paged else _NOT_PLACE | _PAGE
     wire = context.parameters.wire
@@ -145,7 +145,7 @@ class Bends:
         self.by_hand.clear()
         self.log.clear()
 
-    def chosen(self, context: Question) -> tuple[int, Bend, random.Random] | None:
+    def chosen(self, context: CallQuestion) -> tuple[int, Bend, random.Random] | None:
         """The bend of this answer, with its position and its dice; consistent ones strike elsewhere."""
         if not self.active:
             return None
@@ -159,7 +159,7 @@ class Bends:
                     return index, bend, dice
         return None
 
-    def shortened(self, context: Question, items: Sequence[T]) -> Sequence[T]:
+    def shortened(self, context: CallQuestion, items: Sequence[T]) -> Sequence[T]:
         """A whole list before its pages are made, without what a consistent bend leaves out of it."""
         if not self.active:
             return items
@@ -173,7 +173,7 @@ class Bends:
             self.told(index, _bent(context, bend, place, (len(items), left)))
         return items[:left]
 
-    def counted(self, context: Question, group_id: str, items: Sequence[T]) -> Sequence[T]:
+    def counted(self, context: CallQuestion, group_id: str, items: Sequence[T]) -> Sequence[T]:
         """The rules of a group as a listing counts them: what their own answer will leave out is not counted."""
         if not self.active:
             return items
@@ -194,7 +194,7 @@ class Bends:
         return random.Random("/".join((str(self._seed), str(index), *where)))
 
     def _left(
-        self, context: Question, action: str, place: str, size: int, *, is_further: bool
+        self, context: CallQuestion, action: str, place: str, size: int, *, is_further: bool
     ) -> tuple[int, Bend, int] | None:
         """The consistent bend of a list, and how many of its items it leaves; further pages go with the first."""
         where = (context.account_id, context.region_id, action)
@@ -208,12 +208,12 @@ class Bends:
         return None
 
 
-def _is_first(context: Question) -> bool:
+def _is_first(context: CallQuestion) -> bool:
     wire = context.parameters.wire
     return not wire.get("NextToken") and wire.get("PageNumber", "1") == "1"
 
 
-def _bent(context: Question, bend: Bend, place: str, sizes: tuple[int, int]) -> Bent:
+def _bent(context: CallQuestion, bend: Bend, place: str, sizes: tuple[int, int]) -> Bent:
     return Bent(
         kind=bend.kind,
         account_id=context.account_id,

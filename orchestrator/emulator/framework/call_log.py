@@ -8,7 +8,7 @@ from urllib.parse import parse_qsl
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
+class LoggedCall:
     """One call as it was answered. `account_id` is the account acted in, "" where the caller was not known.
 
     `status` is 0 where the connection was reset; `code` is "" for success; `fault` names the injected fault,
@@ -54,13 +54,13 @@ class Call:
         }
 
 
-class Record:
+class CallLog:
     """All calls in the order of their answers. A sequence, with a few questions tests often ask."""
 
     def __init__(self) -> None:
-        self._calls: list[Call] = []
+        self._calls: list[LoggedCall] = []
 
-    def append(self, call: Call) -> None:
+    def append(self, call: LoggedCall) -> None:
         """Add a call."""
         self._calls.append(call)
 
@@ -71,19 +71,19 @@ class Record:
     def __len__(self) -> int:
         return len(self._calls)
 
-    def __iter__(self) -> Iterator[Call]:
+    def __iter__(self) -> Iterator[LoggedCall]:
         return iter(tuple(self._calls))
 
-    def __getitem__(self, index: int) -> Call:
+    def __getitem__(self, index: int) -> LoggedCall:
         return self._calls[index]
 
-    def since(self, index: int) -> tuple[Call, ...]:
+    def since(self, index: int) -> tuple[LoggedCall, ...]:
         """The calls from a position on."""
         return tuple(self._calls[index:])
 
     def of(
         self, action: str, account_id: str | None = None, region_id: str | None = None
-    ) -> tuple[Call, ...]:
+    ) -> tuple[LoggedCall, ...]:
         """The calls of an action, in an account and region where given."""
         return self.where(
             lambda call: (
@@ -93,10 +93,10 @@ class Record:
             )
         )
 
-    def where(self, test: Callable[[Call], bool]) -> tuple[Call, ...]:
+    def where(self, test: Callable[[LoggedCall], bool]) -> tuple[LoggedCall, ...]:
         """The calls that pass a test."""
         return tuple(call for call in self if test(call))
 
-    def changes(self) -> tuple[tuple[Call, dict[str, object]], ...]:
+    def changes(self) -> tuple[tuple[LoggedCall, dict[str, object]], ...]:
         """Every change to the world with the call that made it, in order."""
         return tuple((call, change) for call in self for change in call.changes)

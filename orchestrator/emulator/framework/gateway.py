@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from orchestrator.emulator.framework import bent_answers, signature
-from orchestrator.emulator.framework.call_log import Call
+from orchestrator.emulator.framework.call_log import LoggedCall
 from orchestrator.emulator.framework.errors import ApiError
 from orchestrator.emulator.framework.faults import BEFORE, RESETS, Fault, Kind
 from orchestrator.emulator.framework.identity import Caller
@@ -19,7 +19,7 @@ from orchestrator.emulator.framework.operations import REGISTRY, Answer, Context
 from orchestrator.emulator.framework.parameters import Parameters
 from orchestrator.emulator.framework.protocols import PROTOCOLS, Protocol, Refused, Reply, internal_error
 from orchestrator.emulator.framework.rpc import RPC
-from orchestrator.emulator.framework.signature import Signed, WireRequest
+from orchestrator.emulator.framework.signature import SignedRequest, WireRequest
 from orchestrator.emulator.framework.state import State, new_request_id
 from orchestrator.emulator.world import policies
 
@@ -33,7 +33,7 @@ class _Trace:
     request_id: str
     now: float
     protocol: Protocol
-    signed: Signed | None = None
+    signed: SignedRequest | None = None
     operation: Operation | None = None
     caller: Caller | None = None
     region_id: str = ""
@@ -101,7 +101,7 @@ class Gateway:
             self._fault_after(fault, context, answer)
         return answer
 
-    def _identify(self, signed: Signed, trace: _Trace) -> None:
+    def _identify(self, signed: SignedRequest, trace: _Trace) -> None:
         """Find out who calls what."""
         trace.signed = signed
         trace.operation = REGISTRY.get((signed.version, signed.action))
@@ -212,7 +212,7 @@ class Gateway:
     def _record(self, trace: _Trace, status: int, code: str) -> None:
         signed = trace.signed
         self.state.record.append(
-            Call(
+            LoggedCall(
                 time=trace.now,
                 account_id=trace.caller.account_id if trace.caller else "",
                 region_id=trace.region_id,

@@ -14,7 +14,7 @@ from orchestrator.emulator.framework.errors import ApiError
 from orchestrator.emulator.framework.faults import Fault
 from orchestrator.emulator.framework.identity import Caller
 from orchestrator.emulator.framework.operations import Answer, Context, Operation
-from orchestrator.emulator.framework.signature import Signed, WireRequest
+from orchestrator.emulator.framework.signature import SignedRequest, WireRequest
 from orchestrator.emulator.framework.state import State
 
 JSON: Final = "application/json;charset=utf-8"
@@ -55,15 +55,15 @@ class Protocol(ABC):
         """Whether a request is in this protocol."""
 
     @abstractmethod
-    def read(self, request: WireRequest) -> Signed:
+    def read(self, request: WireRequest) -> SignedRequest:
         """Take a request apart; ApiError where parts of the signature are missing."""
 
     @abstractmethod
-    def identify(self, state: State, signed: Signed, now: float) -> Caller:
+    def identify(self, state: State, signed: SignedRequest, now: float) -> Caller:
         """Who signed the request; ApiError where nobody has the key, or the signature or its date does not hold."""
 
     @abstractmethod
-    def admit(self, state: State, caller: Caller, signed: Signed, now: float) -> None:
+    def admit(self, state: State, caller: Caller, signed: SignedRequest, now: float) -> None:
         """Raise ApiError where the caller's session is over, or the request came before."""
 
     @abstractmethod

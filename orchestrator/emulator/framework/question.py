@@ -10,7 +10,7 @@ from typing import Protocol
 from orchestrator.emulator.framework.parameters import Parameters
 
 
-class Asked(Protocol):
+class CalledOperation(Protocol):
     """The operation that is called."""
 
     @property
@@ -26,11 +26,11 @@ class Asked(Protocol):
         """The path of the array in its answer; empty where there is none."""
 
 
-class Question(Protocol):
+class CallQuestion(Protocol):
     """One call, as far as it says whom it concerns."""
 
     @property
-    def operation(self) -> Asked:
+    def operation(self) -> CalledOperation:
         """What is called."""
 
     @property

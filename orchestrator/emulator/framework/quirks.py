@@ -13,7 +13,7 @@ from msgspec import Struct
 from orchestrator.emulator.framework.errors import ApiError
 
 
-class Refusal(Struct, frozen=True):
+class UncertainError(Struct, frozen=True):
     """An error whose status or code is not certain."""
 
     status: int
@@ -36,11 +36,11 @@ class GoneRule(StrEnum):
     NOT_FOUND = "InvalidSecurityGroupRuleId.NotFound"
     SUCCESS = "success"
 
-    def refusal(self) -> Refusal | None:
+    def refusal(self) -> UncertainError | None:
         """The error, or None where the call succeeds and changes nothing."""
         if self is GoneRule.SUCCESS:
             return None
-        return Refusal(404 if self is GoneRule.NOT_FOUND else 400, self.value, RULE_MISSING)
+        return UncertainError(404 if self is GoneRule.NOT_FOUND else 400, self.value, RULE_MISSING)
 
 
 class RuleCount(StrEnum):
@@ -71,7 +71,9 @@ class Quirks(Struct, frozen=True, kw_only=True):
     """One bad id among many: nothing is deleted (True), or the good ones are and the call fails (False)."""
     other_direction_revokes: bool = False
     """An egress rule's id given to the ingress action: treated as gone (False), or deleted (True)."""
-    authorization_limit: Refusal = Refusal(403, "AuthorizationLimitExceed", "The limit of rules is reached.")
+    authorization_limit: UncertainError = UncertainError(
+        403, "AuthorizationLimitExceed", "The limit of rules is reached."
+    )
     """Status of AuthorizationLimitExceed: 403 or 400."""
     rules_per_group: int = 200
     """How many rules Authorize lets a group have; a soft quota: a world's groups may have more already."""
@@ -86,7 +88,7 @@ class Quirks(Struct, frozen=True, kw_only=True):
     """NicType in Modify, though it says what the rule has: refused (False), or passed over."""
     enterprise_policy_allowed: bool = True
     """Whether enterprise groups take Drop rules (False: InvalidGroupParameter.OperationDenied)."""
-    group_not_found: Refusal = Refusal(
+    group_not_found: UncertainError = UncertainError(
         404, "InvalidSecurityGroupId.NotFound", "The specified SecurityGroupId does not exist."
     )
     """404 in most tables, 400 in Revoke's."""
@@ -121,7 +123,7 @@ class Quirks(Struct, frozen=True, kw_only=True):
     """DescribeRegions also names finance and government regions."""
     closed_regions: tuple[str, ...] = ()
     """Regions that are listed but refuse every call."""
-    closed_region: Refusal = Refusal(
+    closed_region: UncertainError = UncertainError(
         403, "Forbidden.RegionNotActivated", "The region is not activated for this account."
     )
     """How they refuse."""
@@ -129,17 +131,17 @@ class Quirks(Struct, frozen=True, kw_only=True):
     # --- identity and errors
     skew_seconds: float = 900.0
     """How far a request's date may be off."""
-    skewed_date: Refusal = Refusal(
+    skewed_date: UncertainError = UncertainError(
         400, "IllegalTimestamp", "The input parameter Timestamp is not valid or has expired."
     )
     """IllegalTimestamp or InvalidTimeStamp.Expired."""
-    expired_token: Refusal = Refusal(
+    expired_token: UncertainError = UncertainError(
         400, "InvalidSecurityToken.Expired", "Specified SecurityToken is expired."
     )
     """InvalidSecurityToken.Expired, SecurityTokenExpired or InvalidAccessKeyId.NotFound."""
     unknown_key_status: int = 404
     """InvalidAccessKeyId.NotFound: 404, 400 in ECS' table."""
-    denied: Refusal = Refusal(
+    denied: UncertainError = UncertainError(
         403,
         "Forbidden.RAM",
         "User not authorized to operate on the specified resource, or this API doesn't support RAM.",
@@ -153,7 +155,9 @@ class Quirks(Struct, frozen=True, kw_only=True):
     """Error bodies have code, message, requestId instead of Code, Message, RequestId."""
     xml_errors: bool = False
     """Errors arrive as text/xml."""
-    throttled: Refusal = Refusal(400, "Throttling.User", "Request was denied due to user flow control.")
+    throttled: UncertainError = UncertainError(
+        400, "Throttling.User", "Request was denied due to user flow control."
+    )
     """400, 403 or 429; Throttling, Throttling.User, Throttling.Api, Throttling.API, Rejected.Throttling."""
     chained_session_seconds: int = 43_200
     """The longest session a role's session may open (AWS has 3600)."""

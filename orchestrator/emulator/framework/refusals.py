@@ -13,7 +13,7 @@ import msgspec
 from msgspec import Struct, field
 
 from orchestrator.emulator.framework.errors import ApiError
-from orchestrator.emulator.framework.question import Question
+from orchestrator.emulator.framework.question import CallQuestion
 from orchestrator.emulator.world.model import Group, Rule, stored
 
 
@@ -35,7 +35,7 @@ class RuleRefusal(Struct, frozen=True, kw_only=True):
     group: str = "*"
     count: int | None = None
 
-    def concerns(self, context: Question, group: Group) -> bool:
+    def concerns(self, context: CallQuestion, group: Group) -> bool:
         """Whether a call is within its reach."""
         return (
             fnmatchcase(context.operation.action, self.action)
@@ -63,7 +63,7 @@ class RuleRefusals:
         self.active = tuple(refusals)
         self.struck = [0] * len(self.active)
 
-    def check(self, context: Question, group: Group, rules: Iterable[Rule]) -> None:
+    def check(self, context: CallQuestion, group: Group, rules: Iterable[Rule]) -> None:
         """Raise ApiError where a write of these rules is refused."""
         if not self.active:
             return

@@ -13,7 +13,7 @@ from orchestrator.emulator.framework.faults import Fault, Kind
 from orchestrator.emulator.framework.identity import Caller
 from orchestrator.emulator.framework.operations import Answer, Context
 from orchestrator.emulator.framework.protocols import Protocol, Refused, Reply, internal_error
-from orchestrator.emulator.framework.signature import Signed, WireRequest
+from orchestrator.emulator.framework.signature import SignedRequest, WireRequest
 from orchestrator.emulator.framework.state import State
 
 _encode = msgspec.json.Encoder().encode
@@ -25,17 +25,17 @@ class _Rpc(Protocol):
     def claims(self, request: WireRequest) -> bool:  # noqa: ARG002 - any request
         return True
 
-    def read(self, request: WireRequest) -> Signed:
+    def read(self, request: WireRequest) -> SignedRequest:
         return signature.read(request)
 
-    def identify(self, state: State, signed: Signed, now: float) -> Caller:
+    def identify(self, state: State, signed: SignedRequest, now: float) -> Caller:
         caller = state.identities.find(signed.access_key_id)
         signed.verify(caller.keys.access_key_secret)
         if abs(now - signed.seconds()) > state.quirks.skew_seconds:
             raise state.quirks.skewed_date.error()
         return caller
 
-    def admit(self, state: State, caller: Caller, signed: Signed, now: float) -> None:
+    def admit(self, state: State, caller: Caller, signed: SignedRequest, now: float) -> None:
         state.identities.check_token(caller, signed.security_token, now)
         if not state.nonces.use(signed.access_key_id, signed.nonce, now):
             raise ApiError(400, "SignatureNonceUsed", "Specified signature nonce was used already.")

@@ -51,7 +51,7 @@ class WireRequest:
 
 
 @dataclass(frozen=True, slots=True)
-class Signed:
+class SignedRequest:
     """A request that claims to be of `access_key_id`; `verify` tells whether it is."""
 
     scheme: str
@@ -93,9 +93,9 @@ class Signed:
             raise ApiError(400, "IllegalTimestamp", message) from None
 
 
-def unsigned(version: str, action: str, parameters: dict[str, str]) -> Signed:
+def unsigned(version: str, action: str, parameters: dict[str, str]) -> SignedRequest:
     """A call that did not come over a wire."""
-    return Signed(
+    return SignedRequest(
         scheme="",
         version=version,
         action=action,
@@ -110,7 +110,7 @@ def unsigned(version: str, action: str, parameters: dict[str, str]) -> Signed:
     )
 
 
-def read(request: WireRequest) -> Signed:
+def read(request: WireRequest) -> SignedRequest:
     """Take a request apart by its scheme; IncompleteSignature where parts of the signature are missing."""
     query = dict(parse_qsl(request.query, keep_blank_values=True))
     form = form_of(request)
@@ -141,7 +141,9 @@ def _canonical(parameters: Mapping[str, str]) -> str:
     return "&".join(f"{_encode(key)}={_encode(parameters[key])}" for key in sorted(parameters))
 
 
-def _read_v3(request: WireRequest, query: dict[str, str], form: dict[str, str], authorization: str) -> Signed:
+def _read_v3(
+    request: WireRequest, query: dict[str, str], form: dict[str, str], authorization: str
+) -> SignedRequest:
     scheme, _, fields = authorization.partition(" ")
     if scheme != V3:
         raise _incomplete(f"unsupported scheme {scheme[:40]}")
@@ -165,7 +167,7 @@ def _read_v3(request: WireRequest, query: dict[str, str], form: dict[str, str], 
             payload,
         )
     )
-    return Signed(
+    return SignedRequest(
         scheme=V3,
         version=headers["x-acs-version"],
         action=headers["x-acs-action"],
@@ -180,7 +182,7 @@ def _read_v3(request: WireRequest, query: dict[str, str], form: dict[str, str], 
     )
 
 
-def _read_v2(request: WireRequest, parameters: dict[str, str]) -> Signed:
+def _read_v2(request: WireRequest, parameters: dict[str, str]) -> SignedRequest:
     needed = ("Action", "Version", "AccessKeyId", "Signature", "SignatureNonce", "Timestamp")
     missing = [name for name in needed if not parameters.get(name)]
     if missing:
@@ -189,7 +191,7 @@ def _read_v2(request: WireRequest, parameters: dict[str, str]) -> Signed:
         raise _incomplete("unsupported SignatureMethod")
     signed = {key: value for key, value in parameters.items() if key != "Signature"}
     business = {key: value for key, value in parameters.items() if key not in V2_OWN}
-    return Signed(
+    return SignedRequest(
         scheme=V2,
         version=parameters["Version"],
         action=parameters["Action"],

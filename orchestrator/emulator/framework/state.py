@@ -9,7 +9,7 @@ from time import time
 from typing import Any, TypeVar
 
 from orchestrator.emulator.framework.bending import Bend, Bends
-from orchestrator.emulator.framework.call_log import Record
+from orchestrator.emulator.framework.call_log import CallLog
 from orchestrator.emulator.framework.faults import Fault, Faults
 from orchestrator.emulator.framework.identity import Identities, Keys
 from orchestrator.emulator.framework.quirks import DEFAULT, Quirks
@@ -60,7 +60,7 @@ class State:
         self.faults = Faults(options.faults, options.seed)
         self.refusals = RuleRefusals(options.refusals)
         self.bends = Bends(options.bends, options.seed)
-        self.record = Record()
+        self.record = CallLog()
         self.nonces = Nonces(2 * options.quirks.skew_seconds)
         self.tokens = ClientTokens(options.quirks.client_token_seconds)
         self.history: dict[str, list[tuple[float, tuple[Rule, ...]]]] = {}

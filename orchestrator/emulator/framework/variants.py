@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from orchestrator.emulator.framework.quirks import GoneRule, Quirks, Refusal, RuleCount
+from orchestrator.emulator.framework.quirks import GoneRule, Quirks, RuleCount, UncertainError
 
 _THROTTLED: Final = "Request was denied due to user flow control."
 _OTHER_ANSWERS: Final[dict[str, dict[str, Any]]] = {
@@ -15,9 +15,9 @@ _OTHER_ANSWERS: Final[dict[str, dict[str, Any]]] = {
     "gone-permission-refused": {"gone_permission": GoneRule.NOT_EXIST},
     "batch-not-atomic": {"atomic_batch": False},
     "other-direction-revokes": {"other_direction_revokes": True},
-    "authorization-limit-400": {"authorization_limit": Refusal(400, "AuthorizationLimitExceed")},
+    "authorization-limit-400": {"authorization_limit": UncertainError(400, "AuthorizationLimitExceed")},
     "enterprise-without-policy": {"enterprise_policy_allowed": False},
-    "group-not-found-400": {"group_not_found": Refusal(400, "InvalidSecurityGroupId.NotFound")},
+    "group-not-found-400": {"group_not_found": UncertainError(400, "InvalidSecurityGroupId.NotFound")},
     "owner-digits-accepted": {"digits_as_login": True},
     "modify-keeps": {"modify_resets": False},
     "modify-takes-nic-type": {"modify_takes_nic_type": True},
@@ -33,20 +33,20 @@ _OTHER_ANSWERS: Final[dict[str, dict[str, Any]]] = {
     **{f"rule-count-{kind}": {"rule_count": kind} for kind in RuleCount if kind is not RuleCount.NUMBER},
     "interface-shows-every-address": {"fixed_address_on_interface": True},
     "management-in-list-accounts": {"management_in_list_accounts": True},
-    "skewed-date-expired": {"skewed_date": Refusal(400, "InvalidTimeStamp.Expired")},
-    "expired-token-other-name": {"expired_token": Refusal(403, "SecurityTokenExpired")},
-    "expired-token-unknown-key": {"expired_token": Refusal(404, "InvalidAccessKeyId.NotFound")},
+    "skewed-date-expired": {"skewed_date": UncertainError(400, "InvalidTimeStamp.Expired")},
+    "expired-token-other-name": {"expired_token": UncertainError(403, "SecurityTokenExpired")},
+    "expired-token-unknown-key": {"expired_token": UncertainError(404, "InvalidAccessKeyId.NotFound")},
     "unknown-key-400": {"unknown_key_status": 400},
-    "denied-unauthorized": {"denied": Refusal(403, "Forbidden.Unauthorized")},
-    "denied-no-permission": {"denied": Refusal(403, "NoPermission")},
+    "denied-unauthorized": {"denied": UncertainError(403, "Forbidden.Unauthorized")},
+    "denied-no-permission": {"denied": UncertainError(403, "NoPermission")},
     "instances-refused": {"silent_instances": False},
     "errors-as-200": {"errors_as_200": True},
     "lower-case-error-keys": {"lower_case_error_keys": True},
     "xml-errors": {"xml_errors": True},
-    "throttling-plain": {"throttled": Refusal(400, "Throttling", _THROTTLED)},
-    "throttling-429": {"throttled": Refusal(429, "Throttling.Api", _THROTTLED)},
-    "throttling-403": {"throttled": Refusal(403, "Throttling.API", _THROTTLED)},
-    "throttling-rejected": {"throttled": Refusal(503, "Rejected.Throttling", _THROTTLED)},
+    "throttling-plain": {"throttled": UncertainError(400, "Throttling", _THROTTLED)},
+    "throttling-429": {"throttled": UncertainError(429, "Throttling.Api", _THROTTLED)},
+    "throttling-403": {"throttled": UncertainError(403, "Throttling.API", _THROTTLED)},
+    "throttling-rejected": {"throttled": UncertainError(503, "Rejected.Throttling", _THROTTLED)},
     "chained-sessions-short": {"chained_session_seconds": 3600},
     "sts-by-region": {"sts_by_region": True},
     "looks-before-ram": {"looks_before_ram": True},

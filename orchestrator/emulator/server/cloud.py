@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from orchestrator.emulator import services
 from orchestrator.emulator.framework.bending import Bend
-from orchestrator.emulator.framework.call_log import Record
+from orchestrator.emulator.framework.call_log import CallLog
 from orchestrator.emulator.framework.faults import Fault
 from orchestrator.emulator.framework.gateway import Gateway
 from orchestrator.emulator.framework.identity import Caller, Keys
@@ -27,7 +27,7 @@ class Cloud:
         self._gateway = Gateway(self.state)
 
     @property
-    def calls(self) -> Record:
+    def calls(self) -> CallLog:
         """Every call that was answered."""
         return self.state.record
 

@@ -17,7 +17,7 @@ from urllib.parse import parse_qsl
 
 from msgspec.structs import replace as with_fields
 
-from orchestrator.emulator.framework.call_log import Call
+from orchestrator.emulator.framework.call_log import LoggedCall
 from orchestrator.emulator.framework.faults import RESETS, Fault, Kind
 from orchestrator.emulator.framework.identity import Caller
 from orchestrator.emulator.framework.operations import Answer
@@ -91,7 +91,7 @@ class InProcess(Cloud):
         """Record a change that was made to the world itself, where no call makes it: a list's entries, a tag."""
         now = self.state.clock()
         change = {"what": what, **details}
-        call = Call(now, account_id, region_id, what, "", 200, "", "", "", changes=(change,))
+        call = LoggedCall(now, account_id, region_id, what, "", 200, "", "", "", changes=(change,))
         self.state.record.append(call)
 
     async def send(

@@ -6,7 +6,7 @@ import uuid
 from datetime import UTC, datetime
 from typing import Final
 
-from orchestrator.emulator.framework.call_log import Call
+from orchestrator.emulator.framework.call_log import LoggedCall
 
 WATCHED: Final = (
     "AuthorizeSecurityGroup",
@@ -16,12 +16,12 @@ WATCHED: Final = (
 )
 
 
-def is_watched(call: Call) -> bool:
+def is_watched(call: LoggedCall) -> bool:
     """Whether the remediation module's event rule lets a call through: one that failed as well, with its errorCode."""
     return call.action in WATCHED and bool(call.changes or call.code)
 
 
-def event(call: Call) -> dict[str, object]:
+def event(call: LoggedCall) -> dict[str, object]:
     """The event of one call, as a target of EventBridge gets it (CloudEvents 1.0 with Alibaba Cloud's attributes)."""
     parameters = call.parameters
     group_id = parameters.get("SecurityGroupId", "")

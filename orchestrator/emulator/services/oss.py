@@ -23,7 +23,7 @@ from orchestrator.emulator.framework.faults import Fault, Kind
 from orchestrator.emulator.framework.identity import Caller
 from orchestrator.emulator.framework.operations import Answer, Context, operation
 from orchestrator.emulator.framework.protocols import PROTOCOLS, Protocol, Refused, Reply
-from orchestrator.emulator.framework.signature import Signed, WireRequest
+from orchestrator.emulator.framework.signature import SignedRequest, WireRequest
 from orchestrator.emulator.framework.state import State
 
 VERSION: Final = "2019-05-17"
@@ -131,7 +131,7 @@ def _listing(answer: Answer, names: list[str]) -> bytes:
 
 
 @dataclass(frozen=True, slots=True)
-class _Signed(Signed):
+class _Signed(SignedRequest):
     """A request signed for OSS. `scope` is what the key is derived for: date, region, product."""
 
     scope: str = ""
@@ -158,7 +158,7 @@ class _Oss(Protocol):
     def claims(self, request: WireRequest) -> bool:
         return request.headers.get("authorization", "").startswith(SCHEME)
 
-    def read(self, request: WireRequest) -> Signed:
+    def read(self, request: WireRequest) -> SignedRequest:
         headers = request.headers
         match, stamp = _AUTHORIZATION.fullmatch(headers["authorization"]), headers.get("x-oss-date", "")
         if match is None or not re.fullmatch(r"\d{8}T\d{6}Z", stamp):
@@ -183,7 +183,7 @@ class _Oss(Protocol):
             scope=match["scope"],
         )
 
-    def identify(self, state: State, signed: Signed, now: float) -> Caller:
+    def identify(self, state: State, signed: SignedRequest, now: float) -> Caller:
         if abs(now - signed.seconds()) > _SKEW_SECONDS:
             message = "The difference between the request time and the current time is too large."
             raise ApiError(403, "RequestTimeTooSkewed", message)
@@ -195,7 +195,7 @@ class _Oss(Protocol):
         signed.verify(caller.keys.access_key_secret)
         return caller
 
-    def admit(self, state: State, caller: Caller, signed: Signed, now: float) -> None:
+    def admit(self, state: State, caller: Caller, signed: SignedRequest, now: float) -> None:
         try:
             state.identities.check_token(caller, signed.security_token, now)
         except ApiError as error:

@@ -71,7 +71,7 @@ _STATUSES: Final = (
 _DELETIONS: Final = ("Checking", "Deleting", "CheckFailed", "DeleteFailed")
 
 
-class Plan(NamedTuple):
+class OrganizationOutline(NamedTuple):
     """What is asked of an organization; see World.generate."""
 
     seed: int
@@ -82,7 +82,7 @@ class Plan(NamedTuple):
     unreachable: int | Mapping[str, str]
 
 
-def found(plan: Plan) -> tuple[Organization, dict[str, dict[str, Role]]]:
+def found(plan: OrganizationOutline) -> tuple[Organization, dict[str, dict[str, Role]]]:
     """The organization and the roles of its accounts."""
     rng = random.Random(f"organization/{plan.seed}")
     folders = _folders(rng)
@@ -149,7 +149,7 @@ def _member(rng: random.Random, index: int, folders: list[str]) -> Account:
 
 
 def _roles(
-    plan: Plan, organization: Organization, ordinary: list[str], rng: random.Random
+    plan: OrganizationOutline, organization: Organization, ordinary: list[str], rng: random.Random
 ) -> dict[str, dict[str, Role]]:
     hub = f"acs:ram::{organization.hub_account_id}:root"
     management = f"acs:ram::{organization.management.account_id}:root"

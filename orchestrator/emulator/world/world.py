@@ -26,13 +26,13 @@ from orchestrator.emulator.world.model import (
     Rule,
     stored,
 )
-from orchestrator.emulator.world.organization import Plan, found
+from orchestrator.emulator.world.organization import OrganizationOutline, found
 from orchestrator.emulator.world.scenery import Recipe, Scenery
 
 Snapshot = dict[str, dict[str, dict[str, tuple[Rule, ...]]]]
 
 
-class Difference(Struct, frozen=True):
+class GroupDifference(Struct, frozen=True):
     """What became of one group between two snapshots. Rules are compared whole, ids included."""
 
     account_id: str
@@ -100,7 +100,7 @@ class World:
         elif isinstance(region_ids, int):
             further = tuple(region.region_id for region in regions.FURTHER_REGIONS)
             region_ids = (*regions.REGION_IDS, *further)[:region_ids]
-        plan = Plan(seed, accounts, hub, hub_roles, external_id, unreachable)
+        plan = OrganizationOutline(seed, accounts, hub, hub_roles, external_id, unreachable)
         organization, roles = found(plan)
         return cls(
             organization, roles, region_ids, Recipe(seed, groups_per_account, careful_share, balancers)
@@ -227,9 +227,9 @@ def _plain(estate: Estate) -> dict[str, object]:
     return document
 
 
-def differences(before: Snapshot, after: Snapshot) -> list[Difference]:
+def differences(before: Snapshot, after: Snapshot) -> list[GroupDifference]:
     """The groups whose rules differ."""
-    found: list[Difference] = []
+    found: list[GroupDifference] = []
     for account_id in {**before, **after}:
         old, new = before.get(account_id, {}), after.get(account_id, {})
         for region_id in {**old, **new}:
@@ -240,11 +240,11 @@ def differences(before: Snapshot, after: Snapshot) -> list[Difference]:
 
 def _differences(
     account_id: str, region_id: str, old: dict[str, tuple[Rule, ...]], new: dict[str, tuple[Rule, ...]]
-) -> Iterator[Difference]:
+) -> Iterator[GroupDifference]:
     for group_id in {**old, **new}:
         was, now = old.get(group_id, ()), new.get(group_id, ())
         if was != now:
             removed = tuple(rule for rule in was if rule not in now)
-            yield Difference(
+            yield GroupDifference(
                 account_id, region_id, group_id, removed, tuple(rule for rule in now if rule not in was)
             )

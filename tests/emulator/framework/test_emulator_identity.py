@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from orchestrator.emulator import Keys, Options, Quirks, Refusal, Statement, World
+from orchestrator.emulator import Keys, Options, Quirks, Statement, UncertainError, World
 from orchestrator.emulator.world.model import Role
 from orchestrator.emulator.world.organization import shut
 from orchestrator.emulator.world.policies import PolicyGrammarError, allows, read_policy
@@ -198,7 +198,7 @@ def test_tokens_expire_and_foreign_ones_are_refused(cloud: Cloud) -> None:
 
 def test_the_code_of_an_expired_token_is_a_quirk() -> None:
     """Some services say SecurityTokenExpired, or that the key is not found."""
-    cloud = Cloud(quirks=Quirks(expired_token=Refusal(404, "InvalidAccessKeyId.NotFound")))
+    cloud = Cloud(quirks=Quirks(expired_token=UncertainError(404, "InvalidAccessKeyId.NotFound")))
     keys = session(cloud)
     assert cloud.state.identities.expire_sessions(cloud.member) == 1
     assert cloud.code("GetCallerIdentity", keys, STS) == (404, "InvalidAccessKeyId.NotFound")

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.emulator import Keys, Quirks, Refusal
+from orchestrator.emulator import Keys, Quirks, UncertainError
 from tests.emulator.wire import ECS, STS, Cloud, stamp, v2, v3
 
 
@@ -167,7 +167,7 @@ def test_an_unknown_key_action_or_version_is_not_found(cloud: Cloud) -> None:
 def test_quirks_name_the_codes_that_are_not_certain() -> None:
     """The codes for a skewed date and the status for an unknown key follow the quirks."""
     quirks = Quirks(
-        skewed_date=Refusal(400, "InvalidTimeStamp.Expired"), unknown_key_status=400, skew_seconds=60
+        skewed_date=UncertainError(400, "InvalidTimeStamp.Expired"), unknown_key_status=400, skew_seconds=60
     )
     cloud = Cloud(quirks=quirks)
     late = v3(cloud.hub, STS, "GetCallerIdentity", {}, cloud.clock() - 61)

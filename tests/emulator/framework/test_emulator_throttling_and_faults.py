@@ -8,7 +8,17 @@ from typing import Any
 import aiohttp
 import pytest
 
-from orchestrator.emulator import Emulator, Fault, Kind, Options, Quirks, Refusal, Throttle, World, read_fault
+from orchestrator.emulator import (
+    Emulator,
+    Fault,
+    Kind,
+    Options,
+    Quirks,
+    Throttle,
+    UncertainError,
+    World,
+    read_fault,
+)
 from orchestrator.emulator.framework.faults import Faults, read_faults
 from orchestrator.emulator.framework.throttle import Meter
 from tests.emulator.wire import ECS, STS, Cloud, v3
@@ -108,7 +118,7 @@ def test_a_refused_caller_may_be_told_how_long(hint: Any, header: str, value: st
 def test_the_code_of_throttling_is_a_quirk(status: int) -> None:
     """Services differ in status and code."""
     cloud = Cloud(
-        world(), throttle=Throttle(limit=0), quirks=Quirks(throttled=Refusal(status, "Throttling.API"))
+        world(), throttle=Throttle(limit=0), quirks=Quirks(throttled=UncertainError(status, "Throttling.API"))
     )
     assert cloud.code("DescribeRegions", cloud.enter()) == (status, "Throttling.API")
 

@@ -14,7 +14,16 @@ import aiohttp
 import msgspec
 import pytest
 
-from orchestrator.emulator import Emulator, GoneRule, Options, Quirks, Refusal, World, read_quirks, serve
+from orchestrator.emulator import (
+    Emulator,
+    GoneRule,
+    Options,
+    Quirks,
+    UncertainError,
+    World,
+    read_quirks,
+    serve,
+)
 from orchestrator.emulator.server.serve import keys_of
 from tests.emulator.wire import STS, v3
 
@@ -78,7 +87,7 @@ async def test_serve_starts_what_the_command_asks_for(tmp_path: Path) -> None:
         assert len(emulator.world.organization.members) == 3
         assert emulator.hub_credentials.access_key_id == "LTAI-mine"
         assert emulator.state.meter.rules.limit == 7
-        assert emulator.state.quirks.throttled == Refusal(429, "Throttling")
+        assert emulator.state.quirks.throttled == UncertainError(429, "Throttling")
         assert emulator.state.quirks.gone_rule is GoneRule.SUCCESS
         assert not emulator.state.quirks.atomic_batch
         emulator.set_faults()

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from orchestrator.emulator import Group, Refusal, Rule
+from orchestrator.emulator import Group, Rule, UncertainError
 from tests.emulator.wire import Cloud
 from tests.emulator.writing import HERE, OK, RULES, authorize, last, make, modify, revoke, rules, write
 
@@ -171,7 +171,7 @@ def test_enterprise_groups_take_no_group_as_source() -> None:
 
 def test_a_group_has_room_for_a_number_of_rules() -> None:
     """AuthorizationLimitExceed at the limit, status by quirk; a prefix list counts as its capacity."""
-    cloud = make(rules_per_group=5, authorization_limit=Refusal(400, "AuthorizationLimitExceed"))
+    cloud = make(rules_per_group=5, authorization_limit=UncertainError(400, "AuthorizationLimitExceed"))
     full = (400, "AuthorizationLimitExceed")
     assert authorize(cloud, SourceCidrIp=None, SourcePrefixListId="pl-1") == full
     assert authorize(cloud) == OK
@@ -339,5 +339,5 @@ def test_modify_finds_only_rules_of_its_direction(cloud: Cloud) -> None:
 
 def test_the_status_of_an_unknown_group_is_a_quirk() -> None:
     """404 in most tables, 400 in Revoke's."""
-    cloud = make(group_not_found=Refusal(400, "InvalidSecurityGroupId.NotFound"))
+    cloud = make(group_not_found=UncertainError(400, "InvalidSecurityGroupId.NotFound"))
     assert revoke(cloud, "sgr-ssh", group="sg-none") == (400, "InvalidSecurityGroupId.NotFound")

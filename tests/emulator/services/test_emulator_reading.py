@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from orchestrator.emulator import VARIANTS, Group, Keys, Quirks, Refusal, Rule, RuleCount, Tag, World
+from orchestrator.emulator import VARIANTS, Group, Keys, Quirks, Rule, RuleCount, Tag, UncertainError, World
 from orchestrator.emulator.world.model import Interface, PortList
 from tests.emulator.wire import Cloud
 
@@ -415,7 +415,7 @@ def test_a_hundred_groups_are_asked_for_at_once() -> None:
 
 def test_regions_that_are_listed_and_closed() -> None:
     """A closed region is in DescribeRegions and refuses every call with the quirk's code; industry regions too."""
-    closed = Refusal(404, "InvalidRegionId.NotSupported")
+    closed = UncertainError(404, "InvalidRegionId.NotSupported")
     cloud = make(1, closed_regions=(HERE,), closed_region=closed, industry_regions=True)
     keys = cloud.enter()
     listed = [row["RegionId"] for row in cloud.ok("DescribeRegions", keys)["Regions"]["Region"]]

@@ -43,7 +43,7 @@ class Recorded:
 
 
 @dataclass(slots=True)
-class Result:
+class EvaluationResult:
     """What a rule last said of a group."""
 
     compliance: str
@@ -75,7 +75,7 @@ class ConfigRule:
     aggregator_id: str = ""
     parameters: dict[str, str] = field(default_factory=dict)
     excluded: frozenset[str] = frozenset()
-    results: dict[Key, Result] = field(default_factory=dict)
+    results: dict[Key, EvaluationResult] = field(default_factory=dict)
     function_arn: str = ""
     """Of the remediation; empty for none."""
     automatic: bool = False
@@ -88,7 +88,7 @@ class ConfigRule:
 
 
 @dataclass(slots=True)
-class Config:
+class ConfigRecorder:
     """Cloud Config of one running cloud."""
 
     lag_seconds: float = 0.0
@@ -107,9 +107,9 @@ class Config:
         return rule
 
 
-def config_of(state: State) -> Config:
+def config_of(state: State) -> ConfigRecorder:
     """The Cloud Config of a running cloud."""
-    return state.of(Config)
+    return state.of(ConfigRecorder)
 
 
 # --- recording and judging
@@ -152,7 +152,7 @@ def evaluate(state: State, rule: ConfigRule, key: Key) -> None:
 
 def settle(state: State, rule: ConfigRule, key: Key, compliance: str, annotation: str) -> None:
     """Keep what a rule says, and start its remediation where that is automatic."""
-    rule.results[key] = Result(compliance, annotation, state.clock())
+    rule.results[key] = EvaluationResult(compliance, annotation, state.clock())
     if compliance == "NON_COMPLIANT" and rule.automatic and rule.function_arn:
         remediate(state, rule, key)
 
