@@ -43,8 +43,8 @@ class Observation(msgspec.Struct, frozen=True):
         attribute: the top level of DescribeSecurityGroupAttribute without its rules; empty for a group without any.
         permissions: every rule, of all pages, as the API gave it.
         lists: the prefix and port lists its rules name.
-        sent_at_seconds: when the last page of its rules was asked for, see `GroupAttribute`, or, of a look, the oldest of
-            its lists, if that was before; long ago of a group that counts no rule, for it was not asked for any.
+        sent_at_seconds: when the last page of its rules was asked for, see `GroupAttribute`, or, of a look, that of
+            its oldest list, if that was before; long ago of a group that counts no rule, for it was not asked for any.
     """
 
     group: SecurityGroup

@@ -21,7 +21,7 @@ from orchestrator.handler.invocation_trail import InvocationTrail
 from orchestrator.handler.ledger import Budget, Counter, Grant, GroupLedger
 from orchestrator.handler.ledger_store import LedgerError, Store, open_store
 from orchestrator.plan import Place
-from tests.journal_kit import intent, settled
+from tests.journal.kit import intent, settled
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 

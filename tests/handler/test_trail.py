@@ -26,7 +26,7 @@ from orchestrator.run import UsageError
 from tests.cli.desk import Desk
 from tests.handler.conftest import Site, accept
 from tests.handler.test_ledger import cloud, opened
-from tests.journal_kit import record
+from tests.journal.kit import record
 
 __all__ = ["cloud"]  # the fixture
 

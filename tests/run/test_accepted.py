@@ -12,7 +12,7 @@ from accounts import AcceptedUnreachable, Account, Unreachable
 from orchestrator.journal import JobState, Journal
 from orchestrator.run.folder import NO_CALLS, Summary, summarize
 from orchestrator.run.unseen import acceptance
-from tests.journal_kit import HEADER
+from tests.journal.kit import HEADER
 
 MOON = Unreachable("1001", "cn-moon", None, "Forbidden", "no", "R-1")
 ENTRY = AcceptedUnreachable(owner="ann", reason="r", expires=date(2026, 11, 1), region="cn-moon")

@@ -13,8 +13,8 @@ from orchestrator.policy import Attachment, Check, Severity, Status, Thresholds,
 from orchestrator.policy.findings import UNDETERMINED
 from orchestrator.securitygroup import Balancer, Balancing, PortRange, SecurityGroup
 from tests.oracle import PACKETS, THRESHOLD, Packet, hits, weight
+from tests.policy.test_oracle import SMALL, Raw, bits
 from tests.rulebook import NOW, PREFIX_LISTS, SMALL_WORLD, group, permission, random_permissions
-from tests.test_policy_oracle import SMALL, Raw, bits
 
 SSH = Check(id="ssh", ports=(PortRange("tcp", 22, 22), PortRange("tcp", 24, 24)), severity=Severity.critical)
 SERVICES = (("tcp", 22), ("tcp", 24))

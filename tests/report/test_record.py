@@ -16,7 +16,7 @@ from orchestrator.policy import parse_exemption
 from orchestrator.report import Record, render
 from orchestrator.run.sealed import SIGNATURES, record
 from tests.report.sample import a_plan, effect, finding, summary, view
-from tests.report.test_report_html import HOSTILE, Reader, page, shown
+from tests.report.test_html import HOSTILE, Reader, page, shown
 from tests.test_audit import trail
 
 DIGEST = "ab" * 32

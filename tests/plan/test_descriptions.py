@@ -27,7 +27,7 @@ from orchestrator.plan.values import Place
 from orchestrator.policy import Check, Exemption, evaluate, parse_port
 from orchestrator.securitygroup import Lists, SecurityGroup, Unreadable, parse_cidr
 from tests.plan.groups import NOW, SSH, decided, group, judge_of, permission, planned
-from tests.plan.test_decide import Seen
+from tests.plan.test_planner import Seen
 
 NARROW = replace(SSH, action="narrow")
 PLACE = Place("1001", "cn-hangzhou", "sg-1")

@@ -25,10 +25,10 @@ from orchestrator.report.words.recorded import RECORDED
 from orchestrator.run.connection import Connection
 from orchestrator.run.cross_check import CrossChecked, statements
 from orchestrator.run.unseen import review_accepted
+from tests.policy.test_messages import SSH
 from tests.report.sample import effect, finding, realistic, view
-from tests.report.test_report_html import page
+from tests.report.test_html import page
 from tests.rulebook import NOW, group, permission
-from tests.test_policy_wording import SSH
 
 ROOT = Path(__file__).parents[2]
 _CHINESE = re.compile(r"[\u4e00-\u9fff，。；：（）]")

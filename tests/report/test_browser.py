@@ -15,8 +15,8 @@ from orchestrator.report import Point, Record, RunView, render
 from orchestrator.report.view import SEVERITIES
 from tests.report.browser import NAMES, Page, axe_core, browser, executable
 from tests.report.sample import finding, realistic, summary, view
-from tests.report.test_report_html import hostile_run
-from tests.report.test_report_record import exemption
+from tests.report.test_html import hostile_run
+from tests.report.test_record import exemption
 
 pytestmark = [
     pytest.mark.skipif(

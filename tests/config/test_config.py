@@ -11,7 +11,7 @@ from orchestrator.cloud.endpoints import endpoint_host
 from orchestrator.config import Canary, Config, ConfigError, OwnersTable, defaults, load, packs
 from orchestrator.report.notify import Notify
 
-REFERENCE = Path(__file__).parents[1] / "config.toml"
+REFERENCE = Path(__file__).parents[2] / "config.toml"
 ACCEPTED = "[[accepted_unreachable]]\nowner = 'o'\nreason = 'r'\nexpires = 2030-01-01\n"
 CANARY = "[canary]\nregion = 'cn-hangzhou'\ngroup = 'sg-1'\n"
 WAIVER = "[[exemptions]]\nowner = 'o'\nreason = 'r'\nexpires = 2030-01-01\n"

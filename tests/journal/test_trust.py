@@ -22,7 +22,7 @@ from orchestrator.journal import (
     runs_in,
     trust,
 )
-from tests.journal_kit import HEADER
+from tests.journal.kit import HEADER
 from tests.test_files import ROOT, rooms
 
 ANOTHER = 65534

@@ -14,7 +14,7 @@ from orchestrator.report.trend import bars
 from orchestrator.run.criteria import Criteria
 from orchestrator.run.trend import MOST_SHOWN, earlier_runs
 from tests.report.sample import summary, view
-from tests.report.test_report_html import HOSTILE, page, shown
+from tests.report.test_html import HOSTILE, page, shown
 
 NOW = "2026-03-10T08:00:00+00:00"
 

@@ -19,7 +19,7 @@ from orchestrator.journal import (
     check_folder,
     listing_digest,
 )
-from tests.journal_kit import HEADER, Found, claimed, intent, observed, settled
+from tests.journal.kit import HEADER, Found, claimed, intent, observed, settled
 
 
 @pytest.fixture

@@ -25,7 +25,7 @@ from orchestrator.journal import (
     check_folder,
     runs_in,
 )
-from tests.journal_kit import HEADER, Found, claimed, intent, observed
+from tests.journal.kit import HEADER, Found, claimed, intent, observed
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ from orchestrator.config.reference import reference, written
 from orchestrator.config.roles import roles, statements, trusted
 from orchestrator.config.schema import schema
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 WAIVER = "[[exemptions]]\nowner = 'o'\nreason = 'r'\nexpires = 2030-01-01\n"
 
 

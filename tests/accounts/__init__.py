@@ -1,0 +1,1 @@
+"""Tests of accounts: who is swept, and by which credentials."""

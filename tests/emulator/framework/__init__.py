@@ -1,0 +1,1 @@
+"""Tests of what the products of the emulator share."""

@@ -1,0 +1,1 @@
+"""Tests of the products of the emulator, by their official clients too."""

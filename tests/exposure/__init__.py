@@ -1,0 +1,1 @@
+"""Tests of packet sets: who reaches which port."""

@@ -1,0 +1,1 @@
+"""Tests of how names, tags, accounts and folders match."""

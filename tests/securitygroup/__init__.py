@@ -1,0 +1,1 @@
+"""Tests of parsing and of writing back what the API gave."""
