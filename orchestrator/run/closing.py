@@ -12,7 +12,7 @@ from accounts import Account
 from orchestrator.cloud.errors import CloudError
 from orchestrator.config import Config
 from orchestrator.files import make_folder, replaced
-from orchestrator.journal import Journal, OutcomeKind, Reader, RuleEffects, read_trusted
+from orchestrator.journal import OutcomeKind, Reader, RuleEffects, read_trusted
 from orchestrator.plan import (
     LIMITS,
     Action,
@@ -45,17 +45,16 @@ from orchestrator.run.changing import (
     order_of,
 )
 from orchestrator.run.connection import note
-from orchestrator.run.criteria import criteria_of
 from orchestrator.run.filters import Filters
 from orchestrator.run.folder import Summary, export_outcomes
 from orchestrator.run.guarding import guard_of, refuse_protected
-from orchestrator.run.hub import Hub
 from orchestrator.run.planning import judge_of, refuse_rolled_back, totals
 from orchestrator.run.preflight import Entrance, refuse_what_cannot_be_undone
 from orchestrator.run.progress import Progress
 from orchestrator.run.refusals import RefusedError
-from orchestrator.run.scanning import now, scan_or_resume
+from orchestrator.run.scanning import OpenRun, incident_run, next_pass, now, sweep
 from orchestrator.run.signing import refuse_older, remember_record
+from orchestrator.run.sweep import AccountTurn
 from orchestrator.run.unseen import tried
 
 PLANS = "plans"
@@ -129,22 +128,26 @@ async def close(
         RefusedError: not confirmed.
         JournalError: the folder cannot be used; nothing was called after that.
     """
-    settings = config.remediation
-    closing = _Closing(settings, confirm, progress, brake or brake_of(out, settings), dry_run=dry_run)
     try:
-        summary = await scan_or_resume(config, filters, out, progress, closing, incident)
+        async with incident_run(config, filters, out, progress, incident) as run:
+            closing = _Closing(
+                run, progress, brake or brake_of(out, config.remediation), config.remediation, dry_run=dry_run
+            )
+            unfinished = closing.begin(confirm)
+            first = unfinished | await next_pass(run.journal)
+            summary = await sweep(run, progress, closing.account, first)
     finally:
         remember_record(out)
     return closing.result(summary)
 
 
 class _Closing:
-    """What is done with each account, before it is scanned again and after it was."""
+    """One pass of an incident: what was planned in it so far, and what came in its way."""
 
     def __init__(
-        self, settings: Settings, confirm: Confirm, progress: Progress, brake: Brake, *, dry_run: bool
+        self, run: OpenRun, progress: Progress, brake: Brake, settings: Settings, *, dry_run: bool
     ) -> None:
-        self._confirm = confirm
+        self._hub, self._journal = run.hub, run.journal
         self._brake = brake
         self._progress = progress
         self._settings = settings
@@ -153,36 +156,42 @@ class _Closing:
         self._dry_run = dry_run
         self._noting = asyncio.Lock()
         self._plans: list[Plan] = []  # of this pass
+        self._past: set[str] = set()
+        self._returned = removed_before(run.journal.folder.resolve().parent)
+        self._judge = judge_of(run.criteria, now())
 
-    def begin(self, hub: Hub, journal: Journal, accounts: int) -> frozenset[str]:
+    def begin(self, confirm: Confirm) -> frozenset[str]:
         """Ask before anything is changed; return the accounts whose last plan was not carried out to its end.
 
         Raises:
             RefusedError: not confirmed; or what this run changed was rolled back.
             TrailBroken: it is an older state of the run than was seen before.
         """
-        refuse_rolled_back(journal)
-        refuse_older(journal)
+        refuse_rolled_back(self._journal)
+        refuse_older(self._journal)
+        accounts = list(self._journal.accounts())
         if not self._dry_run:
-            asked_unless_stopped(self._brake, self._confirm, accounts, None)
-        self._hub, self._journal = hub, journal
-        self._returned = removed_before(journal.folder.resolve().parent)
-        self._judge = judge_of(criteria_of(journal.header), now())
-        self._past: set[str] = set()
-        for effect in journal.all_effects():  # of earlier passes: the limits are of the run
+            asked_unless_stopped(self._brake, confirm, len(accounts), None)
+        for effect in self._journal.all_effects():  # of earlier passes: the limits are of the run
             self._past.add(effect.job)
             if effect.intended and effect.action is not None and not effect.undoes:
                 self._count([effect.action])
-        done = journal.jobs_done()
-        plans = ((one.account.account_id, journal.fact(_recorded(one.account))) for one in journal.accounts())
+        done = self._journal.jobs_done()
+        plans = ((one.account.account_id, self._journal.fact(_recorded(one.account))) for one in accounts)
         return frozenset(
             account_id for account_id, digest in plans if digest is not None and _job(digest) not in done
         )
 
+    async def account(self, turn: AccountTurn) -> None:
+        """Finish what an earlier attempt left in the account, read it anew, and close what was found."""
+        if await self._finished(turn.account):
+            await turn.read(anew=True)
+            await self._close(turn.account)
+
     def _count(self, actions: Iterable[Action]) -> None:
         self._actions.update({(action.place, action.rule_id): action for action in actions})
 
-    async def before(self, account: Account) -> bool:
+    async def _finished(self, account: Account) -> bool:
         """Finish the plan that an earlier attempt recorded for the account and did not carry out to its end.
 
         Returns:
@@ -212,7 +221,7 @@ class _Closing:
         if plan.run_id != header.run_id or others:
             raise RefusedError(f"{self._path(account)} is no plan that this run made for the account")
 
-    async def after(self, account: Account) -> None:
+    async def _close(self, account: Account) -> None:
         """Plan what was found in the account, record the plan, carry it out."""
         try:
             plan = self._plan(account)

@@ -6,10 +6,11 @@ import difflib
 import secrets
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 
@@ -39,8 +40,24 @@ from orchestrator.run.offline import write_report
 from orchestrator.run.progress import Progress
 from orchestrator.run.refusals import RefusedError, UsageError
 from orchestrator.run.speaking import speak
-from orchestrator.run.sweep import Remediation, Sweep
+from orchestrator.run.sweep import AccountTurn, Sweep
 from orchestrator.run.unseen import acceptance, review_accepted
+
+
+class OpenRun(NamedTuple):
+    """A run that is being made.
+
+    Attributes:
+        hub: who asks the cloud.
+        journal: where it is written down.
+        criteria: what is looked for.
+        earlier: a run that unchanged groups are taken from.
+    """
+
+    hub: Hub
+    journal: Journal
+    criteria: Criteria
+    earlier: Reader | None = None
 
 
 async def scan(
@@ -48,8 +65,6 @@ async def scan(
     filters: Filters,
     out: Path,
     progress: Progress,
-    remedy: Remediation | None = None,
-    incident: str = "",
     changed_since: Path | None = None,
     run_id: str = "",
 ) -> Summary:
@@ -64,6 +79,62 @@ async def scan(
         DiscoveryError, CloudError, HubCredentialsError: the sweep cannot begin.
         HubCredentialsError: the hub's credentials ended in the middle; the run can be resumed.
     """
+    async with _new_run(config, filters, out, progress, changed_since=changed_since, run_id=run_id) as run:
+        return await sweep(run, progress)
+
+
+async def resume(config: Config, folder: Path, progress: Progress) -> Summary:
+    """Go on with a run where it stopped: finished accounts are not asked again.
+
+    Raises:
+        JournalError: the folder is no run, is damaged, or is in use.
+        RefusedError: the run was made against another cloud or from another hub.
+    """
+    async with _run_there(config, folder, progress) as run:
+        return await sweep(run, progress)
+
+
+@asynccontextmanager
+async def incident_run(
+    config: Config, filters: Filters, out: Path, progress: Progress, incident: str
+) -> AsyncIterator[OpenRun]:
+    """Open the incident's run in the folder, with the accounts that are new; begin it where there is none.
+
+    An incident's command is run again as it is: what was closed may have come back.
+
+    Raises:
+        UsageError: the run that is there is another incident's, or was asked for something else.
+    """
+    if not holds_run(out):
+        async with _new_run(config, filters, out, progress, incident=incident) as run:
+            yield run
+        return
+    with Reader(out) as reader:
+        theirs = reader.header
+    asked = msgspec.convert(theirs.settings.get("asked", {}), Filters)
+    if (theirs.incident, asked) != (incident, filters):
+        raise UsageError(
+            f"{out} holds a run for incident {theirs.incident or 'none'}, ports {' '.join(asked.ports) or 'all'}: "
+            "it was asked for something else. Give another --out"
+        )
+    async with _run_there(config, out, progress) as run:
+        discovered = await run.hub.discover(filters)
+        await run.journal.add_accounts(discovered.accounts, discovered.skipped)
+        yield run
+
+
+@asynccontextmanager
+async def _new_run(
+    config: Config,
+    filters: Filters,
+    out: Path,
+    progress: Progress,
+    *,
+    incident: str = "",
+    changed_since: Path | None = None,
+    run_id: str = "",
+) -> AsyncIterator[OpenRun]:
+    """Begin a run in a new folder."""
     _refuse_existing(out)
     criteria = Criteria(
         filters.checks(config),
@@ -94,7 +165,18 @@ async def scan(
         with _earlier(changed_since, criteria, header) as earlier:
             async with Journal.create(out, header) as journal:
                 await journal.add_accounts(discovered.accounts, discovered.skipped)
-                return await _sweep(hub, journal, criteria, progress, remedy, earlier)
+                yield OpenRun(hub, journal, criteria, earlier)
+
+
+@asynccontextmanager
+async def _run_there(config: Config, folder: Path, progress: Progress) -> AsyncIterator[OpenRun]:
+    """Open a run to go on with it."""
+    async with (
+        Journal.open(folder) as journal,
+        opened(config, journal.header.run_id, progress) as hub,
+    ):
+        refuse_other_cloud(journal.header, config, hub)
+        yield OpenRun(hub, journal, criteria_of(journal.header))
 
 
 async def _refuse_unknown_regions(hub: Hub, wanted: Sequence[str], accounts: Sequence[Account]) -> None:
@@ -137,51 +219,6 @@ def _earlier(folder: Path | None, criteria: Criteria, header: RunHeader) -> Iter
         yield reader
 
 
-async def scan_or_resume(
-    config: Config, filters: Filters, out: Path, progress: Progress, remedy: Remediation, incident: str
-) -> Summary:
-    """Begin a run in the folder, or read all accounts anew for the one that is there, and those that are new.
-
-    An incident's command is run again as it is: what was closed may have come back. Each time is a numbered pass.
-
-    Raises:
-        UsageError: the run that is there is another incident's, or was asked for something else.
-    """
-    if holds_run(out):
-        with Reader(out) as reader:
-            theirs = reader.header
-        asked = msgspec.convert(theirs.settings.get("asked", {}), Filters)
-        if (theirs.incident, asked) != (incident, filters):
-            raise UsageError(
-                f"{out} holds a run for incident {theirs.incident or 'none'}, ports {' '.join(asked.ports) or 'all'}: "
-                "it was asked for something else. Give another --out"
-            )
-        async with (
-            Journal.open(out) as journal,
-            opened(config, journal.header.run_id, progress) as hub,
-        ):
-            refuse_other_cloud(journal.header, config, hub)
-            discovered = await hub.discover(filters)
-            await journal.add_accounts(discovered.accounts, discovered.skipped)
-            return await _sweep(hub, journal, criteria_of(journal.header), progress, remedy)
-    return await scan(config, filters, out, progress, remedy, incident)
-
-
-async def resume(config: Config, folder: Path, progress: Progress) -> Summary:
-    """Go on with a run where it stopped: finished accounts are not asked again.
-
-    Raises:
-        JournalError: the folder is no run, is damaged, or is in use.
-        RefusedError: the run was made against another cloud or from another hub.
-    """
-    async with (
-        Journal.open(folder) as journal,
-        opened(config, journal.header.run_id, progress) as hub,
-    ):
-        refuse_other_cloud(journal.header, config, hub)
-        return await _sweep(hub, journal, criteria_of(journal.header), progress)
-
-
 def refuse_other_cloud(header: RunHeader, config: Config, hub: Hub) -> None:
     """Refuse to go on with a run against another cloud, or from another hub.
 
@@ -197,36 +234,37 @@ def refuse_other_cloud(header: RunHeader, config: Config, hub: Hub) -> None:
         )
 
 
-async def _sweep(
-    hub: Hub,
-    journal: Journal,
-    criteria: Criteria,
+async def sweep(
+    run: OpenRun,
     progress: Progress,
-    remedy: Remediation | None = None,
-    earlier: Reader | None = None,
+    each: Callable[[AccountTurn], Awaitable[None]] = AccountTurn.read,
+    first: Collection[str] = (),
 ) -> Summary:
-    """Sweep, and write the run folder's files however it ends."""
+    """Sweep, and write the run folder's files however it ends.
+
+    Args:
+        run: what is swept, and into what.
+        progress: what is shown.
+        each: what is done with an account, see `Sweep.run`.
+        first: the accounts that come first.
+    """
+    hub, journal, criteria, earlier = run
     await keep(journal, hub.connection)
     await speak(journal, hub.config.report.language)
-    first: frozenset[str] = frozenset()
-    if remedy is not None:
-        unchanged = remedy.begin(hub, journal, sum(1 for _ in journal.accounts()))
-        first = unchanged | await _next_pass(journal)
     began = time.monotonic()
     hub.client.limiter.remember(learned_rates(journal))
     try:
-        await Sweep(hub, journal, criteria, progress, now(), remedy, earlier, first).run()
+        await Sweep(hub, journal, criteria, progress, now(), earlier).run(each, first)
     finally:
         await _remember(hub, journal, criteria, time.monotonic() - began)
-        if remedy is not None:
-            with suppress(JournalError):  # it is sealed when it is closed, too, which tells what is wrong
-                await journal.seal()
+        with suppress(JournalError):  # it is sealed when it is closed, too, which tells what is wrong
+            await journal.seal()
         summary = conclude(journal, hub.config.accepted_unreachable)
         await journal.set_fact("complete", summary.complete)
     return summary
 
 
-async def _next_pass(journal: Journal) -> frozenset[str]:
+async def next_pass(journal: Journal) -> frozenset[str]:
     """Begin a new pass over all accounts; return those that the last one did not read to their end."""
     number = journal.fact("pass") or 0
     unfinished = [one.account.account_id for one in journal.accounts() if one.state is not JobState.done]

@@ -7,9 +7,10 @@ bug or the loss of the hub's own credentials stops the run, in order, to go on l
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Mapping, Sequence
 from datetime import datetime
-from typing import Any, Protocol
+from functools import partial
+from typing import Any
 
 import msgspec
 
@@ -29,24 +30,28 @@ from orchestrator.run.progress import Progress
 from orchestrator.securitygroup import SecurityGroup
 
 
-class Remediation(Protocol):
-    """What an incident does with an account around its scan."""
+class AccountTurn:
+    """One account's turn in a sweep. Whoever does more than read it, as an incident does, does so around `read`.
 
-    def begin(self, hub: Hub, journal: Journal, accounts: int) -> frozenset[str]:
-        """Be told where and with whom, once, before the first account; raise to refuse.
+    Attributes:
+        account: the account.
+        ended: what it was read under, and how far that came; None as long as it was not read.
+    """
 
-        Returns:
-            The accounts that an earlier attempt did not finish changing: they come first.
+    def __init__(
+        self, account: Account, read: Callable[[bool], Coroutine[Any, Any, tuple[Claim, JobState]]]
+    ) -> None:
+        self.account = account
+        self.ended: tuple[Claim, JobState] | None = None
+        self._read = read
+
+    async def read(self, *, anew: bool = False) -> None:
+        """Read and judge the account; its findings are in the journal then.
+
+        Args:
+            anew: forget what earlier passes of the run have seen there.
         """
-        ...
-
-    async def before(self, account: Account) -> bool:
-        """Be told that the account is about to be scanned; return whether it may be."""
-        ...
-
-    async def after(self, account: Account) -> None:
-        """Be told that the account was scanned; its findings are in the journal."""
-        ...
+        self.ended = await self._read(anew)
 
 
 class Sweep:
@@ -59,9 +64,7 @@ class Sweep:
         criteria: Criteria,
         progress: Progress,
         now: datetime,
-        remedy: Remediation | None = None,
         earlier: Reader | None = None,
-        first: Collection[str] = (),
     ) -> None:
         self.hub = hub
         self.journal = journal
@@ -71,8 +74,6 @@ class Sweep:
         self.earlier = earlier
         effects = earlier.all_effects() if earlier is not None else ()
         self.touched = {(e.account_id, e.region_id, e.security_group_id) for e in effects}
-        self._remedy = remedy
-        self._first = first
         allowed = hub.config.remediation.narrow_to  # read where a plan may need them; a plan reads nothing
         self.narrow_to = tuple({"SourcePrefixListId": entry} for entry in allowed if entry.startswith("pl-"))
         self._witness = CrossCheck(
@@ -88,10 +89,16 @@ class Sweep:
         # Reads waiting for the limiter cost memory, so no more are begun than could be in flight twice over.
         self.reads = asyncio.Semaphore(2 * limits.max_in_flight)
 
-    async def run(self) -> None:
+    async def run(
+        self, each: Callable[[AccountTurn], Awaitable[None]] = AccountTurn.read, first: Collection[str] = ()
+    ) -> None:
         """Sweep every account that is not done; those first that were asked for first, then those that have groups.
 
         Then look for the groups that a second witness names beyond what was read.
+
+        Args:
+            each: what is done with an account: it reads it, or leaves it unread and so not done.
+            first: the accounts that come first.
 
         Raises:
             HubCredentialsError: the hub's own credentials no longer hold; what was read is kept.
@@ -106,19 +113,24 @@ class Sweep:
             self.balanced_regions = await self._witness.balanced_regions()
         accounts = [state.account for state in states]
         async with asyncio.TaskGroup() as tasks:
-            for account in sorted(accounts, key=lambda one: one.account_id not in self._first):
-                await _start(tasks, self._accounts, self._account(account))
-        await self._cross_check()
+            for account in sorted(accounts, key=lambda one: one.account_id not in first):
+                await _start(tasks, self._accounts, self._account(account, each))
+        await self._cross_check(each)
 
-    async def _cross_check(self) -> None:
+    async def _cross_check(self, each: Callable[[AccountTurn], Awaitable[None]]) -> None:
         states = {state.account.account_id: state for state in self.journal.accounts()}
         await self._witness.listen(states)
         async with asyncio.TaskGroup() as tasks:
             for account_id, missing in self._witness.missing.items():
-                await _start(tasks, self._accounts, self._look_for(states[account_id].account, missing))
+                await _start(tasks, self._accounts, self._look_for(states[account_id].account, missing, each))
         await self._witness.conclude()
 
-    async def _look_for(self, account: Account, missing: Mapping[str, Mapping[str, None]]) -> None:
+    async def _look_for(
+        self,
+        account: Account,
+        missing: Mapping[str, Mapping[str, None]],
+        each: Callable[[AccountTurn], Awaitable[None]],
+    ) -> None:
         """Ask for groups by their ids, and read the regions again whose lists have left out what is there."""
         session = self.hub.reader(account)
         sought: dict[str, Sought] = {}
@@ -127,33 +139,50 @@ class Sweep:
             sought[region_id] = await reader.look_for(tuple(group_ids))
             self._witness.count(sought[region_id])
         short = [region_id for region_id, one in sought.items() if one.found]
-        if not short and not any(one.refused for one in sought.values()):
+        turn = AccountTurn(account, partial(self._read_again, account, sought, short))
+        if short:
+            await each(turn)
+        elif any(one.refused for one in sought.values()):
+            await turn.read()
+        else:
             return
-        if self._remedy is not None and short and not await self._remedy.before(account):
+        if turn.ended is None:
             # a change was begun there of which it is not known how it ended; so the account is not read in full
-            await self.journal.finish(await self.journal.reopen(account.account_id, ()), JobState.in_part)
-            return
+            turn.ended = await self.journal.reopen(account.account_id, ()), JobState.in_part
+        await self.journal.finish(*turn.ended)
+
+    async def _read_again(
+        self,
+        account: Account,
+        sought: Mapping[str, Sought],
+        short: Sequence[str],
+        anew: bool,  # noqa: ARG002, FBT001 - as `AccountTurn` calls it: what was read of the other regions stands
+    ) -> tuple[Claim, JobState]:
         done = self.journal.regions_done(account.account_id)
         claim = await self.journal.reopen(account.account_id, short)
-        state = await _AccountSweep(self, account, claim).again(sought, done)
-        if self._remedy is not None and short:
-            await self._remedy.after(account)
-        await self.journal.finish(claim, state)
+        return claim, await _AccountSweep(self, account, claim).again(sought, done)
 
-    async def _account(self, account: Account) -> None:
+    async def _account(self, account: Account, each: Callable[[AccountTurn], Awaitable[None]]) -> None:
         claim = await self.journal.claim(account.account_id)
         if claim is not None:
             self.progress.enter(account.account_id, lambda: f"{account.account_id} {account.name}")
-            if self._remedy is not None:
-                if not await self._remedy.before(account):
-                    self.progress.drop(account.account_id)
-                    return
-                await self.journal.forget(claim)
-            state = await _AccountSweep(self, account, claim).run()
-            if self._remedy is not None:
-                await self._remedy.after(account)
-            await self.journal.finish(claim, state)
+            turn = AccountTurn(account, partial(self._read, account, claim))
+            await each(turn)
+            if turn.ended is None:
+                self.progress.drop(account.account_id)
+                return
+            await self.journal.finish(*turn.ended)
         self.progress.leave(account.account_id)
+
+    async def _read(
+        self,
+        account: Account,
+        claim: Claim,
+        anew: bool,  # noqa: FBT001 - as `AccountTurn` calls it
+    ) -> tuple[Claim, JobState]:
+        if anew:
+            await self.journal.forget(claim)
+        return claim, await _AccountSweep(self, account, claim).run()
 
 
 class _Region:
