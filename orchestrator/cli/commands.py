@@ -16,6 +16,7 @@ import typer
 from orchestrator.cli.collector import collect_rarely
 from orchestrator.cli.demo import demo
 from orchestrator.cli.emulate import emulate
+from orchestrator.cli.exit_codes import of_comparison, of_diff
 from orchestrator.cli.language import speak
 from orchestrator.cli.lines import configured_by, works_in
 from orchestrator.cli.notifying import failure_told, notify
@@ -255,7 +256,7 @@ def scan(
     code = output.scan(summary, target, progress)
     if as_json:
         json_objects.scan(summary, target)
-    notify(settings, "scan", lambda: run.scan_notice(target, summary))
+    notify(settings, "scan", lambda: run.scan_notice(target, summary, code))
     raise typer.Exit(code)
 
 
@@ -363,7 +364,7 @@ def apply(
     with failure_told(settings, "apply"):
         result = _signed(_wait(_braked(_shown(work, progress), brake)), plan.parent, sign_record)
     code = output.changed(result)
-    notify(settings, "apply", lambda: run.apply_notice(plan.parent, result))
+    notify(settings, "apply", lambda: run.apply_notice(plan.parent, result, code))
     raise typer.Exit(code)
 
 
@@ -476,7 +477,7 @@ def close(
         result = _signed(_wait(_braked(_shown(work, progress), brake)), target, sign_record)
     code = output.closed(result, target, progress)
     if not dry_run:
-        notify(settings, "close", lambda: run.close_notice(result, incident))
+        notify(settings, "close", lambda: run.close_notice(result, incident, code))
     raise typer.Exit(code)
 
 
@@ -656,13 +657,16 @@ def diff(
     """Say what is new, returned, fixed, still open or no longer seen since an earlier run."""
     from orchestrator import run
     from orchestrator.cli import diffing
+    from orchestrator.report import render_json, render_since
 
-    if kind == "text" and not as_json:
-        with run.differing(old, new) as found:
+    with run.differing(old, new) as found:
+        if kind == "text" and not as_json:
             raise typer.Exit(diffing.text(found))
-    with document() as write:
-        code = (run.diff_html if kind == "html" else run.diff_json)(old, new, write)
-    raise typer.Exit(code)
+        with document() as write:
+            counts = (
+                render_since(run.view(new), found, write) if kind == "html" else render_json(found, write)
+            )
+        raise typer.Exit(of_diff(found, counts))
 
 
 @app.command()
@@ -719,7 +723,7 @@ def compare(
         raise typer.Exit(comparing.text(found))
     with document() as write:
         render_comparison(found, write)
-    raise typer.Exit(found.exit_code)
+    raise typer.Exit(of_comparison(found))
 
 
 app.command()(demo)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from orchestrator.cli.exit_codes import of_comparison
 from orchestrator.terminal import give
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ def text(found: ComparedChecks) -> int:
     """Give what was compared, the counts, and each difference with its reason; return the exit code."""
     for line in (*_head(found), *_counts(found), *_lines(found)):
         give(line)
-    return found.exit_code
+    return of_comparison(found)
 
 
 def names(given: list[str]) -> dict[str, str]:

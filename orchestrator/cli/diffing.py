@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from orchestrator.cli.exit_codes import of_diff
 from orchestrator.terminal import give
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ def text(diff: Diff) -> int:
     gathered = DiffEntries(diff)
     for line in (*_head(diff), *_counts(diff, gathered), *_lines(diff, gathered)):
         give(line)
-    return diff.exit_code(gathered.counts)
+    return of_diff(diff, gathered.counts)
 
 
 def _head(diff: Diff) -> Iterator[str]:

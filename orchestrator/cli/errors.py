@@ -20,8 +20,8 @@ def exit_code_of(error: BaseException) -> int:
 
 
 def _known(error: BaseException) -> tuple[int, str] | None:
+    from orchestrator.cli.known_errors import explain_error
     from orchestrator.cli.lines import again, begun
-    from orchestrator.run import explain_error
 
     if isinstance(error, KeyboardInterrupt):
         folder = begun()

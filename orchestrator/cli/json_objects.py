@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from orchestrator.cli.exit_codes import of_scan, of_verify
 from orchestrator.terminal import document
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ def scan(summary: Summary, folder: Path) -> None:
     """Give what summary.json holds, with the run folder."""
     import msgspec
 
-    _give({"folder": str(folder), "exit_code": summary.exit_code, **msgspec.to_builtins(summary)})
+    _give({"folder": str(folder), "exit_code": of_scan(summary), **msgspec.to_builtins(summary)})
 
 
 def plan(planned: Planned) -> None:
@@ -78,7 +79,7 @@ def verified(found: Verified, folder: Path) -> None:
     _give(
         {
             "folder": str(folder),
-            "exit_code": found.exit_code,
+            "exit_code": of_verify(found),
             "proof": found.proof,
             **msgspec.structs.asdict(found),
         }

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from orchestrator.cli.exit_codes import INCOMPLETE
 from orchestrator.terminal import warn
 
 if TYPE_CHECKING:
@@ -45,5 +46,8 @@ def failure_told(settings: Config, command: str) -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        notify(settings, "failed", lambda error=error: run.failed_notice(command, error))  # type: ignore[misc]
+        from orchestrator.cli.known_errors import explain_error
+
+        known = explain_error(error) or (INCOMPLETE, f"{type(error).__name__}, which is a bug in sgsweep")
+        notify(settings, "failed", lambda: run.failed_notice(command, *known))
         raise

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from orchestrator.cli import doctor
+from orchestrator.cli import doctor, exit_codes
 from orchestrator.cli.failures import failures, many
 from orchestrator.cli.language import spoken
 from orchestrator.cli.lines import again, line
@@ -78,7 +78,7 @@ def accounts(listed: AccountList, *, checked: bool, as_json: bool = False) -> in
         _witness(listed.witness)
     if listed.examined is not None:
         doctor.told(listed, listed.examined)
-    return listed.exit_code
+    return exit_codes.of_doctor(listed)
 
 
 def _skipped(skipped: Sequence[SkippedAccount]) -> None:
@@ -146,7 +146,7 @@ def scan(summary: Summary, folder: Path, progress: Progress) -> int:
     _swept(summary, folder, progress, line("scan", "--resume", folder))
     if summary.open_failures:
         say(spoken()("screen.next", line=line("plan", folder)))
-    return summary.exit_code
+    return exit_codes.of_scan(summary)
 
 
 def _swept(summary: Summary, folder: Path, progress: Progress, retry: str) -> None:
@@ -345,7 +345,7 @@ def changed(result: Changed, *, is_rollback: bool = False) -> int:
             say(words("screen.way_back", line=line("rollback", result.folder)))
     if is_rollback:
         give(result.digest)
-    return result.exit_code
+    return exit_codes.of_changes(result)
 
 
 def _say_failed(result: Changed) -> None:
@@ -402,7 +402,7 @@ def closed(result: Closed, folder: Path, progress: Progress) -> int:
         )
     )
     say(words("screen.connections"))
-    return result.exit_code
+    return exit_codes.of_close(result)
 
 
 def _would_close(result: Closed, planned: Plan, folder: Path, progress: Progress) -> int:
@@ -416,7 +416,7 @@ def _would_close(result: Closed, planned: Plan, folder: Path, progress: Progress
     if result.changed.stopped:
         warn(words("screen.would_stop", why=words.retold(result.changed.stopped)))
     say(words("screen.dry_run"))
-    return result.exit_code
+    return exit_codes.of_close(result)
 
 
 def _ledger(found: LedgerChecked) -> None:
@@ -444,7 +444,7 @@ def verified(found: Verified, folder: Path, *, offline: bool) -> int:
     elif found.problems:
         warn("the audit trail is consistent, but not signed by all who must have")
     if found.problems:
-        return found.exit_code
+        return exit_codes.of_verify(found)
     warn(f"the audit trail is {found.proof}: {found.records} records")
     if found.ledger:
         _ledger(found.ledger)
@@ -454,7 +454,7 @@ def verified(found: Verified, folder: Path, *, offline: bool) -> int:
             f"A signature shows that: {line('sign', folder, '--key')} KEY"
         )
     if offline:
-        return found.exit_code
+        return exit_codes.of_verify(found)
     _say_first(
         [
             f"DIFFERS {one.account_id} {one.region_id} {one.security_group_id} {one.rule_id}: {one.reason}"
@@ -476,7 +476,7 @@ def verified(found: Verified, folder: Path, *, offline: bool) -> int:
     balancers_unknown(found.balancers_unknown)
     if not found.complete:
         warn("INCOMPLETE: the scan of this run did not see everything")
-    return found.exit_code
+    return exit_codes.of_verify(found)
 
 
 def _not_read(one: Unreachable) -> str:
@@ -527,7 +527,7 @@ def checked(found: CodeChecked, kind: str) -> int:
         against = f", with the groups of {file.against}" if file.against else ""
         what = f"{many(file.rules, 'rule')} in {many(file.groups, 'group')}"
         say(f"{file.path}: {file.kind}, {what}{against}: {_verdict(file.found)}")
-    return found.exit_code
+    return exit_codes.of_check(found)
 
 
 def patched(found: CodePatched) -> int:
@@ -552,7 +552,7 @@ def patched(found: CodePatched) -> int:
         say(f"wrote {file}: apply it in the folder of the code (`git apply` or `patch -p1`){then}")
     if not result.wanted and not result.left:
         say("nothing that a plan would change is declared by this code")
-    return found.exit_code
+    return exit_codes.of_patch(found)
 
 
 def _verdict(found: Sequence[Located]) -> str:

@@ -214,7 +214,7 @@ def _settings(path: Path, values: Values) -> Config:
 
 def _test(settings: Config, values: Values) -> tuple[int, str]:
     """Test the credentials; return the exit code and who they are. What they are of is pinned in the configuration."""
-    from orchestrator.run import explain_error
+    from orchestrator.cli.known_errors import explain_error
 
     try:
         tried = _tried(settings)

@@ -170,12 +170,6 @@ class ComparedChecks(msgspec.Struct, frozen=True, kw_only=True):
         """Yield the differences that came to this."""
         return (one for one in self.differences if one.became == became)
 
-    @property
-    def exit_code(self) -> int:
-        """3 where the run cannot say, else 1 where something is not explained, else 0."""
-        counts = Counter(one.became for one in self.differences)
-        return 3 if counts["not_comparable"] else 1 if counts["unexplained"] else 0
-
 
 def worst(standings: Sequence[Standing]) -> Standing | Literal["clean"]:
     """Return how a group stands by the findings of one check."""

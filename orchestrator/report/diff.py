@@ -132,15 +132,6 @@ class Diff(msgspec.Struct, frozen=True, kw_only=True):
     newly_unseen: tuple[Unreachable, ...]
     entries: Callable[[], Iterator[DiffEntry]]
 
-    def exit_code(self, counts: Mapping[Became, int]) -> int:
-        """Return 2 for different checks, else 3 where the new run did not see all, else 1 for worse, else 0."""
-        if self.checks:
-            return 2
-        blind = counts.get("not_seen") or counts.get("newly_unseen") or self.newly_unseen or self.scope
-        if not self.new.complete or blind:
-            return 3
-        return 1 if any(counts.get(one) for one in WORSE) else 0
-
 
 def entries(sides: Sides) -> Iterator[DiffEntry]:
     """Go over the findings of both runs, holding those of one group."""

@@ -11,7 +11,7 @@ from orchestrator.run.closing import Closed, close
 from orchestrator.run.comparing import compare
 from orchestrator.run.connection import Connection
 from orchestrator.run.cross_check import SecondWitness
-from orchestrator.run.diffing import diff_html, diff_json, differing
+from orchestrator.run.diffing import differing
 from orchestrator.run.doctor import AccountList, Examined, Visit, list_accounts
 from orchestrator.run.eventpath import EventTried, try_events
 from orchestrator.run.filters import Filters, of_severities
@@ -26,11 +26,11 @@ from orchestrator.run.notifying import (
     send_notices,
     send_test,
 )
-from orchestrator.run.offline import account_names, headline_in, open_by_account, report, summary_of
+from orchestrator.run.offline import account_names, headline_in, open_by_account, report, summary_of, view
 from orchestrator.run.owning import CodePatched, patch
 from orchestrator.run.planning import Planned, changing_protected, explain_rule, plan
 from orchestrator.run.progress import Progress
-from orchestrator.run.refusals import RefusedError, UsageError, explain_error
+from orchestrator.run.refusals import RefusedError, UsageError
 from orchestrator.run.reviewing import Reviewed, review, review_json
 from orchestrator.run.rights import RoleRight
 from orchestrator.run.scanning import (
@@ -85,10 +85,7 @@ __all__ = [
     "dated_folder",
     "describe_plan",
     "describe_plan_identity",
-    "diff_html",
-    "diff_json",
     "differing",
-    "explain_error",
     "explain_rule",
     "failed_notice",
     "headline_in",
@@ -119,4 +116,5 @@ __all__ = [
     "try_events",
     "verify",
     "verify_offline",
+    "view",
 ]

@@ -82,14 +82,9 @@ class Changed(msgspec.Struct, frozen=True):
     digest: str = ""
 
     @property
-    def exit_code(self) -> int:
-        """Return 5 if a change failed, 3 if it stopped early, 1 if a rule was left alone or stands again, else 0."""
-        if self.failed:
-            return 5
-        if self.stopped:
-            return 3
-        left_alone = self.outcomes.get(OutcomeKind.drifted) or self.outcomes.get(OutcomeKind.skipped)
-        return 1 if left_alone or self.others else 0
+    def left_alone(self) -> int:
+        """How many rules were not changed because they are not as they were planned against."""
+        return self.outcomes.get(OutcomeKind.drifted, 0) + self.outcomes.get(OutcomeKind.skipped, 0)
 
 
 class Approval(msgspec.Struct, frozen=True):

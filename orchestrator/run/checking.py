@@ -22,14 +22,6 @@ class CodeChecked(msgspec.Struct, frozen=True):
     files: tuple[Checked, ...]
     view: CodeView
 
-    @property
-    def exit_code(self) -> int:
-        """Of the contract: 3 where something could not be judged, else 1 where something is open."""
-        findings = [one.finding for checked in self.files for one in checked.found]
-        if any(finding.is_undetermined for finding in findings):
-            return 3
-        return 1 if any(finding.is_open for finding in findings) else 0
-
 
 def check(
     files: Sequence[Path],

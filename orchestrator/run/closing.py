@@ -90,15 +90,6 @@ class Closed(msgspec.Struct, frozen=True):
     left_protected: int = 0
     planned: Plan | None = None
 
-    @property
-    def exit_code(self) -> int:
-        """Return 5 if a change failed, 3 if not all was seen or it stopped early, 1 if something stays open."""
-        if self.changed.failed:
-            return 5
-        if self.changed.stopped or not self.summary.complete:
-            return 3
-        return 1 if self.left_open or self.changed.others else 0
-
 
 async def close(
     config: Config,

@@ -21,16 +21,12 @@ from orchestrator.plan import Place, return_key
 from orchestrator.policy import Check, Finding
 from orchestrator.remediate import removed_before
 from orchestrator.report import (
-    Became,
     ComparedRun,
     Diff,
     Sides,
     entries,
-    render_json,
-    render_since,
 )
 from orchestrator.run.criteria import criteria_of
-from orchestrator.run.offline import view
 from orchestrator.run.planning import is_complete
 from orchestrator.run.refusals import UsageError
 from orchestrator.run.sight import Sight
@@ -71,19 +67,6 @@ def differing(old: Path, new: Path) -> Iterator[Diff]:
             newly_unseen=tuple(_newly_unseen(earlier, later)),
             entries=lambda: entries(sides),
         )
-
-
-def diff_json(old: Path, new: Path, write: Callable[[str], object]) -> int:
-    """Write the difference as one JSON object; return the exit code."""
-    with differing(old, new) as found:
-        return found.exit_code(render_json(found, write))
-
-
-def diff_html(old: Path, new: Path, write: Callable[[str], object]) -> int:
-    """Write the new run's report with a section on the difference; return the exit code."""
-    with differing(old, new) as found:
-        counts: dict[Became, int] = dict(render_since(view(new), found, write))
-        return found.exit_code(counts)
 
 
 def _told(reader: Reader) -> ComparedRun:

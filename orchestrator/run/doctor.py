@@ -118,13 +118,6 @@ class AccountList(msgspec.Struct, frozen=True):
         open_ones = [one for one in self.visits if one.accepted_until is None]
         return tuple([one for one in open_ones if any(right.is_lacking for right in one.rights)])
 
-    @property
-    def exit_code(self) -> int:
-        """Of the contract: 5 where a rule of the canary group could not be taken back, 3 where something lacks."""
-        if self.examined is not None and self.examined.canary is not None and self.examined.canary.left:
-            return 5
-        return 3 if self.missing or self.lacking else 0
-
 
 async def list_accounts(
     config: Config,

@@ -109,13 +109,6 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
         """Open findings that are failures, not merely undetermined."""
         return self.open.exposed + self.open.latent + self.open.unknown
 
-    @property
-    def exit_code(self) -> int:
-        """Return 3 for an incomplete run, else 1 for open findings, else 0."""
-        if not self.complete:
-            return 3
-        return 1 if self.open_failures else 0
-
 
 def summarize(
     reader: Reader,

@@ -19,7 +19,7 @@ from orchestrator.run.changing import Changed
 from orchestrator.run.closing import Closed
 from orchestrator.run.diffing import differing
 from orchestrator.run.folder import Summary
-from orchestrator.run.refusals import UsageError, explain_error
+from orchestrator.run.refusals import UsageError
 
 _MOST = 1000  # details that are gathered; a message shows a few, and says how many more there are
 
@@ -79,7 +79,7 @@ def is_notified(config: Config, event: str) -> bool:
     return any(event in one.on or "failed" in one.on for one in config.notify)
 
 
-def scan_notice(folder: Path, summary: Summary) -> Notice:
+def scan_notice(folder: Path, summary: Summary, exit_code: int) -> Notice:
     """Return what is told of a finished scan: what is open, and what is new against the run before."""
     gathered = _since_before(folder)
     counts = None if gathered is None else gathered.counts
@@ -91,7 +91,7 @@ def scan_notice(folder: Path, summary: Summary) -> Notice:
         _of_summary(summary),
         event="scan",
         command="scan",
-        exit_code=summary.exit_code,
+        exit_code=exit_code,
         new=counts and counts["new"],
         returned=counts and counts["returned"],
         raised=counts and counts["raised"],
@@ -102,7 +102,7 @@ def scan_notice(folder: Path, summary: Summary) -> Notice:
 _WORSE_FIRST: tuple[Became, ...] = ("new", "returned", "raised")
 
 
-def apply_notice(folder: Path, changed: Changed) -> Notice:
+def apply_notice(folder: Path, changed: Changed, exit_code: int) -> Notice:
     """Return what is told of a plan that was carried out, or stopped."""
     with Reader(folder) as reader:
         run_id = reader.header.run_id
@@ -110,30 +110,29 @@ def apply_notice(folder: Path, changed: Changed) -> Notice:
         event="apply",
         command="apply",
         run_id=run_id,
-        exit_code=changed.exit_code,
+        exit_code=exit_code,
         outcomes=_outcomes(changed),
         left=changed.left,
         details=_failures(changed),
     )
 
 
-def close_notice(closed: Closed, incident: str) -> Notice:
+def close_notice(closed: Closed, incident: str, exit_code: int) -> Notice:
     """Return what is told of an incident's closing; the incident's name is one of the details."""
     return msgspec.structs.replace(
         _of_summary(closed.summary),
         event="close",
         command="close",
-        exit_code=closed.exit_code,
+        exit_code=exit_code,
         outcomes=_outcomes(closed.changed),
         left=closed.changed.left,
         details=(incident, *_failures(closed.changed)),
     )
 
 
-def failed_notice(command: str, error: BaseException) -> Notice:
+def failed_notice(command: str, exit_code: int, text: str) -> Notice:
     """Return what is told of a command that ended by an error; its text may hold names, so it is a detail."""
-    code, text = explain_error(error) or (3, f"{type(error).__name__}, which is a bug in sgsweep")
-    return Notice(event="failed", command=command, exit_code=code, details=(text,))
+    return Notice(event="failed", command=command, exit_code=exit_code, details=(text,))
 
 
 def _of_summary(summary: Summary) -> Notice:

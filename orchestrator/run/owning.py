@@ -28,12 +28,6 @@ class CodePatched(msgspec.Struct, frozen=True):
     result: Patched
     files: tuple[Path, ...]
 
-    @property
-    def exit_code(self) -> int:
-        """Of the contract: 3 where something that is open in the code's groups has no change that could be told."""
-        untold = [one for one in self.result.wanted if not one.patch and not one.snippet]
-        return 3 if untold or self.result.left else 0
-
 
 def patch(
     folder: Path,

@@ -62,19 +62,6 @@ class Verified(msgspec.Struct, frozen=True, kw_only=True):
     balancers_unknown: int = 0
     ledger: LedgerChecked | None = None
 
-    @property
-    def exit_code(self) -> int:
-        """Return 4 for a broken trail, else 5 if the cloud differs, 3 if not all was seen, 1 if something is open."""
-        for code, holds in (
-            (4, self.problems),
-            (5, self.differences),
-            (3, self.unreachable or not self.complete or any(one.is_undetermined for one in self.open)),
-            (1, any(one.is_open for one in self.open)),
-        ):
-            if holds:
-                return code
-        return 0
-
 
 def verify_offline(folder: Path, keys: Sequence[Path] = ()) -> Verified:
     """Check the audit trail from the folder alone.

@@ -10,6 +10,8 @@ from contextlib import AbstractContextManager
 import msgspec
 
 from orchestrator import run
+from orchestrator.cli.exit_codes import of_close, of_scan, of_verify
+from orchestrator.cli.known_errors import explain_error
 from orchestrator.emulator import BENDS, Bend, BendKind, Bent, World
 from orchestrator.emulator.world.expected import Expected
 from orchestrator.emulator.world.model import Rule
@@ -100,7 +102,7 @@ class Lies:
 
     def scan(self, seed: int, bends: tuple[Bend, ...], desk: Desk) -> None:
         """A sweep that ends with 0 or 1 has found every door that there is, or nothing could have told it better."""
-        code = self._told(desk, seed, bends, lambda: desk.scan(str(self.runs)).exit_code)
+        code = self._told(desk, seed, bends, lambda: of_scan(desk.scan(str(self.runs))))
         if code in {0, 1} and self._were_to_be_seen(desk, bends):
             foretold = Expected.of(desk.emulator.world)
             found = {
@@ -122,7 +124,7 @@ class Lies:
 
         def close() -> int:
             work = run.close(desk.config, filters, out, "INC-1", lambda *_: None, Progress())
-            return asyncio.run(work).exit_code
+            return of_close(asyncio.run(work))
 
         code = self._told(desk, seed, bends, close)
         if code == 0 and self._were_to_be_seen(desk, bends):
@@ -149,7 +151,7 @@ class Lies:
         _put_back(desk.emulator.world, back)
 
         def verify() -> int:
-            return asyncio.run(run.verify(folder, desk.config, Progress())).exit_code
+            return of_verify(asyncio.run(run.verify(folder, desk.config, Progress())))
 
         code = self._told(desk, seed, bends, verify)
         if self._were_to_be_seen(desk, bends):
@@ -163,7 +165,7 @@ class Lies:
         try:
             return work()
         except Exception as error:
-            explained = run.explain_error(error)
+            explained = explain_error(error)
             if explained is None:
                 raise
             return explained[0]

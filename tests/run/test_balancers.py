@@ -9,6 +9,7 @@ import msgspec
 import pytest
 
 from orchestrator import run
+from orchestrator.cli.exit_codes import of_changes, of_close, of_scan, of_verify
 from orchestrator.emulator import Fault, Kind, World
 from orchestrator.emulator.framework.operations import Answer
 from orchestrator.emulator.framework.question import CallQuestion
@@ -110,14 +111,14 @@ def test_it_is_closed_by_drops_and_comes_back_as_it_was(organization: Desk) -> N
     blocks = [action for action in made.actions if action.is_balancers]
     assert {action.security_group_id for action in blocks} == foretold.balanced
     assert {action.action for action in blocks} == {"block"}
-    assert apply(organization).exit_code == 0
+    assert of_changes(apply(organization)) == 0
     verified = verify(organization)
     assert {one.check_id for one in verified.open if one.is_open} <= {WIDE}
     assert verified.differences == ()
     organization.scan("second", EVERYWHERE)
     assert {check_id for _, _, check_id in opened(organization, "second")} <= {WIDE}
     back = run.rollback(organization.folder / "first", {}, organization.config, lambda *_: None, Progress())
-    assert asyncio.run(back).exit_code == 0
+    assert of_changes(asyncio.run(back)) == 0
     assert contents(world, foretold.balanced) == before
 
 
@@ -185,8 +186,8 @@ def test_taking_an_accept_away_is_refused_where_that_closes_nothing(small: Desk)
     made = run.plan(small.folder / "first", small.config).plan
     actions = {one.rule_id: one.action for one in made.actions if one.security_group_id == "sg-joined"}
     assert actions == {"nlb-1": "block", "sgr-anyone": "revoke"}
-    assert apply(small).exit_code == 0
-    assert verify(small).exit_code == 0
+    assert of_changes(apply(small)) == 0
+    assert of_verify(verify(small)) == 0
 
 
 def test_no_right_to_them_is_told_and_no_error(organization: Desk) -> None:
@@ -200,7 +201,7 @@ def test_no_right_to_them_is_told_and_no_error(organization: Desk) -> None:
     failing = {one["account_id"] for one in organization.lines("findings.jsonl")}
     assert (summary.complete, summary.balancers_unknown) == (True, len(failing | balanced))
     result = apply(organization)
-    assert result.exit_code == 0
+    assert of_changes(result) == 0
     for one in organization.lines("outcomes.jsonl"):
         assert one["reason"].startswith("balancers_unknown: "), one
         assert "nlb:ListLoadBalancers" in one["reason"]
@@ -231,13 +232,13 @@ def test_where_they_are_required_not_knowing_them_is_undetermined(small: Desk) -
         if one["verdict"] == "undetermined" and one["rule_id"] == ""
     }
     assert undetermined == {"sg-joined", "sg-redis"}
-    assert (summary.complete, summary.exit_code) == (False, 3)
+    assert (summary.complete, of_scan(summary)) == (False, 3)
     assert run.plan(small.folder / "first", small.config).plan.actions == ()
     small.emulator.set_faults()
     assert small.scan("second", cloud={"balancers": "required"}).complete
     assert ("sg-joined", "nlb-1", "ssh") in opened(small, "second")
     small.emulator.set_faults(DENIED)
-    assert verify(small, "second", cloud={"balancers": "required"}).exit_code == 3
+    assert of_verify(verify(small, "second", cloud={"balancers": "required"})) == 3
 
 
 def test_the_cloud_that_lies_about_them_is_not_believed(small: Desk) -> None:
@@ -282,21 +283,21 @@ def test_verify_knows_them(small: Desk) -> None:
     """One that joined since is open; where they cannot be read, what the scan knew stays open; gone drops differ."""
     join(small)
     small.scan()
-    assert apply(small).exit_code == 0
-    assert verify(small).exit_code == 0
+    assert of_changes(apply(small)) == 0
+    assert of_verify(verify(small)) == 0
     join(small, "sg-redis", ports=(6379,))
     found = verify(small)
-    assert (found.exit_code, [one.balancer_id for one in found.open]) == (1, ["nlb-1"])
+    assert (of_verify(found), [one.balancer_id for one in found.open]) == (1, ["nlb-1"])
     small.scan("second", EVERYWHERE)
     small.emulator.set_faults(DENIED)
     found = verify(small, "second")
-    assert (found.exit_code, [one.balancer_id for one in found.open]) == (1, ["nlb-1"])
+    assert (of_verify(found), [one.balancer_id for one in found.open]) == (1, ["nlb-1"])
     small.emulator.set_faults()
     assert apply(small, "second").outcomes == {OutcomeKind.blocked: 1}
-    assert verify(small, "second").exit_code == 0
+    assert of_verify(verify(small, "second")) == 0
     put(small, Group(security_group_id="sg-redis", vpc_id="vpc-1", rules=()))
     differing = verify(small, "second")
-    assert differing.exit_code == 5
+    assert of_verify(differing) == 5
     assert [one.rule_id for one in differing.differences] == ["nlb-1"]
 
 
@@ -308,7 +309,7 @@ def test_an_incident_closes_what_a_balancer_lets_in(small: Desk) -> None:
     )  # fmt: skip
     closed = asyncio.run(work)
     assert closed.changed.failed == ()
-    assert (closed.exit_code, closed.left_open) == (0, 0)
+    assert (of_close(closed), closed.left_open) == (0, 0)
     assert closed.changed.outcomes == {OutcomeKind.blocked: 1}
     small.scan("second", EVERYWHERE)
     assert {one[0] for one in opened(small, "second")} == {"sg-redis"}

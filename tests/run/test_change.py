@@ -15,6 +15,8 @@ import msgspec
 import pytest
 
 from orchestrator import run
+from orchestrator.cli.exit_codes import of_changes, of_close, of_scan, of_verify
+from orchestrator.cli.known_errors import explain_error
 from orchestrator.config import defaults
 from orchestrator.emulator import Fault, Kind, Options, World
 from orchestrator.emulator.world.expected import Expected
@@ -80,7 +82,7 @@ def changed_accounts(desk: Desk) -> set[str]:
 def test_apply_closes_what_it_may_and_touches_nothing_else(desk: Desk) -> None:
     """Every risky group is closed; every change in the emulator's record is of a rule in the plan."""
     made = planned(desk)
-    assert apply(desk, made.plan.digest).exit_code == 0
+    assert of_changes(apply(desk, made.plan.digest)) == 0
     rules = {action.rule_id for action in made.plan.actions}
     revoked = {
         value
@@ -90,25 +92,25 @@ def test_apply_closes_what_it_may_and_touches_nothing_else(desk: Desk) -> None:
     }
     assert revoked
     assert revoked <= rules
-    assert desk.scan("second").exit_code in {0, 1}
+    assert of_scan(desk.scan("second")) in {0, 1}
     foretold = Expected.of(desk.emulator.world)
     still = {
         one["security_group_id"] for one in desk.lines("findings.jsonl", "second") if one["status"] == "open"
     }
     assert not still & foretold.risky
-    assert verify(desk).exit_code in {0, 1}
+    assert of_verify(verify(desk)) in {0, 1}
     assert not verify(desk).differences
 
 
 def test_verify_passes_no_rule_that_it_cannot_judge(desk: Desk) -> None:
     """A prefix list that can no longer be read makes the answer incomplete, whatever else is known to be open."""
     planned(desk)
-    assert verify(desk).exit_code == 1
+    assert of_verify(verify(desk)) == 1
     desk.emulator.set_faults(Fault(kind=Kind.DENIED, action="DescribePrefixListAttributes"))
     found = verify(desk)
     assert any(one.is_undetermined for one in found.open)
     assert not found.unreachable
-    assert found.exit_code == 3
+    assert of_verify(found) == 3
 
 
 def test_at_most_five_calls_a_group(desk: Desk) -> None:
@@ -169,18 +171,18 @@ def test_narrowing_to_a_prefix_list(desk_at: MakeDesk) -> None:
         True,
     )
     before = said(world)
-    assert apply(desk, made.plan.digest).exit_code == 0
+    assert of_changes(apply(desk, made.plan.digest)) == 0
     (rule,) = world.estate(member, here).groups[f"sg-{here}"].rules
     assert (rule.source_prefix_list_id, rule.source_cidr_ip, rule.port_range) == ("pl-office", "", "22/22")
-    assert rollback(desk).exit_code == 0
+    assert of_changes(rollback(desk)) == 0
     assert said(world) == before
 
 
 def test_what_was_rolled_back_is_not_told_as_done(desk: Desk) -> None:
     """The same plan again would change nothing and call it closed: it is refused."""
     made = planned(desk)
-    assert apply(desk, made.plan.digest).exit_code == 0
-    assert rollback(desk).exit_code == 0
+    assert of_changes(apply(desk, made.plan.digest)) == 0
+    assert of_changes(rollback(desk)) == 0
     with pytest.raises(RefusedError, match="rolled back"):
         apply(desk, made.plan.digest)
 
@@ -203,7 +205,7 @@ def test_a_full_disk_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     path = tmp_path / "plan.json"
     with pytest.raises(OSError, match="No space left") as caught, replaced(path) as file:
         file.write(b"{}")
-    assert run.explain_error(caught.value) == (
+    assert explain_error(caught.value) == (
         2,
         f"{path}: No space left on device. Free some space, then go on: the same command, run again",
     )
@@ -216,10 +218,10 @@ def test_a_rollback_restores_every_rule(desk: Desk) -> None:
     made = planned(desk)
     apply(desk, made.plan.digest)
     assert said(desk.emulator.world) != before
-    assert rollback(desk).exit_code == 0
+    assert of_changes(rollback(desk)) == 0
     assert said(desk.emulator.world) == before
     desk.emulator.calls.clear()
-    assert rollback(desk).exit_code == 0
+    assert of_changes(rollback(desk)) == 0
     assert not [call for call in desk.emulator.calls if call.changes and call.action != "AssumeRole"]
     assert not verify(desk).differences
 
@@ -335,7 +337,7 @@ def test_a_role_that_could_not_lift_a_block_is_refused_before_it_blocks(desk_at:
     ended = apply(desk, made.plan.digest)
     # one group shares an interface with another, which lets its own members in: a drop would cut them off
     assert ended.outcomes == {OutcomeKind.blocked: 2, OutcomeKind.skipped: 1}
-    assert ended.exit_code == 1
+    assert of_changes(ended) == 1
 
 
 def test_an_account_that_does_not_say_whether_undoing_is_allowed_is_left_alone(desk_at: MakeDesk) -> None:
@@ -347,7 +349,7 @@ def test_an_account_that_does_not_say_whether_undoing_is_allowed_is_left_alone(d
     desk.emulator.set_faults(Fault(kind=Kind.UNAVAILABLE, action="AuthorizeSecurityGroup", account=mute))
     impatient = {"attempts": 1}  # the fault lasts: to try again would only be waited for
     result = apply(desk, made.plan.digest, remediation={"max_failure_rate": 1.0}, cloud=impatient)
-    assert result.exit_code == 5
+    assert of_changes(result) == 5
     assert result.outcomes[OutcomeKind.failed] == sum(
         action.account_id == mute for action in made.plan.actions
     )
@@ -355,7 +357,7 @@ def test_an_account_that_does_not_say_whether_undoing_is_allowed_is_left_alone(d
     desk.emulator.set_faults(
         Fault(kind=Kind.RESET_AFTER, action="AuthorizeSecurityGroup", account=mute, count=1)
     )
-    assert apply(desk, made.plan.digest).exit_code == 0  # one lost answer is asked for again
+    assert of_changes(apply(desk, made.plan.digest)) == 0  # one lost answer is asked for again
 
 
 def test_a_rule_that_changed_since_the_plan_is_left_alone(desk: Desk) -> None:
@@ -373,7 +375,7 @@ def test_a_rule_that_changed_since_the_plan_is_left_alone(desk: Desk) -> None:
     world.put(action.account_id, action.region_id, msgspec.structs.replace(group, rules=changed))
     result = apply(desk, made.plan.digest)
     assert result.outcomes[OutcomeKind.drifted] == 1
-    assert result.exit_code == 1
+    assert of_changes(result) == 1
     now = world.estate(action.account_id, action.region_id).groups[action.security_group_id]
     assert action.rule_id in {rule.security_group_rule_id for rule in now.rules}
 
@@ -384,11 +386,11 @@ def test_the_stop_file_stops_and_the_same_command_goes_on(desk: Desk) -> None:
     stop = desk.folder / "first" / STOP
     stop.touch()
     stopped = apply(desk, made.plan.digest)
-    assert stopped.exit_code == 3
+    assert of_changes(stopped) == 3
     assert "STOP" in stopped.stopped
     assert not [call for call in desk.emulator.calls if call.changes and call.action != "AssumeRole"]
     stop.unlink()
-    assert apply(desk, made.plan.digest).exit_code == 0
+    assert of_changes(apply(desk, made.plan.digest)) == 0
 
 
 def test_waves_wait_for_each_other(desk: Desk) -> None:
@@ -430,9 +432,9 @@ def test_lost_answers_lose_nothing(desk_at: MakeDesk, kind: Kind) -> None:
     desk = desk_at(world, Options(faults=(Fault(kind=kind, rate=0.3, action="*SecurityGroup"),), seed=2))
     made = planned(desk)
     result = apply(desk, made.plan.digest)
-    while result.exit_code == 5:
+    while of_changes(result) == 5:
         result = apply(desk, made.plan.digest)
-    assert result.exit_code == 0
+    assert of_changes(result) == 0
     revoked = Counter(
         rule
         for call in desk.emulator.calls
@@ -457,7 +459,7 @@ def test_an_incident_is_closed_in_one_stream(desk: Desk) -> None:
             Progress(),
         )
     )
-    assert result.exit_code in {0, 1}
+    assert of_close(result) in {0, 1}
     assert not result.changed.failed
     records = desk.lines("audit.jsonl", "inc")
     assert records
@@ -517,7 +519,7 @@ def test_what_is_protected_stays_open_until_it_is_named(desk_at: MakeDesk) -> No
         world.put(account, region, group)
     desk = desk_at(world)
     summary = desk.scan(filters=Filters(accounts=(account,)))
-    assert (summary.open_failures, summary.protected, summary.exit_code) == (2, 1, 1)
+    assert (summary.open_failures, summary.protected, of_scan(summary)) == (2, 1, 1)
     why = {one["security_group_id"]: one["protection"] for one in desk.lines("findings.jsonl")}
     assert why == {"sg-kept": "the group is protected by its tag (sgsweep=protected)", "sg-free": ""}
     page = (desk.folder / "first" / "report.html").read_text(encoding="utf-8")
@@ -603,7 +605,7 @@ def test_a_plan_that_opens_or_takes_what_is_harmless_is_refused_whatever_its_dig
 def test_a_row_of_the_journal_that_was_edited_is_not_rolled_back_from(desk: Desk) -> None:
     """The trail is intact; what is to be undone is read from rows, and each must be what was recorded."""
     made = planned(desk).plan
-    assert apply(desk, made.digest).exit_code == 0
+    assert of_changes(apply(desk, made.digest)) == 0
     folder = desk.folder / "first"
     calls = len(desk.emulator.calls)
     one = " WHERE key = (SELECT min(key) FROM effect WHERE instr(body, '22/22') AND outcome IS NOT NULL)"
@@ -620,4 +622,4 @@ def test_a_row_of_the_journal_that_was_edited_is_not_rolled_back_from(desk: Desk
             rollback(desk)
         (folder / "journal.sqlite").write_bytes(kept)
         assert not [call for call in desk.emulator.calls.since(calls) if call.changes], says
-    assert rollback(desk).exit_code == 0
+    assert of_changes(rollback(desk)) == 0

@@ -8,6 +8,8 @@ import pytest
 from msgspec.structs import replace
 
 from orchestrator import run
+from orchestrator.cli.exit_codes import of_close
+from orchestrator.cli.known_errors import explain_error
 from orchestrator.emulator import Fault, Kind
 from orchestrator.emulator.world.expected import Expected
 from orchestrator.journal import RuleEffects
@@ -52,7 +54,7 @@ def test_the_limits_are_of_the_run_however_often_it_is_run_again(desk: Desk) -> 
 def test_what_was_stopped_or_failed_is_done_by_the_same_command(desk: Desk) -> None:
     """An account that was scanned to its end is not done while its changes are not."""
     desk.emulator.set_faults(Fault(kind=Kind.ERROR_BEFORE, action="RevokeSecurityGroup"))
-    assert close(desk, cloud=IMPATIENT).exit_code == 5
+    assert of_close(close(desk, cloud=IMPATIENT)) == 5
     desk.emulator.set_faults()
     (desk.folder / "inc" / "STOP").touch()
     assert close(desk).changed.stopped
@@ -70,7 +72,7 @@ def test_what_is_protected_is_closed_only_where_it_is_named(desk: Desk) -> None:
     """All groups are protected: all stays open and is said to be; one that is named by its id is closed."""
     everything = {"protected_groups": ("*",)}
     kept = close(desk, remediation=everything)
-    assert (kept.exit_code, kept.left_protected, changed(desk)) == (1, kept.left_open, set())
+    assert (of_close(kept), kept.left_protected, changed(desk)) == (1, kept.left_open, set())
     assert kept.summary.protected == kept.left_open > 1
     named = next(
         one["security_group_id"]
@@ -111,7 +113,7 @@ def test_a_plan_that_this_run_did_not_make_is_refused(desk: Desk, foreign: str) 
     paths[0].write_bytes(other or paths[1].read_bytes())
     with pytest.raises(BaseExceptionGroup) as caught:
         close(desk)
-    code, text = run.explain_error(caught.value) or (0, "")
+    code, text = explain_error(caught.value) or (0, "")
     assert (code, "plan" in text) == (4, True)
 
 

@@ -12,6 +12,7 @@ from alibabacloud_config20200907 import models
 from alibabacloud_config20200907.client import Client
 
 from orchestrator import run
+from orchestrator.cli.exit_codes import of_comparison
 from orchestrator.config import packs
 from orchestrator.emulator import World
 from orchestrator.emulator.services.config.recorder import Key, changed
@@ -141,7 +142,7 @@ def test_the_clouds_own_results(estate: Estate) -> None:
         "sg-dropped": ("shadowed", ("sgr-ssh",)),
     }
     assert {one.became for one in found.differences} == {"explained"}
-    assert found.exit_code == 0
+    assert of_comparison(found) == 0
 
 
 @pytest.mark.parametrize("seed", [5, 11])
@@ -155,11 +156,11 @@ def test_every_difference_in_a_whole_organization_is_explained(desk_at: MakeDesk
     found = run.compare(desk.folder / "run", [path], {}, RuleParameters())
     assert found.agreeing > len(found.differences) > 5
     assert list(found.of("unexplained")) == []
-    assert found.exit_code == 0
+    assert of_comparison(found) == 0
     desk.scan("default")
     found = run.compare(desk.folder / "default", [path], {}, RuleParameters())
     assert {one.kind for one in found.differences if one.became != "explained"} == {"no_rules"}
-    assert found.exit_code == 3
+    assert of_comparison(found) == 3
     one = next(found.of("not_comparable"))
     assert 'scan with packs = ["cloud-config-security-groups"]' in one.why
 
@@ -192,7 +193,7 @@ def test_what_is_set_aside_or_closed_here_says_so(estate: Estate) -> None:
         "sg-theirs": ("managed", "managed"),
     }
     assert "by ann: bastion" in by_group["sg-waived"].why
-    assert (found.agreeing, found.exit_code) == (2, 0)
+    assert (found.agreeing, of_comparison(found)) == (2, 0)
 
 
 def test_what_they_ignore_or_have_no_data_of_is_open_here(estate: Estate) -> None:
@@ -220,7 +221,12 @@ def test_what_nothing_accounts_for_is_1(estate: Estate) -> None:
     ):
         found = compared(estate, result(estate, "open"), result(estate, name, word, Annotation="{}"))
         one = next(one for one in found.differences if one.security_group_id == f"sg-{name}")
-        assert (one.kind, one.became, one.annotation, found.exit_code) == (kind, "unexplained", "{}", 1), name
+        assert (one.kind, one.became, one.annotation, of_comparison(found)) == (
+            kind,
+            "unexplained",
+            "{}",
+            1,
+        ), name
     found = compared(estate, result(estate, "other"), result(estate, "open"), risky=(22, 6379))
     assert (found.differences, found.agreeing) == ((), 2)
 
@@ -232,8 +238,8 @@ def test_what_is_evaluated_after_the_run_is_3(estate: Estate) -> None:
     late: dict[str, Any] = {"ResultRecordedTimestamp": 4_000_000_000_000}
     for name in ("a", "made-since"):
         found = compared(estate, result(estate, "a"), result(estate, name, "COMPLIANT", **late))
-        assert (only(found).kind, only(found).became, found.exit_code) == ("later", "not_comparable", 3)
-    assert compared(estate, result(estate, "a", **late)).exit_code == 0
+        assert (only(found).kind, only(found).became, of_comparison(found)) == ("later", "not_comparable", 3)
+    assert of_comparison(compared(estate, result(estate, "a", **late))) == 0
 
 
 def test_what_the_run_has_not_seen_is_3(estate: Estate) -> None:
@@ -250,7 +256,7 @@ def test_what_the_run_has_not_seen_is_3(estate: Estate) -> None:
         (result(estate, "gone"), "gone", 0),
     ):
         found = compared(estate, given, result(estate, "a"))
-        assert (only(found).kind, found.exit_code) == (kind, code), given
+        assert (only(found).kind, of_comparison(found)) == (kind, code), given
     assert (
         "was not in the scope of this run"
         in only(compared(estate, result(estate, "a", RegionId="cn-x"), result(estate, "a"))).why
@@ -263,10 +269,10 @@ def test_what_the_run_did_not_look_for_is_told_only_where_they_fail_it(estate: E
     estate.group("web", Rule("sgr-web", port_range="8080/8080", source_cidr_ip=ANY))
     estate.scan("run")
     found = compared(estate, result(estate, "web", rule=listed))
-    assert (only(found).kind, found.exit_code) == ("not_looked_for", 3)
+    assert (only(found).kind, of_comparison(found)) == ("not_looked_for", 3)
     assert 'packs = ["cloud-config-security-groups"]' in only(found).why
     found = compared(estate, result(estate, "web", "COMPLIANT", listed))
-    assert (found.differences, found.agreeing, found.exit_code) == ((), 0, 0)
+    assert (found.differences, found.agreeing, of_comparison(found)) == ((), 0, 0)
 
 
 def test_a_run_of_the_pack_is_held_against_every_rule_of_theirs(estate: Estate) -> None:
@@ -316,10 +322,10 @@ def test_groups_that_only_this_run_has(estate: Estate) -> None:
         "",
         ("sgr-2",),
     )
-    assert (found.exit_code, found.absent_accounts) == (1, (estate.accounts[1],))
+    assert (of_comparison(found), found.absent_accounts) == (1, (estate.accounts[1],))
     page = {"EvaluationResults": {"EvaluationResultList": [result(estate, "named")], "NextToken": "more"}}
     found = compared(estate, page)
-    assert (only(found).kind, found.is_cut_short, found.exit_code) == ("cut_short", True, 3)
+    assert (only(found).kind, found.is_cut_short, of_comparison(found)) == ("cut_short", True, 3)
 
 
 def test_a_rule_whose_name_does_not_tell(estate: Estate) -> None:
@@ -338,7 +344,7 @@ def test_a_rule_whose_name_does_not_tell(estate: Estate) -> None:
     described = result(estate, "a", rule="ecs-security-group-description-check")
     assert (
         only(compared(estate, *given[:1], described)).kind,
-        compared(estate, *given[:1], described).exit_code,
+        of_comparison(compared(estate, *given[:1], described)),
     ) == ("other_subject", 0)
     for named, said in (
         ({"none": RISKY}, "no result is of such a rule"),

@@ -12,6 +12,7 @@ import pytest
 from yarl import URL
 
 from orchestrator import run
+from orchestrator.cli.exit_codes import of_verify
 from orchestrator.emulator import World
 from orchestrator.plan import decode
 from orchestrator.run import Approval, Connection, Filters, Progress, RefusedError
@@ -102,7 +103,7 @@ def test_the_trail_says_by_whom_and_where_changes_were_made(desk: Desk) -> None:
     ]
     assert notes[0]["line"] == 1
     assert desk.emulator.http_url in notes[0]["reason"]
-    assert run.verify_offline(desk.folder / "first").exit_code == 0
+    assert of_verify(run.verify_offline(desk.folder / "first")) == 0
 
 
 def test_credentials_of_another_account_than_the_pinned_one_are_refused(desk: Desk) -> None:

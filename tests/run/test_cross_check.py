@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from orchestrator import run
+from orchestrator.cli.exit_codes import of_close, of_scan
 from orchestrator.config import Config
 from orchestrator.emulator import Bend, BendKind, Fault, Kind, Options, Quirks, World
 from orchestrator.emulator.framework.question import CallQuestion
@@ -152,7 +153,7 @@ def test_without_a_second_witness_the_run_is_complete_by_its_own_listing(
     with_it = desk.scan("with")
     how(desk)
     summary = desk.scan(cloud={"attempts": 2})
-    assert (summary.complete, summary.exit_code) == (True, with_it.exit_code)
+    assert (summary.complete, of_scan(summary)) == (True, of_scan(with_it))
     assert (summary.incomplete_because, summary.unreachable) == ((), 0)
     (sentence,) = summary.second_witness
     assert sentence.startswith(
@@ -213,11 +214,11 @@ def test_a_group_that_two_lists_leave_out_is_read_and_the_run_incomplete(desk: D
     assert desk.lines("findings.jsonl") == desk.lines("findings.jsonl", "whole")
     assert place in seen(desk)
     assert (summary.security_groups, summary.rules) == (whole.security_groups, whole.rules)
-    assert (summary.complete, summary.exit_code) == (False, 3)
+    assert (summary.complete, of_scan(summary)) == (False, 3)
     (reason,) = summary.incomplete_because
     assert reason.startswith("1 groups stood in neither of two lists")
     again = desk.resume()
-    assert (again.exit_code, again.incomplete_because) == (3, summary.incomplete_because)
+    assert (of_scan(again), again.incomplete_because) == (3, summary.incomplete_because)
 
 
 def test_a_list_that_is_short_once_is_asked_for_again(desk: Desk) -> None:
@@ -240,7 +241,7 @@ def test_a_group_that_is_hidden_everywhere_is_a_coverage_mismatch(desk: Desk) ->
     summary = desk.scan()
     (row,) = desk.lines("unreachable.jsonl")
     assert (row["account_id"], row["region_id"], row["security_group_id"]) == place
-    assert (row["code"], summary.exit_code) == ("coverage_mismatch", 3)
+    assert (row["code"], of_scan(summary)) == ("coverage_mismatch", 3)
     desk.emulator.state.bends.clear()
     assert desk.resume().complete
     assert seen(desk) == every_group(desk)
@@ -257,7 +258,7 @@ def test_a_region_that_is_left_out_is_read(desk: Desk, times: int | None) -> Non
     if times is None:
         (reason,) = summary.incomplete_because
         assert reason.startswith("1 regions stood in neither of two lists")
-        assert desk.resume().exit_code == 3
+        assert of_scan(desk.resume()) == 3
 
 
 def test_a_second_list_of_regions_is_read_to_its_end(desk: Desk) -> None:
@@ -287,7 +288,7 @@ def test_it_is_a_refusal_by_ecs_that_is_a_coverage_mismatch(desk: Desk) -> None:
     assert row["code"] == "coverage_mismatch"
     assert row["request_id"]
     assert "Forbidden" in row["message"]
-    assert summary.exit_code == 3
+    assert of_scan(summary) == 3
     desk.emulator.set_faults()
     assert desk.resume().complete
     assert seen(desk) == every_group(desk)
@@ -309,7 +310,7 @@ def test_what_is_cut_without_a_trace_is_read_or_told(
     assert missing <= told(desk)
     assert summary.complete == (not told(desk) and not summary.incomplete_because)
     if count is None:
-        assert summary.exit_code == 3
+        assert of_scan(summary) == 3
 
 
 # --- what it names and is not there
@@ -337,7 +338,7 @@ def test_a_group_of_a_region_that_is_none_is_not_gone(desk: Desk) -> None:
     center_of(desk).ghosts.append(Resource(account_id, "cn-nowhere", GROUP, "sg-bp1ghost"))
     summary = desk.scan()
     assert told(desk) == {(account_id, "cn-nowhere", "sg-bp1ghost")}
-    assert summary.exit_code == 3
+    assert of_scan(summary) == 3
 
 
 def test_what_it_does_not_know_is_complete_by_its_own_listing(desk: Desk) -> None:
@@ -394,7 +395,7 @@ def test_an_account_that_nobody_listed_is_never_entered(desk: Desk) -> None:
     summary = desk.scan()
     (reason,) = summary.incomplete_because
     assert "1999999999999999" in reason
-    assert summary.exit_code == 3
+    assert of_scan(summary) == 3
     assert not [call for call in desk.emulator.calls if "1999999999999999" in repr(call)]
 
 
@@ -500,7 +501,7 @@ def test_a_lying_witness_makes_no_short_run_better(desk: Desk, kind: BendKind) -
     desk.emulator.bend(Bend(kind=kind, action="*MultiAccount*"))
     summary = desk.scan()
     rows = told(desk)
-    assert summary.exit_code == 3
+    assert of_scan(summary) == 3
     assert {row[0] for row in rows} == {place[0]}
     center_of(desk).multi_account = False
     desk.emulator.bend()
@@ -569,14 +570,14 @@ def test_an_incident_closes_what_only_the_second_witness_names(desk: Desk) -> No
     )
     hide(desk, place)
     closed = close(desk)
-    assert closed.exit_code == 3
+    assert of_close(closed) == 3
     assert {
         one["outcome"] for one in desk.lines("outcomes.jsonl", "inc") if one["security_group_id"] == place[2]
     } & {
         "revoked",
         "split",
     }
-    assert close(desk).exit_code == 3
+    assert of_close(close(desk)) == 3
 
 
 def test_accounts_that_have_groups_come_first(desk: Desk) -> None:
@@ -608,4 +609,4 @@ def test_a_run_that_is_resumed_hears_it_again(desk: Desk) -> None:
     center_of(desk).multi_account = True
     after = desk.resume()
     assert place in seen(desk)
-    assert after.exit_code == 3
+    assert of_scan(after) == 3

@@ -12,10 +12,12 @@ import msgspec
 import pytest
 
 from orchestrator import run
+from orchestrator.cli.exit_codes import of_diff
 from orchestrator.emulator import Fault, Kind, World
 from orchestrator.emulator.world.model import Group, Interface, PrefixList, Rule
 from orchestrator.journal import JournalError
 from orchestrator.policy import parse_checks, parse_exemptions
+from orchestrator.report import render_json, render_since
 from orchestrator.run import Approval, Filters, Progress, UsageError
 from tests.run.conftest import Desk, MakeDesk
 
@@ -67,7 +69,8 @@ class Estate:
     def diff(self, old: str = "old", new: str = "new") -> tuple[dict[str, Any], int]:
         """Return the difference as JSON has it, and the exit code."""
         parts: list[str] = []
-        code = run.diff_json(self.desk.folder / old, self.desk.folder / new, parts.append)
+        with run.differing(self.desk.folder / old, self.desk.folder / new) as difference:
+            code = of_diff(difference, render_json(difference, parts.append))
         found: dict[str, Any] = json.loads("".join(parts))
         counted = {kind: len(found[kind]) for kind in KINDS}
         assert counted.items() <= found["counts"].items()
@@ -406,7 +409,9 @@ def test_the_page_of_the_new_run_says_what_changed_and_stays_harmless(estate: Es
     )
     estate.scan("new")
     parts: list[str] = []
-    code = run.diff_html(estate.desk.folder / "old", estate.desk.folder / "new", parts.append)
+    folder = estate.desk.folder
+    with run.differing(folder / "old", folder / "new") as found:
+        code = of_diff(found, render_since(run.view(folder / "new"), found, parts.append))
     page = "".join(parts)
     assert code == 1
     section = page[page.index('<section id="since">') :].partition("</section>")[0]

@@ -8,6 +8,7 @@ import msgspec
 import pytest
 
 from orchestrator import run
+from orchestrator.cli.exit_codes import of_doctor
 from orchestrator.config import Canary
 from orchestrator.emulator import Options, World
 from orchestrator.emulator.framework.variants import VARIANTS
@@ -32,7 +33,7 @@ def test_a_right_that_is_there_is_never_said_to_lack(desk_at: MakeDesk, name: st
     before = world.snapshot()
     work = run.list_accounts(config, Filters(), Progress(), check=True, probe_writes=True)
     listed = asyncio.run(work)
-    assert listed.exit_code == 0
+    assert of_doctor(listed) == 0
     assert not [one for visit in listed.visits for one in visit.rights if one.permitted.right == "denied"]
     assert listed.examined is not None
     assert listed.examined.canary is not None

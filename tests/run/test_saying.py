@@ -13,6 +13,8 @@ import pytest
 from accounts import AcceptedUnreachable
 from orchestrator import run
 from orchestrator.cli import output
+from orchestrator.cli.exit_codes import of_changes, of_close, of_scan, of_verify
+from orchestrator.cli.known_errors import explain_error
 from orchestrator.emulator import Options, Quirks, World
 from orchestrator.emulator.framework.quirks import RuleCount
 from orchestrator.emulator.world.model import Group, Rule
@@ -94,7 +96,7 @@ def test_what_was_not_read_again_stands_in_every_headline(
     """With groups carried over a run ends with 3, never 0 or 1; screen, summary and report say how many."""
     door.desk.scan("first", door.filters)
     second = door.desk.scan("second", door.filters, since="first")
-    assert (second.exit_code, second.complete, second.carried_over) == (3, False, 2)
+    assert (of_scan(second), second.complete, second.carried_over) == (3, False, 2)
     output.scan(second, door.desk.folder / "second", Progress())
     said = "2 of 2 groups were not read again"
     assert said in second.headline
@@ -107,16 +109,16 @@ def test_what_was_not_read_again_stands_in_every_headline(
 def test_close_run_again_reads_again_and_closes_what_came_back(door: Door) -> None:
     """The second pass is told with its number; the door that came back under a new id is closed, and undone, too."""
     first = door.close()
-    assert (first.exit_code, first.summary.pass_number, first.left_open) == (0, 1, 0)
+    assert (of_close(first), first.summary.pass_number, first.left_open) == (0, 1, 0)
     account = door.accounts[0]
     door.open(account, "sgr-back")
     again = door.close()
-    assert (again.exit_code, again.summary.pass_number, again.left_open) == (0, 2, 0)
+    assert (of_close(again), again.summary.pass_number, again.left_open) == (0, 2, 0)
     assert again.changed.outcomes == {OutcomeKind.revoked: 1}
     assert not door.rules(account)
     assert "1 finding closed, none of ours left open" in again.summary.headline
     assert again.summary.headline in report_of(door.desk.folder / "inc")
-    assert door.rollback("inc").exit_code == 0
+    assert of_changes(door.rollback("inc")) == 0
     assert [len(door.rules(one)) for one in door.accounts] == [1, 1]
 
 
@@ -124,10 +126,10 @@ def test_a_door_that_comes_back_again_and_again_is_left_with_the_reason(door: Do
     """The loop guard counts the passes of one run; what it leaves alone is open, and ends with 1."""
     limit = door.desk.config.remediation.returned_limit
     for number in range(limit):
-        assert door.close().exit_code == 0, number
+        assert of_close(door.close()) == 0, number
         door.open(door.accounts[0], f"sgr-back-{number}")
     left = door.close()
-    assert (left.exit_code, left.left_open, left.rules_open) == (1, 1, 1)
+    assert (of_close(left), left.left_open, left.rules_open) == (1, 1, 1)
     assert len(door.rules(door.accounts[0])) == 1
     assert "1 open finding" in left.summary.headline
 
@@ -142,7 +144,7 @@ def test_a_rule_that_was_blocked_and_opened_again_is_not_told_as_closed(door: Do
     stop = Brake()
     stop.press("the operator says so")
     again = door.close(brake=stop)
-    assert (again.left_open, again.exit_code) == (1, 3)
+    assert (again.left_open, of_close(again)) == (1, 3)
     assert "1 open finding" in again.summary.headline
 
 
@@ -171,7 +173,7 @@ def test_a_dry_run_changes_nothing_and_says_how_much_it_would(
 ) -> None:
     """It ends with 1 over what is open, names each rule, counts them, and never writes to the cloud."""
     found = door.close("dry", dry_run=True)
-    assert (found.exit_code, found.left_open, len(found.planned.actions if found.planned else ())) == (
+    assert (of_close(found), found.left_open, len(found.planned.actions if found.planned else ())) == (
         1,
         2,
         2,
@@ -193,11 +195,11 @@ def test_a_plan_is_not_made_over_one_that_was_begun_or_taken_back(door: Door) ->
     door.apply(digest)
     with pytest.raises(RefusedError, match=rf"were begun.*apply .*--digest {digest}.*rollback") as begun:
         run.plan(folder, config)
-    assert run.explain_error(begun.value) is not None
+    assert explain_error(begun.value) is not None
     door.rollback()
     with pytest.raises(RefusedError, match=r"rolled back.*scan --out") as caught:
         run.plan(folder, config)
-    code, _ = run.explain_error(caught.value) or (0, "")
+    code, _ = explain_error(caught.value) or (0, "")
     assert code == 4
 
 
@@ -206,7 +208,7 @@ def test_a_second_rollback_claims_nothing(door: Door, capfd: pytest.CaptureFixtu
     door.apply(door.planned())
     assert door.rollback().outcomes == {OutcomeKind.rolled_back: 2}
     again = door.rollback()
-    assert (again.outcomes, again.exit_code, again.nothing_left) == ({}, 0, True)
+    assert (again.outcomes, of_changes(again), again.nothing_left) == ({}, 0, True)
     output.changed(again, is_rollback=True)
     told = capfd.readouterr().err
     assert "nothing was left to do: an earlier rollback of this run took it back" in told
@@ -222,7 +224,7 @@ def test_rules_that_are_gone_already_are_told_and_those_that_stand_again_too(
     door.world.put(first, door.region, Group(f"sg-{first}", vpc_id="vpc-1"))
     door.open(second, "sgr-another")
     ended = door.apply(digest)
-    assert (ended.outcomes, ended.others, ended.exit_code) == ({OutcomeKind.already_absent: 2}, 1, 1)
+    assert (ended.outcomes, ended.others, of_changes(ended)) == ({OutcomeKind.already_absent: 2}, 1, 1)
     output.changed(ended)
     told = capfd.readouterr().err
     assert "every rule of the plan was gone already: nothing was changed" in told
@@ -236,7 +238,7 @@ def test_rules_that_are_all_gone_end_with_nothing_to_do(door: Door) -> None:
     for account in door.accounts:
         door.world.put(account, door.region, Group(f"sg-{account}", vpc_id="vpc-1"))
     ended = door.apply(digest)
-    assert (ended.outcomes, ended.exit_code) == ({OutcomeKind.already_absent: 2}, 0)
+    assert (ended.outcomes, of_changes(ended)) == ({OutcomeKind.already_absent: 2}, 0)
 
 
 def test_a_stopped_apply_says_how_much_is_left(door: Door, capfd: pytest.CaptureFixture[str]) -> None:
@@ -245,7 +247,7 @@ def test_a_stopped_apply_says_how_much_is_left(door: Door, capfd: pytest.Capture
     digest = door.planned()
     brake.press("the operator says so")
     ended = door.apply(digest, brake, progress)
-    assert (ended.left, ended.exit_code, progress.accounts_done, progress.accounts) == (2, 3, 0, 2)
+    assert (ended.left, of_changes(ended), progress.accounts_done, progress.accounts) == (2, 3, 0, 2)
     output.changed(ended)
     assert "STOPPED: the operator says so; 2 changes are left" in capfd.readouterr().err
 
@@ -262,7 +264,7 @@ def test_what_was_not_begun_is_told_as_such(door: Door, capfd: pytest.CaptureFix
     folder = door.desk.folder / "first"
     with Reader(folder) as reader:
         summary = conclude(reader, ())
-    assert (summary.accounts.not_begun, summary.exit_code) == (2, 3)
+    assert (summary.accounts.not_begun, of_scan(summary)) == (2, 3)
     output.scan(summary, folder, Progress())
     told, page = capfd.readouterr().err, report_of(folder)
     for text in (told, page):
@@ -275,7 +277,7 @@ def test_doors_of_cloud_services_are_named_beside_none_of_ours(desk_at: MakeDesk
     """Nothing of ours is open and the table has two critical doors: the headline says so."""
     door = Door(desk_at, managed=True)
     summary = door.desk.scan("first", door.filters)
-    assert summary.exit_code == 0
+    assert of_scan(summary) == 0
     assert summary.headline == (
         "None of our own rules is open to the Internet; 2 findings of cloud services are open, critical"
     )
@@ -306,7 +308,7 @@ def test_a_change_holds_a_group_against_its_count_exactly_where_a_scan_does(desk
     assert door.apply(door.planned()).outcomes == {OutcomeKind.revoked: 2}
     assert door.rollback().outcomes == {OutcomeKind.rolled_back: 2}
     closed = door.close()
-    assert (closed.exit_code, closed.changed.outcomes) == (0, {OutcomeKind.revoked: 2})
+    assert (of_close(closed), closed.changed.outcomes) == (0, {OutcomeKind.revoked: 2})
 
     for account in door.accounts:
         door.open(account, f"sgr-again-{account}")
@@ -334,18 +336,18 @@ def test_verify_accepts_what_an_owner_does(door: Door, capfd: pytest.CaptureFixt
         output.verified(found, door.desk.folder / "first", offline=False)
         return found
 
-    assert verified().exit_code == 3
-    assert verified(msgspec.structs.replace(entry, expires=date(2020, 1, 1))).exit_code == 3
+    assert of_verify(verified()) == 3
+    assert of_verify(verified(msgspec.structs.replace(entry, expires=date(2020, 1, 1)))) == 3
     capfd.readouterr()
     found = verified(entry)
-    assert (found.exit_code, len(found.accepted), found.unreachable) == (1, 1, ())
+    assert (of_verify(found), len(found.accepted), found.unreachable) == (1, 1, ())
     assert "(accepted until 2099-01-01)" in capfd.readouterr().err
 
     door.world.roles[shut] = roles or {}
     assert door.apply(digest).outcomes == {OutcomeKind.revoked: 2}
     door.world.roles[shut] = {}
     found = verified(entry)
-    assert (found.exit_code, len(found.unreachable), found.accepted) == (3, 1, ())
+    assert (of_verify(found), len(found.unreachable), found.accepted) == (3, 1, ())
     assert not door.rules(account)
 
 
@@ -362,7 +364,7 @@ def test_a_stop_is_seen_before_anything_is_announced(desk_at: MakeDesk) -> None:
     )
     changed = asyncio.run(work)
     assert asked == []
-    assert (changed.left, changed.exit_code) == (2, 3)
+    assert (changed.left, of_changes(changed)) == (2, 3)
     assert "STOP exists: remove it to go on" in changed.stopped
     assert {call.action for call in list(door.desk.emulator.calls)[calls:]} == {"GetCallerIdentity"}
     (folder / "STOP").unlink()

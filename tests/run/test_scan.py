@@ -13,6 +13,7 @@ import pytest
 from accounts import AcceptedUnreachable
 from accounts.discovery import DiscoveryError
 from orchestrator import run
+from orchestrator.cli.exit_codes import of_scan
 from orchestrator.cloud.errors import Denied
 from orchestrator.emulator import Bend, BendKind, Fault, Kind, Options, Quirks, Throttle, World
 from orchestrator.emulator.framework.question import CallQuestion
@@ -42,7 +43,7 @@ def test_it_finds_what_the_world_foretells(desk: Desk) -> None:
     foretold = Expected.of(desk.emulator.world)
     assert failing_groups(desk) == foretold.risky | foretold.managed
     assert summary.complete
-    assert summary.exit_code == 1
+    assert of_scan(summary) == 1
     assert summary.accounts.total == summary.accounts.reached == 7
     groups = [group for _, _, group in desk.emulator.world.groups()]
     assert summary.rules == sum(len(group.rules) for group in groups)  # of both cards in the classic network
@@ -79,7 +80,7 @@ def test_what_cannot_be_seen_is_listed_and_makes_the_run_incomplete(desk_at: Mak
         row["code"] and row["message"] and row["request_id"] and row["region_id"] is None for row in rows
     )
     assert (summary.accounts.reached, summary.accounts.unreachable) == (5, 2)
-    assert summary.exit_code == 3
+    assert of_scan(summary) == 3
 
 
 def test_an_accepted_account_does_not_count_as_incomplete(desk_at: MakeDesk) -> None:
@@ -91,8 +92,8 @@ def test_an_accepted_account_does_not_count_as_incomplete(desk_at: MakeDesk) -> 
         (AcceptedUnreachable(account=row["account_id"], owner="o", reason="r", expires=date(year, 1, 1)),)
         for year in (2999, 2020)
     ]
-    assert desk.scan("second", accepted_unreachable=accepted[0]).exit_code == 1
-    assert desk.scan("third", accepted_unreachable=accepted[1]).exit_code == 3
+    assert of_scan(desk.scan("second", accepted_unreachable=accepted[0])) == 1
+    assert of_scan(desk.scan("third", accepted_unreachable=accepted[1])) == 3
     assert len(desk.lines("unreachable.jsonl", "second")) == 1
     assert [
         desk.lines("unreachable.jsonl", name)[0].get("accepted_until") for name in ("second", "third")
@@ -132,7 +133,7 @@ def test_what_is_accepted_may_be_a_region_or_an_answer(
     }
     entry = AcceptedUnreachable(owner="o", reason="r", expires=date(2999, 1, 1), **said)
     summary = desk.scan("second", filters, accepted_unreachable=(entry,))
-    assert summary.exit_code == exit_code
+    assert of_scan(summary) == exit_code
     assert summary.accepted == (0 if exit_code else summary.unreachable)
 
 
@@ -174,7 +175,7 @@ def test_a_wide_source_is_open_to_ssh_and_told_apart_elsewhere(desk_at: MakeDesk
             )
         )
         assert [one["check_id"] for one in desk.lines("findings.jsonl", name)] == ["wide"] * len(rules)
-    assert [(one.exit_code, one.open_failures, one.wide) for one in summaries] == [(0, 0, 1), (1, 1, 1)]
+    assert [(of_scan(one), one.open_failures, one.wide) for one in summaries] == [(0, 0, 1), (1, 1, 1)]
     assert sum(n for by_status in summaries[1].findings.values() for n in by_status.values()) == 1
     page = (desk.folder / "both" / "report.html").read_text(encoding="utf-8")
     assert (
@@ -211,7 +212,7 @@ def test_a_read_that_fails_for_good_is_never_a_pass(desk_at: MakeDesk, action: s
     assert all(row["region_id"] for row in rows)
     assert all((row["security_group_id"] is None) == (action == "DescribeSecurityGroups") for row in rows)
     assert not any(one["account_id"] == struck for one in desk.lines("findings.jsonl"))
-    assert summary.exit_code == 3
+    assert of_scan(summary) == 3
 
 
 def with_rules(desk: Desk, at_least: int = 1) -> tuple[str, str, str]:
@@ -243,7 +244,7 @@ def test_fewer_rules_than_are_counted_make_the_group_unreachable(desk: Desk, kin
     (row,) = desk.lines("unreachable.jsonl")
     assert (row["account_id"], row["region_id"], row["security_group_id"]) == (account, region, group)
     assert row["code"] == "CountMismatch"
-    assert (summary.complete, summary.exit_code, summary.incomplete_because) == (False, 3, ())
+    assert (summary.complete, of_scan(summary), summary.incomplete_because) == (False, 3, ())
     made = run.plan(desk.folder / "first", desk.config).plan
     assert group not in {action.security_group_id for action in made.actions}
     assert any(one.security_group_id == group and "CountMismatch" in one.reason for one in made.skipped)
@@ -257,7 +258,7 @@ def test_a_wholesale_disagreement_of_counts_is_told_once(desk_at: MakeDesk) -> N
     assert desk.lines("unreachable.jsonl") == []
     (reason,) = summary.incomplete_because
     assert 'rule_count = "ignore"' in reason
-    assert summary.exit_code == 3
+    assert of_scan(summary) == 3
     assert run.plan(desk.folder / "first", desk.config).plan.actions
     assert desk.scan("second", cloud={"rule_count": "ignore"}).complete
 
@@ -273,7 +274,7 @@ def test_a_region_that_counts_more_groups_than_it_lists_is_unreachable(desk: Des
     rows = desk.lines("unreachable.jsonl")
     assert {row["code"] for row in rows} == {"CountMismatch"}
     assert {row["security_group_id"] for row in rows} == {None}
-    assert summary.exit_code == 3
+    assert of_scan(summary) == 3
     assert summary.open_failures
 
 
@@ -282,7 +283,7 @@ def test_an_account_that_lists_no_region_is_unreachable(desk: Desk) -> None:
     desk.emulator.bend(Bend(kind=BendKind.EMPTIED, action="DescribeRegions"))
     summary = desk.scan()
     assert {row["code"] for row in desk.lines("unreachable.jsonl")} == {"CountMismatch"}
-    assert (summary.accounts.reached, summary.exit_code) == (0, 3)
+    assert (summary.accounts.reached, of_scan(summary)) == (0, 3)
 
 
 def test_a_session_of_another_account_is_refused_before_anything_is_read(desk: Desk) -> None:
@@ -318,7 +319,7 @@ def test_a_repeated_page_token_is_an_incomplete_read(desk_at: MakeDesk) -> None:
     fault = Fault(kind=Kind.REPEATED_TOKEN, action="DescribeSecurityGroups")
     desk = desk_at(world, Options(faults=(fault,)))
     summary = desk.scan()
-    assert summary.exit_code == 3
+    assert of_scan(summary) == 3
     assert {row["code"] for row in desk.lines("unreachable.jsonl")} == {"MalformedAnswer"}
 
 
@@ -357,7 +358,7 @@ def test_resume_asks_only_what_is_missing(desk_at: MakeDesk) -> None:
     world = World.generate(11, 4, region_ids=3, groups_per_account=8)
     struck = world.account_ids[2]
     desk = desk_at(world, Options(faults=(Fault(kind=Kind.DENIED, account=struck, action=READS[0]),)))
-    assert desk.scan().exit_code == 3
+    assert of_scan(desk.scan()) == 3
     desk.emulator.set_faults()
     desk.emulator.calls.clear()
     summary = desk.resume()
@@ -421,7 +422,7 @@ def test_a_region_that_does_not_exist_is_said(desk: Desk) -> None:
     rows = desk.lines("unreachable.jsonl")
     assert len(rows) == 7
     assert "cn-atlantis" in rows[0]["message"]
-    assert summary.exit_code == 3
+    assert of_scan(summary) == 3
 
 
 def test_a_region_that_the_first_account_has_is_one(desk: Desk) -> None:

@@ -24,6 +24,7 @@ from cryptography.hazmat.primitives.serialization import (
 from orchestrator import run
 from orchestrator.approval import ApprovalError, sign
 from orchestrator.audit import AuditRecord, Chains
+from orchestrator.cli.exit_codes import of_changes, of_verify
 from orchestrator.emulator import World
 from orchestrator.journal import Lock, OutcomeKind, RunInUse, TrailBroken
 from orchestrator.plan import decode, encode, signed_of_old, subject, with_signature
@@ -98,7 +99,7 @@ def test_a_plan_needs_all_who_must_sign(desk: Desk, alice: Keys, bob: Keys) -> N
             apply(desk, path, alice[1], bob[1])
         assert run.sign_plan(path, signer[0]).subject.digest == digest
     assert changes(desk) == 0
-    assert apply(desk, path, alice[1], bob[1]).exit_code == 0
+    assert of_changes(apply(desk, path, alice[1], bob[1])) == 0
 
 
 def test_a_plan_is_signed_when_it_is_made(desk: Desk, alice: Keys, bob: Keys) -> None:
@@ -113,7 +114,7 @@ def test_a_plan_is_signed_when_it_is_made(desk: Desk, alice: Keys, bob: Keys) ->
         run.sign_plan(path, alice[0])
     run.sign_plan(path, bob[0])
     assert changes(desk) == 0
-    assert apply(desk, path, alice[1], bob[1]).exit_code == 0
+    assert of_changes(apply(desk, path, alice[1], bob[1])) == 0
 
 
 def test_a_signature_that_does_not_count_is_told(desk: Desk, alice: Keys) -> None:
@@ -140,7 +141,7 @@ def test_a_signature_that_does_not_count_is_told(desk: Desk, alice: Keys) -> Non
             apply(desk, path, alice[1])
         run.sign_plan(path, alice[0])  # no obstacle to a good one
     assert changes(desk) == 0
-    assert apply(desk, path, alice[1]).exit_code == 0
+    assert of_changes(apply(desk, path, alice[1])) == 0
 
 
 def test_a_key_that_others_may_read_signs_nothing(desk: Desk, alice: Keys) -> None:
@@ -188,14 +189,14 @@ def test_a_record_needs_all_who_must_sign_it_as_it_is(desk: Desk, alice: Keys, b
     folder, before = path.parent, changes(desk)
     for signer in (alice, bob):
         found = run.verify_offline(folder, [alice[1], bob[1]])
-        assert (found.exit_code, {one.kind for one in found.problems}) == (4, {"unsigned"})
+        assert (of_verify(found), {one.kind for one in found.problems}) == (4, {"unsigned"})
         with pytest.raises(RefusedError, match="not signed by all who must have: it is not signed by"):
             rollback(desk, folder, alice[1], bob[1])
         run.sign_record(folder, signer[0])
     with pytest.raises(UsageError, match="has signed this already"):
         run.sign_record(folder, bob[0])
     found = run.verify_offline(folder, [alice[1], bob[1]])
-    assert found.exit_code == 0
+    assert of_verify(found) == 0
     assert found.proof.startswith(f"consistent, signed by {alice[1]} at 2")
     assert changes(desk) == before
     told: list[str] = []
@@ -261,7 +262,7 @@ def test_a_record_that_was_written_anew(desk: Desk, alice: Keys) -> None:
     run.sign_record(path.parent, alice[0])
     recompute(path.parent)
     found = run.verify_offline(path.parent)
-    assert found.exit_code == 4
+    assert of_verify(found) == 4
     assert "is another one than was seen before" in found.problems[0].text
     before = changes(desk)
     with pytest.raises(TrailBroken, match="is not the latest that was seen"):
@@ -313,7 +314,7 @@ def test_an_old_state_does_not_pass_for_the_newest(desk: Desk, alice: Keys) -> N
     shutil.rmtree(folder)
     shutil.copytree(kept, folder)
     found = run.verify_offline(folder, [alice[1]])
-    assert (found.exit_code, [one.kind for one in found.problems]) == (4, ["older"])
+    assert (of_verify(found), [one.kind for one in found.problems]) == (4, ["older"])
     seen = "is not the latest that was seen of this run"
     with pytest.raises(TrailBroken, match=seen):
         rollback(desk, folder, alice[1])
@@ -339,15 +340,15 @@ def test_what_was_seen_is_not_believed_from_others(desk: Desk) -> None:
     seen = json.loads(mark.read_bytes())
     heads.chmod(0o700)
     mark.write_text(json.dumps({**seen, "heads": {"1": {"seq": 1, "hash": "x"}}}))
-    assert run.verify_offline(path.parent).exit_code == 4
+    assert of_verify(run.verify_offline(path.parent)) == 4
     heads.chmod(0o777)
-    assert run.verify_offline(path.parent).exit_code == 0
+    assert of_verify(run.verify_offline(path.parent)) == 0
     heads.chmod(0o700)
     mark.write_bytes(b"none")
-    assert run.verify_offline(path.parent).exit_code == 0
+    assert of_verify(run.verify_offline(path.parent)) == 0
     shutil.rmtree(heads)
     heads.touch()
-    assert run.verify_offline(path.parent).exit_code == 0
+    assert of_verify(run.verify_offline(path.parent)) == 0
 
 
 def test_a_rollback_is_approved_by_its_digest(desk: Desk) -> None:
