@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 
 import msgspec
@@ -10,11 +10,9 @@ from msgspec.structs import replace
 
 from orchestrator.exposure import PacketSet, effective, packets_of, packets_to
 from orchestrator.iac.gathering import GatheredGroup, content_of
+from orchestrator.plan import Judge
 from orchestrator.policy import Check, Finding, Status, may_matter
 from orchestrator.securitygroup import Direction, Rule, SecurityGroup
-
-Judge = Callable[[SecurityGroup], tuple[Finding, ...]]
-"""`policy.evaluate` with its checks, exemptions and day."""
 
 _FEW = 3
 

@@ -35,6 +35,7 @@ from orchestrator.inventory.read_actions import (
 )
 from orchestrator.inventory.read_probe import Looked, Permitted, ask_reads
 from orchestrator.inventory.resource_center import ResourceCenter
+from orchestrator.inventory.role_rights import AccountRights, RoleRight, ToPaste, denied_by
 
 __all__ = [
     "CONTROL_ACTIONS",
@@ -42,6 +43,7 @@ __all__ = [
     "HUB_ACTIONS",
     "JUDGE_ACTIONS",
     "READ_ACTIONS",
+    "AccountRights",
     "Answer",
     "Balancers",
     "ControlPolicies",
@@ -58,10 +60,13 @@ __all__ = [
     "ReadSession",
     "RegionReader",
     "ResourceCenter",
+    "RoleRight",
     "Seen",
     "Sought",
+    "ToPaste",
     "ask_reads",
     "attached_policies",
+    "denied_by",
     "examine_policy",
     "group_policy",
     "groups_together",

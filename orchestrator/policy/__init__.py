@@ -32,7 +32,14 @@ from orchestrator.policy.exemptions import (
 )
 from orchestrator.policy.explain import Explanation, Step, explain
 from orchestrator.policy.findings import UNDETERMINED, WIDE, Attachment, Exposure, Finding, Sight, Witness
-from orchestrator.policy.interfaces import attach, gets_through, still_reachable_via
+from orchestrator.policy.interfaces import (
+    Neighbours,
+    Weighing,
+    attach,
+    gets_through,
+    may_guard,
+    still_reachable_via,
+)
 from orchestrator.policy.owners import BY_ID, BY_NAME, Owner, OwnerEntry, Owners, owner_of, parse_owners
 
 __all__ = [
@@ -50,6 +57,7 @@ __all__ = [
     "Explanation",
     "Exposure",
     "Finding",
+    "Neighbours",
     "Owner",
     "OwnerEntry",
     "Owners",
@@ -60,6 +68,7 @@ __all__ = [
     "Step",
     "Thresholds",
     "Verdict",
+    "Weighing",
     "Witness",
     "attach",
     "checks_for_ports",
@@ -69,6 +78,7 @@ __all__ = [
     "evaluate_together",
     "explain",
     "gets_through",
+    "may_guard",
     "may_matter",
     "owner_of",
     "parse_check",

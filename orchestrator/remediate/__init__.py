@@ -19,6 +19,7 @@ from orchestrator.remediate.records import Order
 from orchestrator.remediate.recurrence import removed_before
 from orchestrator.remediate.rollback import Undo, disagreement, encode_undos, rollback_job, undos
 from orchestrator.remediate.settings import Settings
+from orchestrator.remediate.undo_rights import lacking_right, undoing_policy
 
 __all__ = [
     "Brake",
@@ -39,12 +40,14 @@ __all__ = [
     "disagreement",
     "encode_undos",
     "expectations",
+    "lacking_right",
     "remediate_account",
     "removed_before",
     "roll_back_account",
     "rollback_job",
     "session_parts",
     "session_policies",
+    "undoing_policy",
     "undos",
     "waves",
 ]

@@ -1,5 +1,6 @@
 """The composition root: one function for each command, made of the rooms below. The only place that fans out."""
 
+from orchestrator.inventory import RoleRight
 from orchestrator.plan import describe as describe_plan
 from orchestrator.plan import describe_identity as describe_plan_identity
 from orchestrator.plan import summarize as summarize_plan
@@ -32,7 +33,6 @@ from orchestrator.run.planning import Planned, changing_protected, explain_rule,
 from orchestrator.run.progress import Progress
 from orchestrator.run.refusals import RefusedError, UsageError
 from orchestrator.run.reviewing import Reviewed, review, review_json
-from orchestrator.run.rights import RoleRight
 from orchestrator.run.scanning import (
     dated_folder,
     holds_run,

@@ -26,10 +26,14 @@ from orchestrator.inventory import (
     GROUP_ACTIONS,
     JUDGE_ACTIONS,
     READ_ACTIONS,
+    AccountRights,
     ControlPolicies,
     Levels,
     Looked,
     Permitted,
+    RoleRight,
+    ToPaste,
+    denied_by,
     group_policy,
 )
 from orchestrator.run.agreement import Agreement, Sample
@@ -39,7 +43,6 @@ from orchestrator.run.filters import Filters
 from orchestrator.run.hub import Hub, opened
 from orchestrator.run.learning import ProbeKept, keep_facts, learned
 from orchestrator.run.progress import Progress
-from orchestrator.run.rights import Judge, RoleRight, ToPaste, denied_by
 from orchestrator.run.scanning import new_run_id, now
 from orchestrator.run.unseen import acceptance
 from orchestrator.run.watching import Clock, EndpointSeen, QuotaSeen, Watch
@@ -197,12 +200,14 @@ class _Doctor:
     async def _visit(self, account: Account, canary: CanaryTried | None) -> Visit:
         async with self._gate:
             organization = self._hub.config.organization
-            judge = Judge(account, self._hub.examiner(account), await self._control_levels(account))
+            rights_of = AccountRights(
+                account, self._hub.examiner(account), await self._control_levels(account)
+            )
             missing: list[Unreachable] = []
             rights: list[RoleRight] = []
             region_ids = self._wanted
             try:
-                reads, looked = await self._reads(judge)
+                reads, looked = await self._reads(rights_of)
                 rights += reads
                 region_ids = (looked.region_id,) if looked.region_id else region_ids
                 if looked.failed is not None:
@@ -210,44 +215,44 @@ class _Doctor:
             except CloudError as error:
                 missing.append(_missing(error, account, organization.role))
             try:
-                rights += await self._changes(judge, region_ids, canary)
+                rights += await self._changes(rights_of, region_ids, canary)
             except CloudError as error:
                 missing.append(_missing(error, account, organization.remediation_role))
-        if judge.is_denied:
+        if rights_of.is_denied:
             self.unjudged.append(account.account_id)
         accepted = acceptance(self._hub.config.accepted_unreachable, now().date())
         until = [entry.expires for one in missing if (entry := accepted(one)) is not None]
         accepted_until = min(until) if until and len(until) == len(missing) else None
         return Visit(account, tuple(missing), accepted_until, tuple(rights))
 
-    async def _reads(self, judge: Judge) -> tuple[list[RoleRight], Looked]:
+    async def _reads(self, rights_of: AccountRights) -> tuple[list[RoleRight], Looked]:
         """Ask for every read by the reading role."""
-        account = judge.account
-        looked = await inventory.ask_reads(judge.examiner, self._wanted, READ_ACTIONS)
-        await self.sample.look(judge.examiner, account, looked)
+        account = rights_of.account
+        looked = await inventory.ask_reads(rights_of.examiner, self._wanted, READ_ACTIONS)
+        await self.sample.look(rights_of.examiner, account, looked)
         role = self._hub.config.organization.role
         groups = next(one for one in looked.permitted if one.action == "ecs:DescribeSecurityGroups")
         if self._bounded is None and groups.right == "allowed" and not account.is_hub:
             self._bounded = (account, looked.region_id)
-        known = await judge.filled(role, looked.permitted)
+        known = await rights_of.filled(role, looked.permitted)
         reads = [RoleRight(role, "reads", one, self._is_needed(one.action)) for one in known]
         return reads, looked
 
     async def _changes(
-        self, judge: Judge, region_ids: Sequence[str], canary: CanaryTried | None
+        self, rights_of: AccountRights, region_ids: Sequence[str], canary: CanaryTried | None
     ) -> list[RoleRight]:
         """Enter by the changing role, ask for the reads of a change, and judge the changes without trying them."""
-        account = judge.account
+        account = rights_of.account
         # this session may read what a change needs, and nothing else
         session = self._hub.writer(account, group_policy())
         await prove(session, account.account_id)
         role = self._hub.config.organization.remediation_role
         looked = await inventory.ask_reads(session, region_ids, GROUP_ACTIONS)
-        reads = await judge.filled(role, looked.permitted)
+        reads = await rights_of.filled(role, looked.permitted)
         tried: dict[str, Permitted] = {}
         if canary is not None and canary.account_id == account.account_id:
             tried = {one.action: one for one in canary.permitted if one.right != "not_known"}
-        policies = await judge.policies(role)
+        policies = await rights_of.policies(role)
         changes = [
             tried.get(one) or policies.judge(one, account.account_id) for one in self._needed_changes()
         ]

@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Any
 
 from accounts import Account
 from accounts.identity import prove
-from accounts.ram import Allow, session_policy
 from orchestrator.cloud.client import AccountSession
-from orchestrator.cloud.errors import CloudError, Denied, ExpiredToken, Throttled, Unavailable
+from orchestrator.cloud.errors import CloudError, ExpiredToken, Throttled, Unavailable
 from orchestrator.plan import Action
-from orchestrator.remediate import ChangeSession, ChangeTurn
+from orchestrator.remediate import ChangeSession, ChangeTurn, lacking_right, undoing_policy
 from orchestrator.run.hub import Hub
 from orchestrator.run.refusals import RefusedError
 
 _AT_ONCE = 64
-_NO_GROUP = "sg-sgsweep0preflight"  # no group and no rule has such an id,
-_NO_RULE = "sgr-sgsweep0preflight"  # so the call that asks for rights changes nothing
 
 
 class Entrance:
@@ -58,28 +55,15 @@ class Entrance:
     async def lacks(self, actions: Sequence[Action]) -> str:
         """Return the action that the role may not call and undoing would need; empty if it may.
 
-        Where no answer tells, the account is barred: its changes are recorded as failed, for a later try. Asked
-        without changing anything, of a group that does not exist: RAM refuses before ECS looks. As RAM can grant
-        Revoke for some groups only, it is asked of a planned one, too, where it was refused: by the id of no rule.
-        Where the doctor has learned that ECS looks first, all is asked of a planned group, by what it cannot carry out.
+        Where no answer tells, the account is barred: its changes are recorded as failed, for a later try.
         """
-        needed = {name: action for action in actions for name in _undoing(action)}
-        session = self._hub.writer(
-            self.account, session_policy([Allow([f"ecs:{name}" for name in sorted(needed)])])
-        )
+        session = self._hub.writer(self.account, undoing_policy(actions))
         known = self._hub.config.facts.rights_first
-        ask = _ask if known is None or known.value else _ask_where_it_is
-        for name, action in sorted(needed.items()):
-            try:
-                await ask(session, name, action)
-            except Denied as error:
-                return name if error.action == name else ""  # who cannot be entered is told so by the change
-            except (Throttled, Unavailable, ExpiredToken) as error:
-                self._unproven = error
-                return ""
-            except CloudError:
-                continue  # refused for what was asked, not for who asked
-        return ""
+        try:
+            return await lacking_right(session, actions, rights_first=known is None or known.value)
+        except (Throttled, Unavailable, ExpiredToken) as error:
+            self._unproven = error
+            return ""
 
 
 class _Barred:
@@ -107,45 +91,6 @@ class _Barred:
         hurried: bool = False,  # noqa: ARG002 - the same
     ) -> AbstractAsyncContextManager[ChangeTurn]:
         raise self._error
-
-
-def _undoing(action: Action) -> Iterable[str]:
-    """Yield what undoes the change, by its names in the API."""
-    egress = "Egress" if action.direction == "egress" else ""
-    inverse = action.inverse
-    if inverse.authorize:
-        yield f"AuthorizeSecurityGroup{egress}"
-    if inverse.modify is not None:
-        yield f"ModifySecurityGroup{egress}Rule"
-    if inverse.revoke:
-        yield f"RevokeSecurityGroup{egress}"
-
-
-async def _ask(session: AccountSession, name: str, action: Action) -> None:
-    """Call what changes nothing, so that it may be repeated where an answer was lost."""
-    region_id = action.region_id
-    rule = {"IpProtocol": "TCP", "PortRange": "1/1", "SourceCidrIp": "127.0.0.1/32", "Policy": "drop"}
-    nowhere: dict[str, object] = {"RegionId": region_id, "SecurityGroupId": _NO_GROUP, "Permissions": [rule]}
-    if not name.startswith("Revoke"):
-        await session.call(name, region_id, {**nowhere, "SecurityGroupRuleId": _NO_RULE}, mutating=False)
-        return
-    try:
-        await session.call(name, region_id, nowhere, mutating=False)
-    except Denied:
-        here = {"SecurityGroupId": action.security_group_id, "SecurityGroupRuleId": [_NO_RULE]}
-        await session.call(name, region_id, {"RegionId": region_id, **here}, mutating=False)
-
-
-async def _ask_where_it_is(session: AccountSession, name: str, action: Action) -> None:
-    """Call what changes nothing of a group that exists: a rule of no protocol, or the id of no rule."""
-    here: dict[str, object] = {"RegionId": action.region_id, "SecurityGroupId": action.security_group_id}
-    if name.startswith("Authorize"):
-        here["Permissions"] = [{"IpProtocol": "none", "PortRange": "1/1", "SourceCidrIp": "127.0.0.1/32"}]
-    elif name.startswith("Modify"):
-        here["SecurityGroupRuleId"] = _NO_RULE
-    else:
-        here["SecurityGroupRuleId"] = [_NO_RULE]
-    await session.call(name, action.region_id, here, mutating=False)
 
 
 async def refuse_what_cannot_be_undone(

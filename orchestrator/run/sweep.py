@@ -21,8 +21,8 @@ from orchestrator.cloud.errors import CloudError
 from orchestrator.inventory import Balancers, InPart, InRegion, Observation, RegionReader, Seen, Sought
 from orchestrator.journal import Claim, JobState, Journal, Observed, Reader, listing_digest
 from orchestrator.plan import protection
-from orchestrator.policy import Finding, evaluate, owner_of
-from orchestrator.run.attached import Attached, may_guard
+from orchestrator.policy import Finding, Weighing, evaluate, may_guard, owner_of
+from orchestrator.run.attached import Attached
 from orchestrator.run.criteria import Criteria
 from orchestrator.run.cross_check import CrossCheck, mismatch
 from orchestrator.run.hub import Hub, placement
@@ -425,9 +425,9 @@ class _AccountSweep:
     async def _weigh(self, region: _Region, region_id: str) -> None:
         criteria = self._sweep.criteria
         interfaces = await inventory.interfaces(self._session, region_id, criteria.owners.tags)
-        judge = (criteria.checks, self._sweep.now, criteria.exemptions)
+        weighing = Weighing(criteria.checks, self._sweep.now, criteria.exemptions)
         attached = Attached(
-            self._journal, self._claim, region_id, interfaces, region.guards, judge, criteria.owners
+            self._journal, self._claim, region_id, interfaces, region.guards, weighing, criteria.owners
         )
         await attached.weigh(region.failing)
 

@@ -11,7 +11,8 @@ from accounts import Account
 from accounts.ram import Allow, Stated, policy_text
 from orchestrator.cloud.client import AccountSession
 from orchestrator.cloud.errors import CloudError, Denied
-from orchestrator.inventory import Levels, Permitted, Policies, attached_policies
+from orchestrator.inventory.policies import Levels, Policies, attached_policies
+from orchestrator.inventory.read_probe import Permitted
 
 Does = Literal["reads", "changes"]
 
@@ -53,7 +54,7 @@ class ToPaste(msgspec.Struct, frozen=True):
     policy: str
 
 
-class Judge:
+class AccountRights:
     """Judges the rights of one account by the policies that bind its roles, which are read when they are needed.
 
     Attributes:
