@@ -33,7 +33,7 @@ from orchestrator.policy.exemptions import (
 from orchestrator.policy.explain import Explanation, Step, explain
 from orchestrator.policy.findings import UNDETERMINED, WIDE, Attachment, Exposure, Finding, Sight, Witness
 from orchestrator.policy.interfaces import (
-    Neighbours,
+    SharedInterfaces,
     Weighing,
     attach,
     gets_through,
@@ -57,12 +57,12 @@ __all__ = [
     "Explanation",
     "Exposure",
     "Finding",
-    "Neighbours",
     "Owner",
     "OwnerEntry",
     "Owners",
     "PolicyError",
     "Severity",
+    "SharedInterfaces",
     "Sight",
     "Status",
     "Step",

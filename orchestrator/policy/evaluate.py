@@ -7,16 +7,7 @@ from typing import Any, NamedTuple
 from orchestrator.exposure import Count, PortSet, balancer_of, example, listener_rules, reach_of
 from orchestrator.policy import messages
 from orchestrator.policy.checks import DEFAULT, Action, Check, Severity, Status, Thresholds, Verdict
-from orchestrator.policy.compiled_checks import (
-    Aim,
-    TrafficView,
-    covered,
-    is_whole,
-    joined,
-    only_covers,
-    views_of,
-    within,
-)
+from orchestrator.policy.compiled_checks import TrafficView, joined, views_of
 from orchestrator.policy.defaults import gravest_ports
 from orchestrator.policy.exemptions import Exemption, ExemptionSubject, match
 from orchestrator.policy.findings import UNDETERMINED, WIDE, Finding, Witness
@@ -101,15 +92,9 @@ def may_matter(
         view.direction == rule.direction
         and rule.nic_type in view.cards(classic=classic)
         and bool(reach_of(rule.peer, view.zone)[0])
-        and any(_is_about(aim, rule) for aim in view.aims if not aim.alone)
+        and any(check.is_about(rule) for check in view.checks if not check.alone)
         for view in views_of(tuple(checks), thresholds)
     )
-
-
-def _is_about(aim: Aim, rule: Rule) -> bool:
-    if aim.parts:
-        return any(is_whole(part, rule.protocol, rule.ports) for part in aim.parts)
-    return bool(within(aim, rule.protocol, rule.ports))
 
 
 def _balanced(group: SecurityGroup) -> tuple[Rule, ...]:
@@ -130,13 +115,13 @@ def _concerns(rule: Rule, views: tuple[TrafficView, ...]) -> bool:
 
 
 def _failed(case: _Case, group: SecurityGroup, one: Judgement) -> Finding:
-    rule, check = one.rule, one.aim.check
+    rule, check = one.rule, one.check.definition
     ports = joined(one.opened)
     wide = one.kind == "wide"
     names = (WIDE, check.id) if wide else (check.id,)
     matching = match(case.exemptions, ExemptionSubject(group, rule, names, ports))
     live = next((exemption for exemption in matching if exemption.is_live(case.now)), None)
-    only_risky = only_covers(one.aim, rule)
+    only_risky = one.check.only_covers(rule)
     is_apart = wide and not ports & _GRAVEST
     severity = Severity.low if is_apart else _severity(check, one)
     balancer_id = balancer_of(rule.raw)
@@ -152,7 +137,7 @@ def _failed(case: _Case, group: SecurityGroup, one: Judgement) -> Finding:
         ports=ports,
         reason=messages.reason(one, ports, matching, case.now),
         witness=_witness(one),
-        risky_ports=joined(covered(one.aim, rule)),
+        risky_ports=joined(one.check.covered(rule)),
         only_risky=only_risky,
         action="report" if wide or one.kind == "shadowed" else _action(check, one, only_risky=only_risky),
         together=one.together,

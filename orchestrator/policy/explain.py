@@ -7,7 +7,7 @@ import msgspec
 
 from orchestrator.exposure import PacketSet, balancer_of, in_order, listener_rules, packets_of
 from orchestrator.policy.checks import DEFAULT, Check, Thresholds
-from orchestrator.policy.compiled_checks import Aim, covered, views_of
+from orchestrator.policy.compiled_checks import CompiledCheck, views_of
 from orchestrator.policy.evaluate import evaluate_together
 from orchestrator.policy.exemptions import Exemption
 from orchestrator.policy.findings import Finding
@@ -53,20 +53,20 @@ def explain(
     if rule is None:
         return None
     judged = evaluate_together(groups, checks, now, exemptions, thresholds)
-    aims = [aim for view in views_of(tuple(checks), thresholds) for aim in view.aims]
-    packets = _risky(rule, aims)
+    compiled = [check for view in views_of(tuple(checks), thresholds) for check in view.checks]
+    packets = _risky(rule, compiled)
     steps, left = _steps(owned, rule, packets)
     mine = tuple([finding for finding in judged if finding.rule_id == rule_id])
     return Explanation(rule_id, mine, steps, left.describe())
 
 
-def _risky(rule: Rule, aims: Sequence[Aim]) -> PacketSet:
+def _risky(rule: Rule, checks: Sequence[CompiledCheck]) -> PacketSet:
     """The packets of the rule that any check is about; all of them where none is."""
     everything = packets_of(rule)
     risky = PacketSet()
-    for aim in aims:
-        if aim.check.direction == rule.direction and covered(aim, rule):
-            risky |= everything & watched(aim.targets)
+    for check in checks:
+        if check.definition.direction == rule.direction and check.covered(rule):
+            risky |= everything & watched(check.targets)
     return everything if risky.is_empty else risky
 
 

@@ -1,7 +1,7 @@
 """What network interfaces add: whether anybody can be reached behind a rule, and what else keeps a port open.
 
 The cloud applies the rules of all groups of one interface as one list, so the findings of a group are weighed with its
-neighbours: the groups that share an interface with it.
+shared: the groups that share an interface with it.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -22,14 +22,14 @@ _OF_GROUP = ("protection", "owner", "owner_from")
 """What the findings of one group have in common, beside which group it is."""
 
 
-class Neighbours(msgspec.Struct, frozen=True):
+class SharedInterfaces(msgspec.Struct, frozen=True):
     """The groups that share a network interface with one that has findings.
 
     Attributes:
         sets: the ids of all groups of an interface, the group's own with them, for each combination that occurs; and
             whether an interface with it has a public address.
         groups: returns those of a combination that matter: they have findings or drops. Read when asked, for a group
-            may have more neighbours than fit into memory.
+            may have more shared than fit into memory.
     """
 
     sets: Mapping[tuple[str, ...], bool]
@@ -44,23 +44,23 @@ class Weighing(msgspec.Struct, frozen=True):
     exemptions: tuple[Exemption, ...] = ()
 
     def weigh(
-        self, group_id: str, findings: Sequence[Finding], attachment: Attachment, neighbours: Neighbours
+        self, group_id: str, findings: Sequence[Finding], attachment: Attachment, shared: SharedInterfaces
     ) -> list[Finding]:
         """The findings of a group with what stands behind it, and those that it makes only together with others.
 
         Nothing is done about these: which of the groups should give way is for people to say.
         """
-        every = self._with_merged(group_id, findings, neighbours)
-        return [self._weighed(one, attachment, neighbours) for one in every]
+        every = self._with_merged(group_id, findings, shared)
+        return [self._weighed(one, attachment, shared) for one in every]
 
     def _with_merged(
-        self, group_id: str, findings: Sequence[Finding], neighbours: Neighbours
+        self, group_id: str, findings: Sequence[Finding], shared: SharedInterfaces
     ) -> list[Finding]:
         added: dict[tuple[str, str], Finding] = {}
         # of the group, so all have the same
         own = next(({key: getattr(one, key) for key in _OF_GROUP} for one in findings), {})
-        for ids in neighbours.sets:
-            for one in self._failing_among(neighbours.groups(ids)):
+        for ids in shared.sets:
+            for one in self._failing_among(shared.groups(ids)):
                 if one.security_group_id == group_id and not one.is_wide:
                     added.setdefault(
                         (one.rule_id, one.check_id), structs.replace(one, action="report", **own)
@@ -79,13 +79,13 @@ class Weighing(msgspec.Struct, frozen=True):
             one for one in evaluate_together(groups, self.checks, self.now, self.exemptions) if one.is_open
         ]
 
-    def _weighed(self, finding: Finding, attachment: Attachment, neighbours: Neighbours) -> Finding:
+    def _weighed(self, finding: Finding, attachment: Attachment, shared: SharedInterfaces) -> Finding:
         if not finding.is_open or finding.balancer_id:
             return attach(finding, attachment)
         via: dict[str, None] = {}
         reached = False
-        for ids, is_public in neighbours.sets.items():
-            groups = neighbours.groups(ids)
+        for ids, is_public in shared.sets.items():
+            groups = shared.groups(ids)
             is_alone = len(groups) == 1
             if not is_alone:
                 via.update(dict.fromkeys(still_reachable_via(finding, groups, self.checks, self.now)))

@@ -43,7 +43,7 @@ def _what(one: Judgement, ports: str) -> str:
         return f"Load balancer {balancer_id} would open {ports} to {source}, but rules that win drop every packet to it"
     if one.kind == "shadowed":
         return f"Would open {ports} to {source}, but rules that win drop every packet to it"
-    reach = reach_text(one.size, one.aim.check.zone)
+    reach = reach_text(one.size, one.check.definition.zone)
     if balancer_id:
         name = str(one.rule.raw.get("LoadBalancerName") or "")
         return (

@@ -8,7 +8,7 @@ from msgspec import structs
 
 from orchestrator.inventory import Interfaces
 from orchestrator.journal import Claim, Journal
-from orchestrator.policy import Finding, Neighbours, Owners, Weighing, owner_of
+from orchestrator.policy import Finding, Owners, SharedInterfaces, Weighing, owner_of
 from orchestrator.securitygroup import SecurityGroup
 
 _KEPT = 32  # groups
@@ -49,8 +49,8 @@ class Attached:
             )
             if observed is not None:
                 attachment = self._interfaces.attachment(group_id)
-                neighbours = Neighbours(self._sets(group_id), self._groups)
-                weighed = self._weighing.weigh(group_id, findings, attachment, neighbours)
+                shared = SharedInterfaces(self._sets(group_id), self._groups)
+                weighed = self._weighing.weigh(group_id, findings, attachment, shared)
                 own = self._owner(observed.group()) if self._owners.tags else {}
                 await self._journal.record_group(
                     self._claim, observed, [structs.replace(one, **own) for one in weighed]

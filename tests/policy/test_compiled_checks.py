@@ -4,17 +4,17 @@ import pytest
 
 from orchestrator.exposure import Count
 from orchestrator.policy import Check, Thresholds, evaluate
-from orchestrator.policy.compiled_checks import Aim, covered, only_covers, views_of
+from orchestrator.policy.compiled_checks import CompiledCheck, views_of
 from orchestrator.securitygroup import PortRange, parse_rule
 from tests.rulebook import NOW, group, permission
 
 SSH = PortRange("tcp", 22, 22)
 
 
-def aim_of(check: Check) -> Aim:
-    """The check as an aim."""
-    ((aim,),) = [view.aims for view in views_of((check,), Thresholds())]
-    return aim
+def compiled_of(check: Check) -> CompiledCheck:
+    """The check as an compiled."""
+    ((compiled,),) = [view.checks for view in views_of((check,), Thresholds())]
+    return compiled
 
 
 @pytest.mark.parametrize(
@@ -29,7 +29,7 @@ def aim_of(check: Check) -> Aim:
 )
 def test_what_a_check_watches(check: Check, targets: list[str]) -> None:
     """Each port once; ICMP of both families; the ports that are left, from 1 to 65535."""
-    assert [str(target) for target in aim_of(check).targets] == targets
+    assert [str(target) for target in compiled_of(check).targets] == targets
 
 
 @pytest.mark.parametrize(
@@ -47,28 +47,28 @@ def test_how_many_addresses_are_too_many(
     check: Check, floor: tuple[int, int], wide: tuple[int, int] | None
 ) -> None:
     """A threshold is a block of that prefix length; `wider_than` means one address more than the block."""
-    aim = aim_of(check)
-    assert aim.floor == floor
+    compiled = compiled_of(check)
+    assert compiled.floor == floor
     if wide is None:
-        assert all(count > 2**128 for count in aim.wide)
-        assert aim.least == floor
+        assert all(count > 2**128 for count in compiled.wide)
+        assert compiled.least == floor
     else:
-        assert aim.wide == wide
-        assert aim.least == Count(min(floor[0], wide[0]), min(floor[1], wide[1]))
+        assert compiled.wide == wide
+        assert compiled.least == Count(min(floor[0], wide[0]), min(floor[1], wide[1]))
 
 
 def test_what_a_rule_covers_of_a_check() -> None:
     """ALL covers every target; a port range the part that is watched; whether it covers nothing else is told."""
-    aim = aim_of(Check(id="x", ports=(PortRange("tcp", 20, 30), PortRange("udp", 53, 53))))
+    compiled = compiled_of(Check(id="x", ports=(PortRange("tcp", 20, 30), PortRange("udp", 53, 53))))
     some = parse_rule(permission(PortRange="25/40"))
     every = parse_rule(permission(IpProtocol="ALL", PortRange="-1/-1"))
     risky = parse_rule(permission(PortRange="22/22"))
-    assert covered(aim, some) == (PortRange("tcp", 25, 30),)
-    assert covered(aim, every) == (PortRange("tcp", 20, 30), PortRange("udp", 53, 53))
-    assert [only_covers(aim, rule) for rule in (some, every, risky)] == [False, False, True]
-    ping = aim_of(Check(id="x", protocol="icmp"))
-    assert only_covers(ping, parse_rule(permission(IpProtocol="ICMP", PortRange="-1/-1")))
-    assert not only_covers(ping, parse_rule(permission(IpProtocol="200", PortRange="-1/-1")))
+    assert compiled.covered(some) == (PortRange("tcp", 25, 30),)
+    assert compiled.covered(every) == (PortRange("tcp", 20, 30), PortRange("udp", 53, 53))
+    assert [compiled.only_covers(rule) for rule in (some, every, risky)] == [False, False, True]
+    ping = compiled_of(Check(id="x", protocol="icmp"))
+    assert ping.only_covers(parse_rule(permission(IpProtocol="ICMP", PortRange="-1/-1")))
+    assert not ping.only_covers(parse_rule(permission(IpProtocol="200", PortRange="-1/-1")))
 
 
 def test_the_cards_of_a_classic_group() -> None:

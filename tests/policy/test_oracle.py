@@ -233,13 +233,15 @@ def test_removing_the_blamed_changes_no_other_packet(raws: list[Raw]) -> None:
     """What is lost without a blamed rule is its own packets; where it opens only risky ports, only packets to these."""
     found = evaluate(group(*raws, lists=SMALL_WORLD, number=False), CHECKS, NOW, (), SMALL)
     rules = [parse_rule(raw, SMALL_WORLD) for raw in raws]
-    aims = {aim.check.id: aim for view in views_of(CHECKS, SMALL) for aim in view.aims}
+    compiled_checks = {
+        check.definition.id: check for view in views_of(CHECKS, SMALL) for check in view.checks
+    }
     for one in found:
-        if one.check_id in aims and one.status.value == "open":
+        if one.check_id in compiled_checks and one.status.value == "open":
             mine = next(rule for rule in rules if rule.rule_id == one.rule_id)
             lost = effective(rules) - effective([rule for rule in rules if rule is not mine])
             assert lost <= packets_of(mine)
-            assert not one.only_risky or lost <= watched(aims[one.check_id].targets)
+            assert not one.only_risky or lost <= watched(compiled_checks[one.check_id].targets)
 
 
 @settings(max_examples=300, deadline=None)
