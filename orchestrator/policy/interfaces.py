@@ -1,7 +1,7 @@
 """What network interfaces add: whether anybody can be reached behind a rule, and what else keeps a port open.
 
 The cloud applies the rules of all groups of one interface as one list, so the findings of a group are weighed with its
-shared: the groups that share an interface with it.
+neighbours: the groups that share an interface with it.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -29,7 +29,7 @@ class SharedInterfaces(msgspec.Struct, frozen=True):
         sets: the ids of all groups of an interface, the group's own with them, for each combination that occurs; and
             whether an interface with it has a public address.
         groups: returns those of a combination that matter: they have findings or drops. Read when asked, for a group
-            may have more shared than fit into memory.
+            may have more neighbours than fit into memory.
     """
 
     sets: Mapping[tuple[str, ...], bool]
