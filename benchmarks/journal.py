@@ -24,7 +24,17 @@ from benchmarks.table import Row
 from orchestrator.audit import AuditRecord, Phase
 from orchestrator.cloud.client import AccountSession, Client, CloudSettings
 from orchestrator.emulator import Emulator, Group, Rule, World
-from orchestrator.journal import Claim, Intent, Journal, Outcome, OutcomeKind, Reader, RunHeader, Settled
+from orchestrator.journal import (
+    Claim,
+    Intent,
+    Journal,
+    Outcome,
+    OutcomeKind,
+    RunHeader,
+    Settled,
+    SqliteJournal,
+    SqliteReader,
+)
 from orchestrator.plan import Action, Inverse, Settings, decide
 from orchestrator.policy import Finding, default_checks, evaluate
 from orchestrator.remediate import Brake, Guard, Order, remediate_account
@@ -127,7 +137,7 @@ async def _journal(folder: Path) -> list[Row]:
     """10,000 changes by 64 workers, a group at a time, and the same through one worker for the latency."""
     groups = [range(start, start + EACH) for start in range(0, CHANGES, EACH)]
     prepared = [([_intent(n) for n in group], [_settled(n) for n in group]) for group in groups]
-    async with Journal.create(folder / "run", _HEADER) as journal:
+    async with SqliteJournal.create(folder / "run", _HEADER) as journal:
         claims = {str(n): await _claim(journal, str(n)) for n in range(50)}
         todo = iter(prepared)
 
@@ -144,7 +154,7 @@ async def _journal(folder: Path) -> list[Row]:
         for number in range(CHANGES, CHANGES + 200):
             await journal.intend(claims["0"], [_intent(number)])
         alone = time.perf_counter() - alone
-    with Reader(folder / "run") as reader:
+    with SqliteReader(folder / "run") as reader:
         assert sum(1 for _ in reader.outcomes()) == CHANGES
         assert sum(1 for _ in reader.audit_records()) == 2 * CHANGES + 200
     floor = _floor(prepared)
@@ -227,7 +237,7 @@ async def _apply_all(folder: Path, emulator: Emulator, by_account: dict[str, lis
     order = Order(job="apply:bench", who="bench", now=lambda: _NOW, plan_digest="d" * 64)
     async with (
         Client(CloudSettings(endpoint=emulator.http_url)) as client,
-        Journal.create(folder / "run", _HEADER) as journal,
+        SqliteJournal.create(folder / "run", _HEADER) as journal,
     ):
 
         def guard(account_id: str) -> Guard:

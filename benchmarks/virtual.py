@@ -34,9 +34,9 @@ from orchestrator.emulator.framework.protocols import Reply
 from orchestrator.emulator.framework.signature import WireRequest
 from orchestrator.emulator.framework.state import State
 from orchestrator.emulator.server.inprocess import on_loop_time
-from orchestrator.journal import Journal, RunHeader
-from orchestrator.journal.store import Lock
-from orchestrator.journal.writer import Writer
+from orchestrator.journal import RunHeader, SqliteJournal
+from orchestrator.journal.sqlite.file import Lock
+from orchestrator.journal.sqlite.writer import Writer
 from orchestrator.run import Filters, Progress
 from orchestrator.run.criteria import Criteria
 from orchestrator.run.hub import Hub
@@ -109,7 +109,7 @@ class _WaitedWriter:
             self._loop.busy -= 1
 
 
-class WaitedJournal(Journal):
+class WaitedJournal(SqliteJournal):
     """The journal with its thread, for a virtual loop."""
 
     def __init__(self, folder: Path, lock: Lock, *, threaded: bool = True) -> None:
@@ -283,7 +283,7 @@ async def sweep(hub: Hub, folder: Path, learned: Iterable[Learned] = (), *, expo
         endpoint=ENDPOINT,
         settings={},
     )
-    journal: Journal = WaitedJournal.create(folder, header)
+    journal: SqliteJournal = WaitedJournal.create(folder, header)
     async with journal:
         await journal.add_accounts(discovered.accounts, discovered.skipped)
         hub.client.limiter.remember(learned)

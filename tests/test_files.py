@@ -232,8 +232,8 @@ _OF_PATHS = {"write_text", "write_bytes", "rename", "hardlink_to", "symlink_to",
 _ALLOWED = {
     "orchestrator/files.py",
     # The SQLite file and its lock are opened, never replaced; the trail is appended to.
-    "orchestrator/journal/store.py",
-    "orchestrator/journal/trail.py",
+    "orchestrator/journal/sqlite/file.py",
+    "orchestrator/journal/sqlite/trail.py",
     "orchestrator/terminal.py",  # opens the bottomless file in place of a closed stdout
 }
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 
 from orchestrator.iac.values import IacError
-from orchestrator.journal import Observed, Reader
+from orchestrator.journal import Observed, Reader, SqliteReader
 from orchestrator.policy import Finding
 from orchestrator.securitygroup import Lists, SecurityGroup, Unreadable
 
@@ -47,7 +47,7 @@ def existing(folder: Path) -> Existing:
     prefix_lists: dict[str, tuple[str, ...] | Unreadable] = {}
     port_lists: dict[str, tuple[str, ...] | Unreadable] = {}
     in_part = set()
-    with Reader(folder) as reader:
+    with SqliteReader(folder) as reader:
         for seen in _observed(reader):
             if (
                 seen.security_group_id in groups

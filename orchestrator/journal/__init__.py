@@ -8,6 +8,7 @@ number may read it. `audit.jsonl` and `manifest.json` follow the journal's audit
 It refuses to judge, to call the cloud, and to guess: a file it does not know is an error.
 """
 
+from orchestrator.journal.checked_folder import check_folder
 from orchestrator.journal.effects import RuleEffects, RuleKey, rule_key
 from orchestrator.journal.errors import (
     Fenced,
@@ -22,6 +23,7 @@ from orchestrator.journal.errors import (
     Untrusted,
 )
 from orchestrator.journal.heads import latest_seen, remember_head, seen_file
+from orchestrator.journal.interface import Journal, Reader
 from orchestrator.journal.invocations import (
     TRAIL,
     InvocationEntry,
@@ -33,9 +35,9 @@ from orchestrator.journal.invocations import (
     entry_number,
     is_ledger,
 )
-from orchestrator.journal.reading import Reader, check_folder
-from orchestrator.journal.store import Lock, runs_in
-from orchestrator.journal.trail import AUDIT, MANIFEST
+from orchestrator.journal.sqlite.file import Lock, runs_in
+from orchestrator.journal.sqlite.journal import SqliteJournal, SqliteReader
+from orchestrator.journal.sqlite.trail import AUDIT, MANIFEST
 from orchestrator.journal.trust import check_trust, open_trusted, read_trusted
 from orchestrator.journal.values import (
     STANDS_AGAIN,
@@ -53,7 +55,6 @@ from orchestrator.journal.values import (
     Settled,
     listing_digest,
 )
-from orchestrator.journal.writing import Journal
 
 __all__ = [
     "AUDIT",
@@ -87,6 +88,8 @@ __all__ = [
     "RunHeader",
     "RunInUse",
     "Settled",
+    "SqliteJournal",
+    "SqliteReader",
     "TrailBroken",
     "Untrusted",
     "check_folder",

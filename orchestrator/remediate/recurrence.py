@@ -8,7 +8,7 @@ from pathlib import Path
 
 import msgspec
 
-from orchestrator.journal import JournalError, Reader, runs_in
+from orchestrator.journal import JournalError, Reader, SqliteReader, runs_in
 from orchestrator.plan import Place, return_key
 
 
@@ -22,7 +22,7 @@ def removed_before(parent: Path) -> Counter[str]:
     """
     found: Counter[str] = Counter()
     for folder in runs_in(parent):
-        with suppress(JournalError, msgspec.ValidationError), Reader(folder) as run:
+        with suppress(JournalError, msgspec.ValidationError), SqliteReader(folder) as run:
             found.update(_removed(run))
     return found
 

@@ -12,7 +12,7 @@ from accounts import Account
 from orchestrator.cloud.errors import CloudError
 from orchestrator.config import Config
 from orchestrator.files import make_folder, replaced
-from orchestrator.journal import OutcomeKind, Reader, RuleEffects, read_trusted
+from orchestrator.journal import OutcomeKind, Reader, RuleEffects, SqliteReader, read_trusted
 from orchestrator.plan import (
     LIMITS,
     Action,
@@ -293,7 +293,7 @@ class _Closing:
 
     def result(self, summary: Summary) -> Closed:
         """Return what it all came to, and write the outcomes; the sweep has written the report."""
-        with Reader(self._journal.folder) as reader:
+        with SqliteReader(self._journal.folder) as reader:
             export_outcomes(reader)
             changes = RuleEffects(reader.all_effects())
             tally = FindingTally(changes)

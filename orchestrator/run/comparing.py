@@ -12,7 +12,7 @@ import msgspec
 
 from orchestrator.config import packs
 from orchestrator.exposure import PortSet
-from orchestrator.journal import Observed, Reader, RuleEffects
+from orchestrator.journal import Observed, Reader, RuleEffects, SqliteReader
 from orchestrator.plan import Place
 from orchestrator.policy import Check, Finding, evaluate
 from orchestrator.report import (
@@ -58,7 +58,7 @@ def compare(
         JournalError: it is no run, or is damaged.
         UsageError: a file holds no results, or a name or parameter that makes no sense.
     """
-    with Reader(folder) as reader:
+    with SqliteReader(folder) as reader:
         return _Comparing(reader, read_evaluations(files), named, parameters).compared()
 
 

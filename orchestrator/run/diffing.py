@@ -15,6 +15,7 @@ from orchestrator.journal import (
     JournalError,
     Reader,
     RuleEffects,
+    SqliteReader,
     runs_in,
 )
 from orchestrator.plan import Place, return_key
@@ -42,7 +43,7 @@ def differing(old: Path, new: Path) -> Iterator[Diff]:
         JournalError: one of them is no run, or is damaged.
         UsageError: they are one run, or the wrong way round, or of different clouds.
     """
-    with Reader(old) as earlier, Reader(new) as later:
+    with SqliteReader(old) as earlier, SqliteReader(new) as later:
         _refuse_unlike(earlier, later)
         checks = _Checks(earlier, later)
         seen_before, seen_now = Sight(earlier, "the old run"), Sight(later, "the new run")
@@ -107,7 +108,7 @@ def _effects_between(earlier: Reader, later: Reader) -> Iterator[Effect]:
     known = {earlier.header.run_id, later.header.run_id}
     for parent in {earlier.folder.resolve().parent, later.folder.resolve().parent}:
         for folder in runs_in(parent):
-            with suppress(JournalError, msgspec.ValidationError), Reader(folder) as run:
+            with suppress(JournalError, msgspec.ValidationError), SqliteReader(folder) as run:
                 if run.header.run_id not in known and since <= run.header.created_at <= until:
                     known.add(run.header.run_id)
                     # the new run has read after all of them, however often they were read in between

@@ -11,7 +11,7 @@ import msgspec
 
 from orchestrator.cloud.webhooks import Messenger, Robot
 from orchestrator.config import Config
-from orchestrator.journal import JournalError, Reader, RunHeader, runs_in
+from orchestrator.journal import JournalError, RunHeader, SqliteReader, runs_in
 from orchestrator.policy import Finding, Severity
 from orchestrator.report import Became, DiffEntries
 from orchestrator.report.notify import Notice, Notify, detail_of, message
@@ -104,7 +104,7 @@ _WORSE_FIRST: tuple[Became, ...] = ("new", "returned", "raised")
 
 def apply_notice(folder: Path, changed: Changed, exit_code: int) -> Notice:
     """Return what is told of a plan that was carried out, or stopped."""
-    with Reader(folder) as reader:
+    with SqliteReader(folder) as reader:
         run_id = reader.header.run_id
     return Notice(
         event="apply",
@@ -171,11 +171,11 @@ def _since_before(folder: Path) -> DiffEntries | None:
 
 def _before(folder: Path) -> Path | None:
     """Return the newest earlier run beside this one of the same cloud, checks and filters."""
-    with Reader(folder) as reader:
+    with SqliteReader(folder) as reader:
         own = reader.header
     found: list[tuple[str, Path]] = []
     for path in runs_in(folder.resolve().parent):
-        with suppress(JournalError), Reader(path) as reader:
+        with suppress(JournalError), SqliteReader(path) as reader:
             if reader.header.created_at < own.created_at and _looked_for(reader.header) == _looked_for(own):
                 found.append((reader.header.created_at, path))
     return max(found)[1] if found else None
@@ -195,7 +195,7 @@ def _looked_for(header: RunHeader) -> tuple[object, ...]:
 def _open_details(folder: Path) -> list[str]:
     """Return the open findings of a run, the worst first."""
     order = list(Severity)
-    with Reader(folder) as reader:
+    with SqliteReader(folder) as reader:
         found = (one for one in reader.findings(Finding) if one.is_open)
         worst = nsmallest(_MOST, found, key=lambda one: order.index(one.severity))
     return [detail_of(one) for one in worst]

@@ -14,7 +14,7 @@ import structlog
 
 from accounts import AcceptedUnreachable
 from orchestrator.files import make_folder, replaced
-from orchestrator.journal import Reader, RuleEffects, Untrusted, check_trust, read_trusted
+from orchestrator.journal import Reader, RuleEffects, SqliteReader, Untrusted, check_trust, read_trusted
 from orchestrator.plan import Plan
 from orchestrator.policy import Finding
 from orchestrator.report import MOST_ROWS, PAGES, Headline, RunView, first_said, render, render_pages
@@ -43,7 +43,7 @@ def view(folder: Path, summary: Summary | None = None, language: Language | None
         JournalError: the folder is no run.
         UsageError: its plan is damaged.
     """
-    with Reader(folder) as reader:
+    with SqliteReader(folder) as reader:
         criteria = criteria_of(reader.header)
         return RunView(
             summary=msgspec.to_builtins(summary or _summary(reader)),
@@ -133,7 +133,7 @@ def account_names(folder: Path) -> dict[str, str]:
     Raises:
         JournalError: the folder is no run.
     """
-    with Reader(folder) as reader:
+    with SqliteReader(folder) as reader:
         return {one.account.account_id: one.account.name for one in reader.accounts()}
 
 
@@ -152,7 +152,7 @@ def open_by_account(folder: Path) -> list[AccountOpen]:
         JournalError: the folder is no run.
     """
     found: dict[str, AccountOpen] = {}
-    with Reader(folder) as reader:
+    with SqliteReader(folder) as reader:
         changes = RuleEffects(reader.all_effects())
         for one in reader.findings(Finding):
             if one.is_open and not changes.has_closed(one):
@@ -169,7 +169,7 @@ def summary_of(folder: Path) -> Summary:
     Raises:
         JournalError: the folder is no run.
     """
-    with Reader(folder) as reader:
+    with SqliteReader(folder) as reader:
         return _summary(reader)
 
 

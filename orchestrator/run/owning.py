@@ -10,7 +10,7 @@ import msgspec
 from orchestrator.config import Config
 from orchestrator.files import make_folder, replaced
 from orchestrator.iac import CodeJudgement, Decided, Patched, patch_code, patch_terraform
-from orchestrator.journal import Reader
+from orchestrator.journal import Reader, SqliteReader
 from orchestrator.plan import Judge, decide
 from orchestrator.policy import Finding
 from orchestrator.run.criteria import criteria_of
@@ -56,7 +56,7 @@ def patch(
         raise UsageError(
             "name what manages the groups: --state FILE of Terraform, or --code FOLDER of Terraform or ROS code"
         )
-    with Reader(folder) as reader:
+    with SqliteReader(folder) as reader:
         wanted = acting(criteria_of(reader.header), actions)
         judge = judge_of(wanted, now())
         judgement = CodeJudgement(judge, wanted.checks)

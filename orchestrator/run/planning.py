@@ -12,7 +12,7 @@ import msgspec
 
 from orchestrator.config import Config
 from orchestrator.files import replaced
-from orchestrator.journal import Lock, Reader
+from orchestrator.journal import Lock, Reader, SqliteReader
 from orchestrator.plan import (
     Plan,
     PlanNames,
@@ -67,7 +67,7 @@ def plan(
         UsageError: a group that is to be changed has no finding; or a key cannot be read, or others may read it.
     """
     pems = [read_private_key(key) for key in keys]
-    with Reader(folder) as reader, Lock(folder):
+    with SqliteReader(folder) as reader, Lock(folder):
         _refuse_begun(reader)
         judge = judge_of(acting(criteria_of(reader.header), actions), now())
         made = make_plan(
@@ -219,7 +219,7 @@ def explain_rule(folder: Path, rule_id: str) -> Explanation:
     Raises:
         UsageError: no finding of the run names the rule.
     """
-    with Reader(folder) as reader:
+    with SqliteReader(folder) as reader:
         seen = reader.group_of_rule(rule_id)
         if seen is None:
             raise UsageError(

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from matching import named
-from orchestrator.journal import JournalMissing, Reader, read_trusted
+from orchestrator.journal import JournalMissing, Reader, SqliteReader, read_trusted
 from orchestrator.plan import Action, Place, Plan, PlanNames, Skipped, decode
 from orchestrator.policy import Finding, Severity
 from orchestrator.run.refusals import UsageError
@@ -134,7 +134,7 @@ def _counted(values: Sequence[_T], text: Callable[[_T], str]) -> list[tuple[str,
 def _beside(folder: Path, plan: Plan) -> PlanNames | None:
     """Return what the run in the plan's folder knows of it; None if there is none, or another one."""
     try:
-        with Reader(folder) as reader:
+        with SqliteReader(folder) as reader:
             return known_of(reader, plan) if reader.header.run_id == plan.run_id else None
     except JournalMissing:
         return None

@@ -26,6 +26,8 @@ from orchestrator.journal import (
     JournalExists,
     Reader,
     RunHeader,
+    SqliteJournal,
+    SqliteReader,
     Untrusted,
     check_trust,
     runs_in,
@@ -109,7 +111,7 @@ async def incident_run(
         async with _new_run(config, filters, out, progress, incident=incident) as run:
             yield run
         return
-    with Reader(out) as reader:
+    with SqliteReader(out) as reader:
         theirs = reader.header
     asked = msgspec.convert(theirs.settings.get("asked", {}), Filters)
     if (theirs.incident, asked) != (incident, filters):
@@ -163,7 +165,7 @@ async def _new_run(
             incident=incident,
         )
         with _earlier(changed_since, criteria, header) as earlier:
-            async with Journal.create(out, header) as journal:
+            async with SqliteJournal.create(out, header) as journal:
                 await journal.add_accounts(discovered.accounts, discovered.skipped)
                 yield OpenRun(hub, journal, criteria, earlier)
 
@@ -172,7 +174,7 @@ async def _new_run(
 async def _run_there(config: Config, folder: Path, progress: Progress) -> AsyncIterator[OpenRun]:
     """Open a run to go on with it."""
     async with (
-        Journal.open(folder) as journal,
+        SqliteJournal.open(folder) as journal,
         opened(config, journal.header.run_id, progress) as hub,
     ):
         refuse_other_cloud(journal.header, config, hub)
@@ -210,7 +212,7 @@ def _earlier(folder: Path | None, criteria: Criteria, header: RunHeader) -> Iter
     if folder is None:
         yield None
         return
-    with Reader(folder) as reader:
+    with SqliteReader(folder) as reader:
         theirs = reader.header
         if (theirs.endpoint, theirs.hub_account_id) != (header.endpoint, header.hub_account_id):
             raise RefusedError(f"{folder} is a run against another cloud or from another hub")
@@ -307,7 +309,7 @@ def learned_rates(reader: Reader) -> tuple[Learned, ...]:
 
 def _learned_of(run: Path) -> list[dict[str, object]]:
     try:
-        with Reader(run) as reader:
+        with SqliteReader(run) as reader:
             return reader.fact("learned") or []
     except JournalError:  # a damaged neighbour is not this run's business
         return []
@@ -328,7 +330,7 @@ def holds_run(folder: Path) -> bool:
         Untrusted: others may have written what is there.
     """
     try:
-        with Reader(folder):
+        with SqliteReader(folder):
             return True
     except Untrusted:
         raise

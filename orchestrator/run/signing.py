@@ -32,6 +32,8 @@ from orchestrator.journal import (
     JournalError,
     Lock,
     Reader,
+    SqliteJournal,
+    SqliteReader,
     TrailBroken,
     check_folder,
     latest_seen,
@@ -210,7 +212,7 @@ def sign_record(folder: Path, key: Path) -> SigningResult:
         raise RefusedError(
             f"the audit trail is broken, so it is not signed: {problems[0].text}. Keep the folder as evidence"
         )
-    with Lock(folder), Reader(folder) as reader:
+    with Lock(folder), SqliteReader(folder) as reader:
         wanted, _ = _subject(folder)
         if not wanted.head:
             plan = shlex.join(["sgsweep", "sign", str(folder / "plan.json"), "--key", str(key)])
@@ -285,7 +287,7 @@ def _subject(folder: Path) -> tuple[SignedSubject, bytes]:
         raise UsageError(f"{folder / MANIFEST} cannot be read: {error.strerror}") from None
     hub_account_id = endpoint = ""  # without a journal nobody knows
     if holds_run(folder):
-        with Reader(folder) as reader:
+        with SqliteReader(folder) as reader:
             hub_account_id, endpoint = reader.header.hub_account_id, reader.header.endpoint
     count, at = _last(folder)
     found = SignedSubject(
@@ -348,10 +350,10 @@ async def recorded(folder: Path) -> AsyncIterator[Journal]:
 
     Raises:
         TrailBroken: it is an older state of the run than was seen before.
-        JournalError: as `Journal.open`.
+        JournalError: as `SqliteJournal.open`.
     """
     try:
-        async with Journal.open(folder) as journal:
+        async with SqliteJournal.open(folder) as journal:
             refuse_older(journal)
             yield journal
     finally:

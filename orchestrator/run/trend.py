@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from orchestrator.journal import JournalError, Reader, RunHeader, read_trusted, runs_in
+from orchestrator.journal import JournalError, Reader, RunHeader, SqliteReader, read_trusted, runs_in
 from orchestrator.policy import Check
 from orchestrator.report import Point, open_of
 from orchestrator.run.criteria import criteria_of
@@ -49,7 +49,7 @@ def earlier_runs(reader: Reader) -> tuple[Point, ...]:
 
 
 def _point(folder: Path, now: RunHeader) -> Point | None:
-    with Reader(folder) as run:
+    with SqliteReader(folder) as run:
         then = run.header
     is_earlier = then.run_id != now.run_id and then.created_at < now.created_at
     if not is_earlier or (then.hub_account_id, then.endpoint) != (now.hub_account_id, now.endpoint):

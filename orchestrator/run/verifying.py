@@ -18,7 +18,7 @@ from orchestrator.cloud.client import AccountSession
 from orchestrator.cloud.errors import CloudError
 from orchestrator.config import Config
 from orchestrator.inventory import Balancers, InPart, InRegion, Observation, RegionReader, Seen
-from orchestrator.journal import LedgerChecked, Reader, RuleEffects, check_ledger, is_ledger
+from orchestrator.journal import LedgerChecked, Reader, RuleEffects, SqliteReader, check_ledger, is_ledger
 from orchestrator.plan import Place
 from orchestrator.policy import Finding, Status
 from orchestrator.remediate import GroupRules, RuleDrift, Target, differences, expectations
@@ -106,7 +106,7 @@ async def verify(folder: Path, config: Config, progress: Progress, keys: Sequenc
     offline = verify_offline(folder, keys)
     if offline.problems:
         return offline
-    with Reader(folder) as reader:
+    with SqliteReader(folder) as reader:
         async with opened(config, reader.header.run_id, progress) as hub:
             refuse_other_cloud(reader.header, config, hub)
             return await _Verification(hub, reader, progress).run(offline)

@@ -17,7 +17,7 @@ from accounts import Account
 from orchestrator.config import defaults, load
 from orchestrator.emulator import World
 from orchestrator.emulator.world.model import Group, Rule
-from orchestrator.journal import Journal, Observed, RunHeader
+from orchestrator.journal import Observed, RunHeader, SqliteJournal
 from orchestrator.policy import evaluate
 from orchestrator.run.criteria import Criteria
 from orchestrator.securitygroup import Placement
@@ -161,7 +161,7 @@ async def _recorded(folder: Path, groups: Sequence[Group], judgement: Criteria) 
             "remediation": msgspec.to_builtins(defaults().remediation),
         },
     )
-    async with Journal.create(folder, header) as journal:
+    async with SqliteJournal.create(folder, header) as journal:
         await journal.add_accounts([Account("1001")])
         claim = await journal.claim("1001")
         assert claim is not None

@@ -10,7 +10,7 @@ import pytest
 
 from accounts import Unreachable
 from orchestrator.emulator.world.model import Group
-from orchestrator.journal import Journal
+from orchestrator.journal import SqliteJournal
 from tests.iac.command import check, told
 from tests.iac.conftest import MakeScan, opened
 from tests.iac.plans import Plan, state, state_group, state_rule, written
@@ -23,7 +23,7 @@ def miss(run: Path, unseen: Unreachable) -> None:
     """Write into a run that something was not seen."""
 
     async def write() -> None:
-        async with Journal.open(run) as journal:
+        async with SqliteJournal.open(run) as journal:
             claim = await journal.claim(unseen.account_id, "later")
             assert claim is not None
             await journal.record_unreachable(claim, unseen)

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.journal import Journal, Reader, check_folder
+from orchestrator.journal import SqliteJournal, SqliteReader, check_folder
 
 # Intends and settles changes as fast as it can, many at a time, and prints each once it is acknowledged.
 WORKER = """
@@ -44,7 +44,7 @@ async def work(journal, account, batch):
 
 async def main():
     is_new = not (folder / "journal.sqlite").exists()
-    async with Journal.create(folder, header) if is_new else Journal.open(folder) as journal:
+    async with SqliteJournal.create(folder, header) if is_new else SqliteJournal.open(folder) as journal:
         os.write(1, b"open\\n")
         await asyncio.gather(*(work(journal, str(a), sys.argv[2]) for a in range(20)))
 
@@ -67,7 +67,7 @@ def run_worker(folder: Path, batch: int, seconds: float) -> set[bytes]:
 def known(folder: Path) -> set[bytes]:
     """What the journal holds, in the worker's words."""
     held: set[bytes] = set()
-    with Reader(folder) as reader:
+    with SqliteReader(folder) as reader:
         for effect in reader.all_effects():
             where = f"{effect.job.removeprefix('apply:')} {effect.account_id} {effect.key}".encode()
             held |= {b"i " + where} if effect.outcome is None else {b"i " + where, b"o " + where}
@@ -81,7 +81,7 @@ async def kill_and_look(folder: Path, seed: int, times: int) -> None:
     for batch in range(times):
         told |= run_worker(folder, batch, dice.uniform(0.0, 0.25))
         assert told <= known(folder)
-        async with Journal.open(folder):
+        async with SqliteJournal.open(folder):
             pass
         assert check_folder(folder) == []
     assert told
@@ -122,7 +122,7 @@ async def test_a_disk_without_room_ends_the_run_with_a_clear_error(tmp_path: Pat
     assert "then go on" in last
     told = {line for line in worker.stdout.splitlines() if line != b"open"}
     assert told <= known(folder)
-    async with Journal.open(folder):
+    async with SqliteJournal.open(folder):
         pass
     assert check_folder(folder) == []
 
@@ -155,14 +155,14 @@ async def test_a_folder_that_may_not_be_written_can_still_be_read(open_folder: P
     """On a read-only folder writing is refused in a sentence; reading and checking the trail work."""
     run = open_folder / "run"
     worker = run_worker(run, 0, 0.1)
-    async with Journal.open(run):
+    async with SqliteJournal.open(run):
         pass
     for path in (run, *run.iterdir()):
         path.chmod(0o555 if path.is_dir() else 0o444)
     here = "pathlib.Path(sys.argv[1])"
-    assert "JournalUnwritable" in as_somebody(f"Journal.open({here})", run)
-    assert "JournalUnwritable" in as_somebody(f"Journal.create({here} / 'new', None)", run)
-    count = as_somebody(f"print(len(list(Reader({here}).all_effects())), check_folder({here}))", run)
+    assert "JournalUnwritable" in as_somebody(f"SqliteJournal.open({here})", run)
+    assert "JournalUnwritable" in as_somebody(f"SqliteJournal.create({here} / 'new', None)", run)
+    count = as_somebody(f"print(len(list(SqliteReader({here}).all_effects())), check_folder({here}))", run)
     assert count.endswith(" []")
     assert int(count.split()[0]) * 2 >= len(worker)
     run.chmod(0o755)

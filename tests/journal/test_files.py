@@ -19,8 +19,9 @@ from orchestrator.journal import (
     JournalExists,
     JournalFull,
     JournalMissing,
-    Reader,
     RunInUse,
+    SqliteJournal,
+    SqliteReader,
     TrailBroken,
     check_folder,
     runs_in,
@@ -31,18 +32,18 @@ from tests.journal.kit import HEADER, Found, claimed, intent, observed
 @pytest.fixture
 async def journal(tmp_path: Path) -> AsyncIterator[Journal]:
     """A new run's journal."""
-    async with Journal.create(tmp_path / "run", HEADER) as journal:
+    async with SqliteJournal.create(tmp_path / "run", HEADER) as journal:
         yield journal
 
 
 async def test_a_second_process_is_refused_by_number(journal: Journal) -> None:
     """Two processes never write one run: the second is told which one holds it. Reading is free."""
     with pytest.raises(RunInUse, match=f"process {os.getpid()}") as caught:
-        Journal.open(journal.folder)
+        SqliteJournal.open(journal.folder)
     assert caught.value.pid == os.getpid()
-    with Reader(journal.folder) as reader:
+    with SqliteReader(journal.folder) as reader:
         assert reader.header.run_id == "run-1"
-    code = "import sys, pathlib; from orchestrator.journal import *; Journal.open(pathlib.Path(sys.argv[1]))"
+    code = "import sys, pathlib; from orchestrator.journal import *; SqliteJournal.open(pathlib.Path(sys.argv[1]))"
     other = await asyncio.to_thread(
         subprocess.run, [sys.executable, "-c", code, str(journal.folder)], capture_output=True, check=False
     )
@@ -51,12 +52,12 @@ async def test_a_second_process_is_refused_by_number(journal: Journal) -> None:
 
 async def test_a_closed_journal_refuses_writes_and_lets_the_folder_go(tmp_path: Path) -> None:
     """After closing, writing is an error and the next process may open the run."""
-    journal = Journal.create(tmp_path, HEADER)
+    journal = SqliteJournal.create(tmp_path, HEADER)
     await journal.close()
     await journal.close()
     with pytest.raises(JournalError, match="closed"):
         await journal.set_fact("x", 1)
-    async with Journal.open(tmp_path) as again:
+    async with SqliteJournal.open(tmp_path) as again:
         assert again.header == HEADER
     assert sorted(os.listdir(tmp_path)) == [  # noqa: PTH208 - one blocking call is as good as another
         "audit.jsonl",
@@ -68,17 +69,17 @@ async def test_a_closed_journal_refuses_writes_and_lets_the_folder_go(tmp_path: 
 
 async def test_a_folder_that_holds_a_run_is_not_overwritten(tmp_path: Path) -> None:
     """A new run in the folder of another is refused, and the text says what to do."""
-    async with Journal.create(tmp_path, HEADER):
+    async with SqliteJournal.create(tmp_path, HEADER):
         pass
     with pytest.raises(JournalExists, match=r"or go on with that run$"):
-        Journal.create(tmp_path, HEADER)
-    async with Journal.open(tmp_path):
+        SqliteJournal.create(tmp_path, HEADER)
+    async with SqliteJournal.open(tmp_path):
         pass
 
 
 def test_a_folder_without_a_run_is_said_to_be_none(tmp_path: Path) -> None:
     """Opening, reading and checking what is no run folder names it, and leaves nothing in it."""
-    for use in (Journal.open, Reader, check_folder):
+    for use in (SqliteJournal.open, SqliteReader, check_folder):
         with pytest.raises(JournalMissing, match="no run folder"):
             use(tmp_path)
     assert list(tmp_path.iterdir()) == []
@@ -90,7 +91,7 @@ def test_a_folder_without_a_run_is_said_to_be_none(tmp_path: Path) -> None:
 def test_a_file_that_is_no_journal_is_refused(tmp_path: Path, content: bytes) -> None:
     """An empty, foreign or torn file in the journal's place is an error that says so."""
     (tmp_path / "journal.sqlite").write_bytes(content)
-    for use in (Journal.open, Reader):
+    for use in (SqliteJournal.open, SqliteReader):
         with pytest.raises(JournalCorrupt, match=r"journal\.sqlite"):
             use(tmp_path)
 
@@ -104,12 +105,12 @@ def test_another_programs_database_and_another_format_are_refused(tmp_path: Path
             db.executescript(f"CREATE TABLE fact (x); PRAGMA {pragma}")
         db.close()
         with pytest.raises(JournalCorrupt, match=words):
-            Journal.open(tmp_path)
+            SqliteJournal.open(tmp_path)
 
 
 async def test_damage_inside_the_file_is_an_error_not_a_wrong_answer(tmp_path: Path) -> None:
     """Pages overwritten with junk raise JournalCorrupt when they are met."""
-    async with Journal.create(tmp_path, HEADER) as journal:
+    async with SqliteJournal.create(tmp_path, HEADER) as journal:
         claim = await claimed(journal)
         for n in range(50):
             await journal.record_group(claim, observed(f"sg-{n}", rules=20), [Found("sgr-0")])
@@ -117,20 +118,20 @@ async def test_damage_inside_the_file_is_an_error_not_a_wrong_answer(tmp_path: P
     data = bytearray(path.read_bytes())
     data[4096 * 6 :] = b"\xa5" * (len(data) - 4096 * 6)
     path.write_bytes(data)
-    with Reader(tmp_path) as reader, pytest.raises(JournalCorrupt):
+    with SqliteReader(tmp_path) as reader, pytest.raises(JournalCorrupt):
         list(reader.observed(Found))
 
 
 async def test_what_is_acknowledged_is_on_the_disk(tmp_path: Path) -> None:
     """Every commit is synced, and on macOS the drive's cache emptied, too."""
-    async with Journal.create(tmp_path, HEADER) as journal:
+    async with SqliteJournal.create(tmp_path, HEADER) as journal:
         asked = [journal._db.execute(f"PRAGMA {name}").fetchone()[0] for name in ("synchronous", "fullfsync")]
     assert asked == [2, 1]  # 2 is FULL
 
 
 async def test_a_full_disk_refuses_the_write_and_keeps_what_was_acknowledged(tmp_path: Path) -> None:
     """With no space left a write raises JournalFull; once there is space, the journal goes on."""
-    async with Journal.create(tmp_path, HEADER) as journal:
+    async with SqliteJournal.create(tmp_path, HEADER) as journal:
         claim = await claimed(journal, job="apply:1")
         await journal.intend(claim, [intent("sgr-0")])
         pages = journal._db.execute("PRAGMA page_count").fetchone()[0]
@@ -146,7 +147,7 @@ async def test_a_full_disk_refuses_the_write_and_keeps_what_was_acknowledged(tmp
 async def test_the_audit_file_is_completed_from_the_journal(tmp_path: Path) -> None:
     """A crash may leave the file behind, its last line torn: opening the run completes it."""
     manifest = tmp_path / "manifest.json"
-    async with Journal.create(tmp_path, HEADER) as journal:
+    async with SqliteJournal.create(tmp_path, HEADER) as journal:
         early = (
             manifest.read_bytes()
         )  # a crash leaves an earlier one: the file is on disk before it is counted
@@ -157,7 +158,7 @@ async def test_the_audit_file_is_completed_from_the_journal(tmp_path: Path) -> N
         (tmp_path / "audit.jsonl").write_bytes(whole[:size])
         manifest.write_bytes(early)
         assert check_folder(tmp_path)
-        async with Journal.open(tmp_path):
+        async with SqliteJournal.open(tmp_path):
             pass
         assert (tmp_path / "audit.jsonl").read_bytes() == whole
         assert check_folder(tmp_path) == []
@@ -165,7 +166,7 @@ async def test_the_audit_file_is_completed_from_the_journal(tmp_path: Path) -> N
 
 async def test_a_changed_trail_stops_every_write(tmp_path: Path) -> None:
     """A run whose audit file or manifest was changed is not gone on with; the evidence stays."""
-    async with Journal.create(tmp_path, HEADER) as journal:
+    async with SqliteJournal.create(tmp_path, HEADER) as journal:
         claim = await claimed(journal, job="apply:1")
         await journal.intend(claim, [intent(f"sgr-{n}") for n in range(5)])
     audit, manifest = tmp_path / "audit.jsonl", tmp_path / "manifest.json"
@@ -185,18 +186,18 @@ async def test_a_changed_trail_stops_every_write(tmp_path: Path) -> None:
         manifest.write_bytes(sealed)
         name.write_bytes(content)
         with pytest.raises(TrailBroken, match="audit trail is broken"):
-            Journal.open(tmp_path)
+            SqliteJournal.open(tmp_path)
         assert name.read_bytes() == content
         assert check_folder(tmp_path)
     audit.write_bytes(whole)
     manifest.unlink()
     with pytest.raises(TrailBroken, match="is gone"):
-        Journal.open(tmp_path)
+        SqliteJournal.open(tmp_path)
 
 
 async def test_trail_and_manifest_replaced_by_older_ones_are_found(tmp_path: Path) -> None:
     """An older file with the manifest that fits it is intact by itself; the journal knows better."""
-    async with Journal.create(tmp_path, HEADER) as journal:
+    async with SqliteJournal.create(tmp_path, HEADER) as journal:
         older = [(p, p.read_bytes()) for p in (tmp_path / "audit.jsonl", tmp_path / "manifest.json")]
         claim = await claimed(journal, job="apply:1")
         await journal.intend(claim, [intent("sgr-0")])
@@ -211,7 +212,7 @@ async def test_trail_and_manifest_replaced_by_older_ones_are_found(tmp_path: Pat
 async def test_a_folder_whose_making_was_interrupted_can_be_used(tmp_path: Path) -> None:
     """A file that holds nothing yet, left by a crash at the start, does not stand in the way."""
     (tmp_path / "journal.sqlite").touch(mode=0o600)
-    async with Journal.create(tmp_path, HEADER) as journal:
+    async with SqliteJournal.create(tmp_path, HEADER) as journal:
         assert journal.header == HEADER
 
 
@@ -222,13 +223,13 @@ async def test_a_folder_that_others_may_write_is_refused(tmp_path: Path, mode: i
     folder.mkdir()
     folder.chmod(mode)
     with pytest.raises(JournalError, match="chmod go-w"):
-        Journal.create(folder, HEADER)
+        SqliteJournal.create(folder, HEADER)
     assert not any(folder.iterdir())
     folder.chmod(0o755)
-    await Journal.create(folder, HEADER).close()
+    await SqliteJournal.create(folder, HEADER).close()
     folder.chmod(mode)
     with pytest.raises(JournalError, match="chmod go-w"):
-        Journal.open(folder)
+        SqliteJournal.open(folder)
 
 
 @pytest.mark.parametrize("name", ["journal.lock", "audit.jsonl", "manifest.json", ".manifest.json.part0"])
@@ -240,7 +241,7 @@ async def test_nothing_is_written_through_a_link(tmp_path: Path, name: str) -> N
     folder.mkdir()
     (folder / name).symlink_to(elsewhere)
     try:
-        await Journal.create(folder, HEADER).close()
+        await SqliteJournal.create(folder, HEADER).close()
     except JournalError as error:
         assert name in str(error)  # noqa: PT017 - some are replaced without an error
     assert elsewhere.read_text() == "theirs"
@@ -249,7 +250,7 @@ async def test_nothing_is_written_through_a_link(tmp_path: Path, name: str) -> N
 async def test_runs_of_others_are_not_listed(tmp_path: Path) -> None:
     """Newest first; a run that another user may write is not taken for one of ours."""
     for number, name in enumerate(("old", "new", "open")):
-        await Journal.create(tmp_path / name, HEADER).close()
+        await SqliteJournal.create(tmp_path / name, HEADER).close()
         os.utime(tmp_path / name, (number, number))
     (tmp_path / "open").chmod(0o777)
     (tmp_path / "no run").mkdir()

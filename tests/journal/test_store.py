@@ -14,8 +14,8 @@ from orchestrator.journal import (
     Claim,
     Fenced,
     JobState,
-    Journal,
-    Reader,
+    SqliteJournal,
+    SqliteReader,
     check_folder,
     listing_digest,
 )
@@ -23,13 +23,13 @@ from tests.journal.kit import HEADER, Found, claimed, intent, observed, settled
 
 
 @pytest.fixture
-async def journal(tmp_path: Path) -> AsyncIterator[Journal]:
+async def journal(tmp_path: Path) -> AsyncIterator[SqliteJournal]:
     """A new run's journal."""
-    async with Journal.create(tmp_path / "run", HEADER) as journal:
+    async with SqliteJournal.create(tmp_path / "run", HEADER) as journal:
         yield journal
 
 
-async def test_a_run_folder_is_for_its_owner_only(journal: Journal) -> None:
+async def test_a_run_folder_is_for_its_owner_only(journal: SqliteJournal) -> None:
     """Every file of the run is mode 0600, SQLite's own ones too, and the folder 0700."""
     await claimed(journal)
     modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in journal.folder.iterdir()}
@@ -38,7 +38,7 @@ async def test_a_run_folder_is_for_its_owner_only(journal: Journal) -> None:
     assert stat.S_IMODE(journal.folder.stat().st_mode) == 0o700
 
 
-async def test_what_a_scan_saw_is_read_back(journal: Journal) -> None:
+async def test_what_a_scan_saw_is_read_back(journal: SqliteJournal) -> None:
     """Accounts, groups in the API's words, findings, counts and what could not be seen come back."""
     account = Account("1001", "web", ("r-1",), "Root/Prod", (("env", "prod"),), "CreateSuccess")
     await journal.add_accounts([account], [SkippedAccount("1009", "old", "excluded")])
@@ -50,7 +50,7 @@ async def test_what_a_scan_saw_is_read_back(journal: Journal) -> None:
     await journal.record_unreachable(claim, lost)
     await journal.region_done(claim, "cn-hangzhou", {"security_groups": 2, "rules": 3})
     await journal.finish(claim, JobState.in_part)
-    with Reader(journal.folder) as reader:
+    with SqliteReader(journal.folder) as reader:
         assert reader.header == HEADER
         assert [(s.account, s.state) for s in reader.accounts()] == [(account, JobState.in_part)]
         assert [s.account_id for s in reader.skipped()] == ["1009"]
@@ -64,7 +64,7 @@ async def test_what_a_scan_saw_is_read_back(journal: Journal) -> None:
         assert reader.regions_done("1001") == {"cn-hangzhou"}
 
 
-async def test_every_group_leaves_a_digest_but_only_findings_keep_it_whole(journal: Journal) -> None:
+async def test_every_group_leaves_a_digest_but_only_findings_keep_it_whole(journal: SqliteJournal) -> None:
     """A group without findings is remembered by digests, which tell a later run whether it changed."""
     claim = await claimed(journal)
     await journal.record_group(claim, observed("sg-1"), [Found("sgr-0")])
@@ -77,11 +77,11 @@ async def test_every_group_leaves_a_digest_but_only_findings_keep_it_whole(journ
     assert journal.group_seen("1001", "cn-hangzhou", "sg-3") is None
 
 
-async def test_a_group_is_carried_over_from_an_earlier_run(journal: Journal, tmp_path: Path) -> None:
+async def test_a_group_is_carried_over_from_an_earlier_run(journal: SqliteJournal, tmp_path: Path) -> None:
     """A group not read again stands in the new run as the old one had it, findings and all."""
     claim = await claimed(journal)
     await journal.record_group(claim, observed(), [Found("sgr-0")])
-    async with Journal.create(tmp_path / "next", HEADER) as following:
+    async with SqliteJournal.create(tmp_path / "next", HEADER) as following:
         seen = journal.group_seen("1001", "cn-hangzhou", "sg-1")
         assert seen is not None
         await following.carry_over(
@@ -91,7 +91,7 @@ async def test_a_group_is_carried_over_from_an_earlier_run(journal: Journal, tmp
         assert list(following.groups_seen()) == list(journal.groups_seen())
 
 
-async def test_reading_a_group_again_replaces_what_was_written(journal: Journal) -> None:
+async def test_reading_a_group_again_replaces_what_was_written(journal: SqliteJournal) -> None:
     """After a crash the group is read again: its findings do not double, and vanished groups go."""
     claim = await claimed(journal)
     await journal.record_group(claim, observed("sg-1"), [Found("sgr-0"), Found("sgr-1")])
@@ -103,7 +103,7 @@ async def test_reading_a_group_again_replaces_what_was_written(journal: Journal)
     assert [g.security_group_id for g in journal.groups_seen()] == ["sg-1"]
 
 
-async def test_a_finished_account_is_never_claimed_again(journal: Journal) -> None:
+async def test_a_finished_account_is_never_claimed_again(journal: SqliteJournal) -> None:
     """`done` ends an account for its job, any other state lets it be claimed once more, jobs are apart."""
     claim = await claimed(journal)
     await journal.finish(claim, JobState.in_part)
@@ -113,7 +113,7 @@ async def test_a_finished_account_is_never_claimed_again(journal: Journal) -> No
     assert await journal.claim("1001") is None
 
 
-async def test_what_was_unreachable_is_tried_again(journal: Journal) -> None:
+async def test_what_was_unreachable_is_tried_again(journal: SqliteJournal) -> None:
     """A new claim forgets what could not be seen and reopens its region; whole regions are kept."""
     claim = await claimed(journal)
     await journal.region_done(claim, "cn-hangzhou", {"rules": 1})
@@ -125,7 +125,9 @@ async def test_what_was_unreachable_is_tried_again(journal: Journal) -> None:
     assert journal.regions_done("1001") == {"cn-hangzhou"}
 
 
-async def test_an_account_whose_scan_has_ended_is_opened_again_for_some_regions(journal: Journal) -> None:
+async def test_an_account_whose_scan_has_ended_is_opened_again_for_some_regions(
+    journal: SqliteJournal,
+) -> None:
     """What could not be seen elsewhere stands; stopped in the middle, the account is claimed like any other."""
     claim = await claimed(journal)
     for region_id in ("cn-beijing", "cn-hangzhou"):
@@ -143,7 +145,7 @@ async def test_an_account_whose_scan_has_ended_is_opened_again_for_some_regions(
     assert await journal.claim("1001") is not None
 
 
-async def test_what_could_not_be_seen_is_a_group_its_region_or_its_account(journal: Journal) -> None:
+async def test_what_could_not_be_seen_is_a_group_its_region_or_its_account(journal: SqliteJournal) -> None:
     """Each of the three stands for what is in it, and for nothing beside it."""
     claim = await claimed(journal)
     await journal.record_unreachable(claim, Unreachable("1001", "cn-beijing", "sg-9", "Timeout", "", ""))
@@ -157,7 +159,7 @@ async def test_what_could_not_be_seen_is_a_group_its_region_or_its_account(journ
     assert not journal.is_unreachable("1002", "cn-hangzhou", "sg-1")
 
 
-async def test_only_the_last_claim_may_write(journal: Journal) -> None:
+async def test_only_the_last_claim_may_write(journal: SqliteJournal) -> None:
     """A worker that lost its account writes nothing more, whatever it tries."""
     stale = await claimed(journal)
     await claimed(journal)
@@ -176,7 +178,7 @@ async def test_only_the_last_claim_may_write(journal: Journal) -> None:
     assert list(journal.unreachables()) == []
 
 
-async def test_one_refused_write_does_not_hurt_those_that_share_its_commit(journal: Journal) -> None:
+async def test_one_refused_write_does_not_hurt_those_that_share_its_commit(journal: SqliteJournal) -> None:
     """Writers share commits, not fates: a fenced one is undone alone and leaves no hole in the trail."""
     stale = await claimed(journal, job="apply:1")
     good = await claimed(journal, job="apply:1")
@@ -188,7 +190,7 @@ async def test_one_refused_write_does_not_hurt_those_that_share_its_commit(journ
     assert check_folder(journal.folder) == []
 
 
-async def test_intent_and_outcome_are_remembered_with_their_audit_records(journal: Journal) -> None:
+async def test_intent_and_outcome_are_remembered_with_their_audit_records(journal: SqliteJournal) -> None:
     """A change is open from intent to outcome; each leaves one audit record, however often it is told."""
     claim = await claimed(journal, job="apply:1")
     for _ in range(2):
@@ -206,7 +208,7 @@ async def test_intent_and_outcome_are_remembered_with_their_audit_records(journa
     assert [o.rule_id for o in journal.outcomes("apply:1")] == ["sgr-0"]
 
 
-async def test_a_failed_change_can_be_intended_again(journal: Journal) -> None:
+async def test_a_failed_change_can_be_intended_again(journal: SqliteJournal) -> None:
     """A change that ended is opened by a new intent, with its own record; a skipped one needs none."""
     claim = await claimed(journal, job="apply:1")
     await journal.intend(claim, [intent("sgr-0")])
@@ -219,7 +221,7 @@ async def test_a_failed_change_can_be_intended_again(journal: Journal) -> None:
     assert [r.outcome for r in journal.audit_records()] == ["", "failed", "skipped", "", "revoked"]
 
 
-async def test_facts_are_kept(journal: Journal) -> None:
+async def test_facts_are_kept(journal: SqliteJournal) -> None:
     """What a later command needs to know survives, in its last state."""
     await journal.set_fact("api", {"calls": 3})
     await journal.set_fact("api", {"calls": 4})
@@ -227,7 +229,7 @@ async def test_facts_are_kept(journal: Journal) -> None:
     assert journal.fact("nothing") is None
 
 
-async def test_the_audit_files_follow_while_the_run_goes(journal: Journal) -> None:
+async def test_the_audit_files_follow_while_the_run_goes(journal: SqliteJournal) -> None:
     """A record is in the file as soon as its write is acknowledged, and the manifest catches up by itself."""
     claim = await claimed(journal, job="apply:1")
     await journal.intend(claim, [intent("sgr-0")])
@@ -239,7 +241,7 @@ async def test_the_audit_files_follow_while_the_run_goes(journal: Journal) -> No
     assert check_folder(journal.folder) == []
 
 
-async def test_a_thousand_writers_share_few_commits(journal: Journal) -> None:
+async def test_a_thousand_writers_share_few_commits(journal: SqliteJournal) -> None:
     """Writers that wait together are committed together, a bounded number at a time."""
     commits: list[str] = []
     journal._db.set_trace_callback(lambda sql: commits.append(sql) if sql == "COMMIT" else None)
@@ -248,7 +250,7 @@ async def test_a_thousand_writers_share_few_commits(journal: Journal) -> None:
     assert journal.fact("key-999") == 999
 
 
-async def test_a_cancelled_writer_does_not_undo_its_write_nor_hold_up_others(journal: Journal) -> None:
+async def test_a_cancelled_writer_does_not_undo_its_write_nor_hold_up_others(journal: SqliteJournal) -> None:
     """Cancelling who waits for a write neither loses the write nor leaks its place in the queue."""
     for n in range(600):
         task = asyncio.ensure_future(journal.set_fact(f"key-{n}", n))
@@ -261,7 +263,7 @@ async def test_a_cancelled_writer_does_not_undo_its_write_nor_hold_up_others(jou
 
 async def test_without_a_thread_writes_are_just_as_durable(tmp_path: Path) -> None:
     """For virtual time the journal can write in the loop itself; the file is the same."""
-    async with Journal.create(tmp_path, HEADER, threaded=False) as journal:
+    async with SqliteJournal.create(tmp_path, HEADER, threaded=False) as journal:
         claim = await claimed(journal, job="apply:1")
         await journal.intend(claim, [intent("sgr-0")])
         with pytest.raises(Fenced):
@@ -269,7 +271,7 @@ async def test_without_a_thread_writes_are_just_as_durable(tmp_path: Path) -> No
     assert check_folder(tmp_path) == []
 
 
-async def test_reading_does_not_disturb_writing(journal: Journal) -> None:
+async def test_reading_does_not_disturb_writing(journal: SqliteJournal) -> None:
     """An iterator shows the moment it began, while the run goes on."""
     claim = await claimed(journal)
     await journal.record_group(claim, observed("sg-1"), [Found("sgr-1")])

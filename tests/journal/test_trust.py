@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from orchestrator.journal import (
-    Journal,
     Lock,
-    Reader,
+    SqliteJournal,
+    SqliteReader,
     Untrusted,
     check_folder,
     check_trust,
@@ -27,8 +27,8 @@ from tests.test_files import ROOT, rooms
 
 ANOTHER = 65534
 OPENERS: tuple[Callable[[Path], object], ...] = (
-    Reader,
-    Journal.open,
+    SqliteReader,
+    SqliteJournal.open,
     Lock,
     check_folder,
     check_trust,
@@ -41,7 +41,7 @@ OPENERS: tuple[Callable[[Path], object], ...] = (
 async def run(tmp_path: Path) -> Path:
     """The folder of a run that has ended."""
     folder = tmp_path / "run"
-    await Journal.create(folder, HEADER).close()
+    await SqliteJournal.create(folder, HEADER).close()
     return folder
 
 
@@ -84,7 +84,9 @@ def test_a_folder_that_others_may_write_is_refused(
 def test_each_file_is_looked_at(run: Path, name: str, spoil: Callable[[Path], None]) -> None:
     """A file that another owns or may write spoils the folder for whoever reads that file."""
     spoil(run / name)
-    readers = {"journal.sqlite": (Reader, Journal.open, Lock)}.get(name, (Journal.open, check_folder))
+    readers = {"journal.sqlite": (SqliteReader, SqliteJournal.open, Lock)}.get(
+        name, (SqliteJournal.open, check_folder)
+    )
     for opener in readers:
         with pytest.raises(Untrusted, match=name):
             opener(run)
@@ -96,7 +98,7 @@ def test_what_a_refused_opener_held_is_let_go(run: Path) -> None:
     """After a refusal the folder can be made one's own, and used by the same process."""
     (run / "manifest.json").chmod(0o666)
     with pytest.raises(Untrusted):
-        Journal.open(run)
+        SqliteJournal.open(run)
     (run / "manifest.json").chmod(0o600)
     with Lock(run):
         pass
@@ -146,7 +148,7 @@ _ALLOWED = {
 
 
 def test_no_room_opens_a_run_folder_in_a_way_of_its_own() -> None:
-    """Files are read through `open_trusted`, and the journal is opened in store.py alone."""
+    """Files are read through `open_trusted`, and the journal is opened in sqlite/file.py alone."""
     found = set()
     for path in rooms():
         name = path.relative_to(ROOT).as_posix()
@@ -158,6 +160,6 @@ def test_no_room_opens_a_run_folder_in_a_way_of_its_own() -> None:
             )
             if (node.func.attr in _READS or opens) and name not in _ALLOWED:
                 found.add(f"{name}:{node.lineno}")
-            if ast.unparse(node.func) == "sqlite3.connect" and name != "orchestrator/journal/store.py":
+            if ast.unparse(node.func) == "sqlite3.connect" and name != "orchestrator/journal/sqlite/file.py":
                 found.add(f"{name}:{node.lineno}")
     assert found == set()

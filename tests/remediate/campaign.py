@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 
 from orchestrator.emulator import Fault, Kind
-from orchestrator.journal import Journal, check_folder
+from orchestrator.journal import Journal, SqliteJournal, check_folder
 from orchestrator.plan import Action
 from orchestrator.remediate import (
     Brake,
@@ -55,7 +55,7 @@ class Campaign:
         actions = planned(groups, self._cloud.account_id)
         if not actions:
             return
-        async with Journal.create(self._folder, HEADER):
+        async with SqliteJournal.create(self._folder, HEADER):
             pass
         history = History(self._cloud.emulator, groups, since=len(self._cloud.emulator.calls))
         self.faults = self._some_faults(kinds)
@@ -80,7 +80,7 @@ class Campaign:
             if not is_mortal:
                 self._cloud.emulator.set_faults()
             fuse = Fuse(self._dice.randint(1, 20) if is_mortal else None)
-            async with Journal.open(self._folder) as journal:
+            async with SqliteJournal.open(self._folder) as journal:
                 try:
                     await life(journal, MortalLedger(journal, fuse), self._entrance(fuse))
                 except Crash:
@@ -102,7 +102,7 @@ class Campaign:
 
     async def _check_words(self, actions: Sequence[Action]) -> None:
         """The run's own words agree with the cloud."""
-        async with Journal.open(self._folder) as journal:
+        async with SqliteJournal.open(self._folder) as journal:
             words = {outcome.rule_id: outcome.outcome for outcome in journal.outcomes("apply:1")}
             assert set(words) == {action.rule_id for action in actions}
             assert set(words.values()) <= {"revoked", "split"}, words
@@ -116,6 +116,6 @@ class Campaign:
             await roll_back_account(enter, ledger, undoing, job, Brake(), self._patience)
 
         await self._live(life, faults)
-        async with Journal.open(self._folder) as journal:
+        async with SqliteJournal.open(self._folder) as journal:
             job = rollback_job(undos(journal.all_effects()))
             assert {outcome.outcome for outcome in journal.outcomes(job)} == {"rolled_back"}

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.journal import Journal
+from orchestrator.journal import Journal, SqliteJournal
 from tests.remediate.kit import HEADER, Cloud, cloud
 
 
@@ -21,5 +21,5 @@ async def there() -> AsyncIterator[Cloud]:
 @pytest.fixture
 async def journal(tmp_path: Path) -> AsyncIterator[Journal]:
     """A new run's journal."""
-    async with Journal.create(tmp_path / "runs" / "one", HEADER) as journal:
+    async with SqliteJournal.create(tmp_path / "runs" / "one", HEADER) as journal:
         yield journal

@@ -9,7 +9,7 @@ import pytest
 from msgspec.structs import replace
 
 from orchestrator.emulator import Fault, GoneRule, Kind, Options, Quirks
-from orchestrator.journal import Claim, Fenced, Journal, check_folder
+from orchestrator.journal import Claim, Fenced, Journal, SqliteJournal, check_folder
 from orchestrator.remediate import Brake, Stopped, remediate_account
 from tests.remediate.crash import Crash, Fuse, MortalLedger, MortalSession
 from tests.remediate.kit import (
@@ -57,7 +57,7 @@ async def test_a_crash_at_every_named_point(there: Cloud, tmp_path: Path, point:
     history = History(there.emulator, [group])
     actions = planned([group], there.account_id)
     fuse = Fuse(name=point)
-    async with Journal.create(tmp_path / "run", HEADER) as journal:
+    async with SqliteJournal.create(tmp_path / "run", HEADER) as journal:
         with pytest.raises(Crash):
             await remediate_account(
                 lambda policy: MortalSession(there.enter(policy), fuse),
@@ -68,7 +68,7 @@ async def test_a_crash_at_every_named_point(there: Cloud, tmp_path: Path, point:
                 guard(there.account_id),
                 HASTE,
             )
-    async with Journal.open(tmp_path / "run") as journal:
+    async with SqliteJournal.open(tmp_path / "run") as journal:
         await remediate_account(
             there.enter, journal, actions, order(), Brake(), guard(there.account_id), HASTE
         )

@@ -11,7 +11,7 @@ import msgspec
 import pytest
 
 from orchestrator.emulator import Options
-from orchestrator.journal import Journal, Reader, check_folder
+from orchestrator.journal import SqliteJournal, SqliteReader, check_folder
 from orchestrator.plan import Action
 from orchestrator.remediate import rollback_job, undos
 from tests.remediate.kit import HEADER, Cloud, History, cloud, planned, random_group
@@ -38,7 +38,7 @@ async def main():
         def enter(policy):
             return Sessions(client, hub, RoleSession("kill")).enter(account_id, "sgsweep-remediate", policy)
         await enter("").call("DescribeRegions", None, {})  # all that is imported late is there when the clock starts
-        async with Journal.open(folder / "run") as journal:
+        async with SqliteJournal.open(folder / "run") as journal:
             print("begun", flush=True)
             if what == "apply":
                 actions = msgspec.json.decode((folder / "actions.json").read_bytes(), type=list[Action])
@@ -102,7 +102,7 @@ async def kill_and_judge(folder: Path, seed: int, kills: int) -> int:
         groups = [random_group(dice, there) for _ in range(8)]
         actions: list[Action] = planned(groups, there.account_id)
         (folder / "actions.json").write_bytes(msgspec.json.encode(actions))
-        async with Journal.create(folder / "run", HEADER):
+        async with SqliteJournal.create(folder / "run", HEADER):
             pass
         history = History(there.emulator, groups, since=len(there.emulator.calls))
         killings = Killings(there, folder, dice)
@@ -112,7 +112,7 @@ async def kill_and_judge(folder: Path, seed: int, kills: int) -> int:
         history.check_closed(actions, there.emulator.world, there.account_id)
         await killings.until_done("rollback", kills)
         history.check_restored(there.emulator.world, there.account_id)
-    with Reader(folder / "run") as run:
+    with SqliteReader(folder / "run") as run:
         assert {o.outcome for o in run.outcomes("apply:1")} <= {"revoked", "split"}
         assert {o.outcome for o in run.outcomes(rollback_job(undos(run.all_effects())))} == {"rolled_back"}
     assert check_folder(folder / "run") == []

@@ -8,7 +8,7 @@ import pytest
 from msgspec.structs import replace
 
 from orchestrator.emulator import Fault, Kind
-from orchestrator.journal import Journal, Outcome, check_folder
+from orchestrator.journal import Journal, Outcome, SqliteJournal, check_folder
 from orchestrator.plan import Place, return_key
 from orchestrator.policy import default_checks
 from orchestrator.remediate import (
@@ -193,7 +193,7 @@ async def test_a_rollback_that_was_killed_goes_on_under_its_own_name(
     group = there.put(rule(1, "20/30"), rule(2, "6379/6379"))
     history = History(there.emulator, [group])
     fuse = Fuse(name=point)
-    async with Journal.create(tmp_path / "run", HEADER) as journal:
+    async with SqliteJournal.create(tmp_path / "run", HEADER) as journal:
         await apply(there, journal, planned([group], there.account_id))
         undoing = undos(journal.all_effects())
         with pytest.raises(Crash):
@@ -205,7 +205,7 @@ async def test_a_rollback_that_was_killed_goes_on_under_its_own_name(
                 Brake(),
                 HASTE,
             )
-    async with Journal.open(tmp_path / "run") as journal:
+    async with SqliteJournal.open(tmp_path / "run") as journal:
         again = undos(journal.all_effects())
         assert encode_undos(again) == encode_undos(undoing)
         await roll_back(there, journal)
@@ -256,7 +256,7 @@ async def test_a_rule_that_came_back_is_known_by_its_content(
     await apply(there, journal, planned([group], there.account_id))
     await roll_back(there, journal, rule_id="sgr-2")
     there.put(rule(7), group_id=group.security_group_id)
-    async with Journal.create(tmp_path / "runs" / "two", HEADER) as second:
+    async with SqliteJournal.create(tmp_path / "runs" / "two", HEADER) as second:
         again = there.emulator.world.estate(there.account_id, REGION).groups[group.security_group_id]
         (action,) = planned([again], there.account_id)
         await apply(there, second, [action])

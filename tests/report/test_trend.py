@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from orchestrator.files import replaced
-from orchestrator.journal import Journal, Reader, RunHeader
+from orchestrator.journal import RunHeader, SqliteJournal, SqliteReader
 from orchestrator.policy import default_checks
 from orchestrator.report import Point
 from orchestrator.report.trend import bars
@@ -47,7 +47,7 @@ async def run_in(parent: Path, day: int, *, asked: Any = None, checks: Any = Non
         settings={"judgement": judgement, "asked": asked or {}},
     )
     folder = parent / f"{day:02}"
-    async with Journal.create(folder, msgspec.structs.replace(header, **changes)):
+    async with SqliteJournal.create(folder, msgspec.structs.replace(header, **changes)):
         pass
     write(folder / "summary.json", summary(run_id=f"run-{day:02}", findings=counts(critical=day)))
     return folder
@@ -61,7 +61,7 @@ def write(path: Path, what: Any) -> None:
 
 def seen_from(folder: Path) -> list[tuple[str, int, str]]:
     """The earlier runs of a run: id, critical ones, and what makes them unlike."""
-    with Reader(folder) as reader:
+    with SqliteReader(folder) as reader:
         return [(one.run_id, one.open["critical"], one.unlike) for one in earlier_runs(reader)]
 
 

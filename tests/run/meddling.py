@@ -24,7 +24,7 @@ from orchestrator.cloud.client import CloudSettings
 from orchestrator.emulator import Fault, Group, InProcess, Kind, Moment, Options, Rule, Tag, Throttle, World
 from orchestrator.emulator.framework.errors import ApiError
 from orchestrator.emulator.world.model import PortList, PrefixList
-from orchestrator.journal import Reader, read_trusted
+from orchestrator.journal import SqliteReader, read_trusted
 from orchestrator.plan import PlanError, decode
 from orchestrator.run import Approval, Filters, Progress, RefusedError
 from orchestrator.securitygroup import authorize_parameters, modify_parameters
@@ -312,6 +312,6 @@ def random_rules(dice: random.Random, group: int) -> tuple[Rule, ...]:
 
 def _outcomes(folder: Path, *, rolled_back: bool) -> list[dict[str, Any]]:
     """What the run says of each rule."""
-    with Reader(folder) as reader:
+    with SqliteReader(folder) as reader:
         effects = [one for one in reader.all_effects() if bool(one.undoes) is rolled_back]
     return [msgspec.to_builtins(one.outcome) for one in effects if one.outcome is not None]

@@ -9,7 +9,7 @@ import pytest
 from msgspec.structs import replace
 
 from accounts import AcceptedUnreachable, Account, Unreachable
-from orchestrator.journal import JobState, Journal
+from orchestrator.journal import JobState, SqliteJournal
 from orchestrator.run.folder import NO_CALLS, Summary, summarize
 from orchestrator.run.unseen import acceptance
 from tests.journal.kit import HEADER
@@ -20,7 +20,7 @@ ENTRY = AcceptedUnreachable(owner="ann", reason="r", expires=date(2026, 11, 1), 
 
 async def summary_of(folder: Path, state: JobState | None, seen: Unreachable = MOON) -> Summary:
     """Return the summary of a run of one account that is so far, with one thing that it could not see."""
-    async with Journal.create(folder / "run", HEADER) as journal:
+    async with SqliteJournal.create(folder / "run", HEADER) as journal:
         await journal.add_accounts([Account("1001")], [])
         claim = await journal.claim("1001")
         assert claim is not None

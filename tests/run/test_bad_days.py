@@ -14,7 +14,7 @@ from benchmarks.virtual import VirtualClient, serving
 from orchestrator import run
 from orchestrator.cloud.client import CloudSettings
 from orchestrator.emulator import Fault, InProcess, Kind, Options, Rule, World
-from orchestrator.journal import Reader
+from orchestrator.journal import SqliteReader
 from orchestrator.plan import is_old_default
 from orchestrator.run import Approval, Filters, Progress
 from orchestrator.securitygroup import content_digest
@@ -102,7 +102,7 @@ async def _day(fault: Fault, seed: int, out: Path) -> list[str]:
 
 
 def _failed(folder: Path) -> list[str]:
-    with Reader(folder) as reader:
+    with SqliteReader(folder) as reader:
         outcomes = [one.outcome for one in reader.all_effects()]
     assert None not in outcomes
     return [f"{one.rule_id}: {one.reason}" for one in outcomes if one and one.outcome == "failed"]

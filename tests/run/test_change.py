@@ -22,7 +22,7 @@ from orchestrator.emulator import Fault, Kind, Options, World
 from orchestrator.emulator.world.expected import Expected
 from orchestrator.emulator.world.model import Group, PrefixList, Rule, Tag
 from orchestrator.files import replaced
-from orchestrator.journal import Lock, OutcomeKind, Reader, RunInUse
+from orchestrator.journal import Lock, OutcomeKind, RunInUse, SqliteReader
 from orchestrator.plan import DigestMismatch, PlanError, UnsafePlan, encode, sealed
 from orchestrator.policy import Finding
 from orchestrator.run import Approval, Changed, Filters, Progress, RefusedError, UsageError
@@ -406,12 +406,12 @@ def test_waves_wait_for_each_other(desk: Desk) -> None:
 
 def test_a_folder_is_used_by_one_process_at_a_time(desk: Desk) -> None:
     """While somebody works in the run folder, apply is refused by name."""
-    from orchestrator.journal import Journal  # noqa: PLC0415 (only here)
+    from orchestrator.journal import SqliteJournal  # noqa: PLC0415 (only here)
 
     made = planned(desk)
 
     async def both() -> None:
-        async with Journal.open(desk.folder / "first"):
+        async with SqliteJournal.open(desk.folder / "first"):
             work = run.apply(
                 desk.folder / "first" / "plan.json",
                 Approval(made.plan.digest),
@@ -559,7 +559,7 @@ def test_a_protection_is_overridden_by_an_id_only(given: str) -> None:
 def test_what_is_protected_by_now_is_not_changed(desk: Desk) -> None:
     """A protection by id, name or tag that was added after the plan was made counts: all of it is refused."""
     made = planned(desk)
-    with Reader(desk.folder / "first") as reader:
+    with SqliteReader(desk.folder / "first") as reader:
         kept = [reader.observed_group(*action.place) for action in made.plan.actions]
     group = next(group for group in (one.group() for one in kept if one) if group.tags)
     key, value = group.tags[0]
@@ -581,7 +581,7 @@ def test_a_plan_that_opens_or_takes_what_is_harmless_is_refused_whatever_its_dig
     made = planned(desk).plan
     path = desk.folder / "first" / "plan.json"
     split = next(one for one in made.actions if one.action == "split")
-    with Reader(path.parent) as reader:
+    with SqliteReader(path.parent) as reader:
         failing = {one.rule_id for one in reader.findings(Finding)}
         seen = reader.observed_group(*split.place)
     assert seen is not None

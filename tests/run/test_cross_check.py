@@ -17,7 +17,7 @@ from orchestrator.emulator.framework.variants import VARIANTS
 from orchestrator.emulator.services.resource_center import GROUP, Resource, ResourceCenter, resource_center_of
 from orchestrator.emulator.world.expected import Expected
 from orchestrator.emulator.world.model import Group
-from orchestrator.journal import Reader
+from orchestrator.journal import SqliteReader
 from orchestrator.run import Closed, Filters, Progress, Summary
 from tests.run.conftest import Desk, MakeDesk
 
@@ -86,7 +86,7 @@ def every_group(desk: Desk) -> set[Place]:
 
 def seen(desk: Desk, name: str = "first") -> set[Place]:
     """The place of each group that the run read."""
-    with Reader(desk.folder / name) as reader:
+    with SqliteReader(desk.folder / name) as reader:
         return {(one.account_id, one.region_id, one.security_group_id) for one in reader.groups_seen()}
 
 

@@ -18,7 +18,7 @@ from orchestrator.cli.known_errors import explain_error
 from orchestrator.emulator import Options, Quirks, World
 from orchestrator.emulator.framework.quirks import RuleCount
 from orchestrator.emulator.world.model import Group, Rule
-from orchestrator.journal import JobState, Journal, OutcomeKind, Reader
+from orchestrator.journal import JobState, OutcomeKind, SqliteJournal, SqliteReader
 from orchestrator.run import Approval, Brake, Changed, Closed, Filters, Progress, RefusedError, Verified
 from orchestrator.run.scanning import conclude
 from tests.run.conftest import Desk, MakeDesk
@@ -153,7 +153,7 @@ def test_accounts_that_an_attempt_did_not_finish_come_first(door: Door) -> None:
     door.close()
 
     async def interrupt() -> None:
-        async with Journal.open(door.desk.folder / "inc") as journal:
+        async with SqliteJournal.open(door.desk.folder / "inc") as journal:
             await journal.begin_pass(2)
             claim = await journal.claim(door.accounts[0])
             assert claim is not None
@@ -257,12 +257,12 @@ def test_what_was_not_begun_is_told_as_such(door: Door, capfd: pytest.CaptureFix
     door.desk.scan("first", door.filters)
 
     async def cut() -> None:
-        async with Journal.open(door.desk.folder / "first") as journal:
+        async with SqliteJournal.open(door.desk.folder / "first") as journal:
             await journal.begin_pass(1)  # as if it had ended before any account was begun
 
     asyncio.run(cut())
     folder = door.desk.folder / "first"
-    with Reader(folder) as reader:
+    with SqliteReader(folder) as reader:
         summary = conclude(reader, ())
     assert (summary.accounts.not_begun, of_scan(summary)) == (2, 3)
     output.scan(summary, folder, Progress())

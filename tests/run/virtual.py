@@ -18,8 +18,8 @@ from benchmarks.virtual import ENDPOINT, VirtualClient, VirtualLoop
 from orchestrator.cloud import transport
 from orchestrator.config import Config, defaults
 from orchestrator.emulator import InProcess
-from orchestrator.journal import store, writing
-from orchestrator.journal.writer import Writer
+from orchestrator.journal.sqlite import file, journal
+from orchestrator.journal.sqlite.writer import Writer
 from orchestrator.plan import LIMITS
 from orchestrator.run import changing, hub, scanning
 from tests.remediate.kit import CHECKS
@@ -85,11 +85,11 @@ def virtual(cloud: InProcess, client: Callable[..., VirtualClient]) -> Iterator[
     }
     patches: list[tuple[object, str, object]] = [
         (hub, "Client", client),
-        (writing, "Writer", _Instant),
+        (journal, "Writer", _Instant),
         (scanning, "write_report", _yes_to_all),
         (changing, "write_report", _yes_to_all),
         (transport, "_tls", lambda _: (False, "")),
-        (store, "connect", _unsynced(store.connect)),
+        (file, "connect", _unsynced(file.connect)),
         (os, "fsync", yes),
     ]
     with ExitStack() as stack:

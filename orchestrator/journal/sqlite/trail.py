@@ -10,8 +10,8 @@ from pathlib import Path
 from orchestrator.audit import AuditError, AuditRecord, Chains, Head, parse_manifest
 from orchestrator.files import replaced
 from orchestrator.journal.errors import TrailBroken, explained
+from orchestrator.journal.sqlite.writer import Followers
 from orchestrator.journal.trust import open_trusted, read_trusted
-from orchestrator.journal.writer import Followers
 
 AUDIT = "audit.jsonl"
 MANIFEST = "manifest.json"
