@@ -75,7 +75,7 @@ def _show_completion(shell: str) -> None:
         from orchestrator.cli.completion import script
 
         with document() as write:
-            write(script(shell))
+            write(script(shell, app))
         raise typer.Exit
 
 
@@ -83,7 +83,7 @@ def _install_completion(asked: bool) -> None:  # noqa: FBT001 (as typer calls it
     if asked:
         from orchestrator.cli.completion import install
 
-        path, then = install()
+        path, then = install(app)
         say(f"completion is in {path}; {then}")
         raise typer.Exit
 

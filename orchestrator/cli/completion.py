@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import typer
+
 SHELLS = ("bash", "zsh", "fish")
 
 _PROGRAM = "sgsweep"
@@ -19,12 +21,8 @@ class Word(NamedTuple):
     told: str
 
 
-def words() -> dict[str, list[Word]]:
+def words(app: typer.Typer) -> dict[str, list[Word]]:
     """Return what can be typed after each command: "" for none yet, "config check" for a group's own."""
-    import typer
-
-    from orchestrator.cli.commands import app
-
     return dict(_of("", typer.main.get_command(app)))
 
 
@@ -45,7 +43,7 @@ def _line(text: str) -> str:
     return " ".join(text.split())
 
 
-def script(shell: str) -> str:
+def script(shell: str, app: typer.Typer) -> str:
     """Return the script of a shell.
 
     Raises:
@@ -55,10 +53,10 @@ def script(shell: str) -> str:
 
     if shell not in _SCRIPTS:
         raise UsageError(f"there is no completion for the shell {shell!r}; it is one of {', '.join(SHELLS)}")
-    return _SCRIPTS[shell](words())
+    return _SCRIPTS[shell](words(app))
 
 
-def install() -> tuple[Path, str]:
+def install(app: typer.Typer) -> tuple[Path, str]:
     """Write the script where the shell of $SHELL looks for it; return where, and what else is to be done.
 
     No file of the user's is changed: what has to stand in one is told.
@@ -69,7 +67,7 @@ def install() -> tuple[Path, str]:
     from orchestrator.files import replaced
 
     shell = Path(os.environ.get("SHELL", "")).name
-    text = script(shell)
+    text = script(shell, app)
     path, then = _places(shell)
     path.parent.mkdir(parents=True, exist_ok=True)
     with replaced(path) as file:

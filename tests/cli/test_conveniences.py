@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from orchestrator import terminal
+from orchestrator.cli.commands import app
 from orchestrator.cli.completion import SHELLS, install, script, words
 from orchestrator.cli.progress import line
 from orchestrator.run import Progress, UsageError
@@ -215,8 +216,8 @@ def test_bash_completes_commands_options_and_groups() -> None:
 @pytest.mark.parametrize("shell", SHELLS)
 def test_every_command_and_option_is_in_every_script(shell: str) -> None:
     """So that none is forgotten; a shell that is here finds the script well-formed."""
-    text = script(shell)
-    for path, found in words().items():
+    text = script(shell, app)
+    for path, found in words(app).items():
         for word in found:
             assert word.text.lstrip("-") in text, (path, word)
     if shutil.which(shell):
@@ -236,8 +237,8 @@ def test_completion_is_shown_and_installed(
         ("fish", ".config/fish/completions/sgsweep.fish"),
     ):
         monkeypatch.setenv("SHELL", f"/usr/bin/{shell}")
-        assert install()[0] == tmp_path / place
-        assert (tmp_path / place).read_text(encoding="utf-8") == script(shell)
+        assert install(app)[0] == tmp_path / place
+        assert (tmp_path / place).read_text(encoding="utf-8") == script(shell, app)
     done = desk.sgsweep("--install-completion", changes={"SHELL": "/bin/bash"})
     assert done.code == 0, done.err
     assert ".local/share/bash-completion/completions/sgsweep; " in done.err
@@ -246,6 +247,6 @@ def test_completion_is_shown_and_installed(
     assert (tmp_path / ".bashrc").read_text(encoding="utf-8") == "mine\n"
     monkeypatch.setenv("SHELL", "/bin/tcsh")
     with pytest.raises(UsageError, match="it is one of bash, zsh, fish"):
-        install()
+        install(app)
     other = desk.sgsweep("--show-completion", "tcsh")
     assert (other.code, "it is one of bash, zsh, fish" in other.last) == (2, True)
