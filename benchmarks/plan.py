@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 from benchmarks.table import Row, show
-from orchestrator.plan import Settings, check_digest, decide, encode, make_plan
+from orchestrator.plan import PlanHead, Settings, check_digest, decide, encode, make_plan
 from orchestrator.policy import default_checks, evaluate
 from orchestrator.securitygroup import Placement, SecurityGroup, parse_group
 
@@ -69,11 +69,8 @@ def run() -> list[Row]:
     plan, deciding = _timed(
         lambda: make_plan(
             judged,
+            PlanHead(run_id="bench", now=_NOW, hub_account_id="1", endpoint="bench"),
             judge=_judge,
-            run_id="bench",
-            now=_NOW,
-            hub_account_id="1",
-            endpoint="bench",
             settings=Settings(),
         )
     )

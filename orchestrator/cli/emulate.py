@@ -64,10 +64,10 @@ def emulate(
     config: ConfigFile = None,  # noqa: ARG001 (every subcommand takes it)
 ) -> None:
     """Serve an emulated Alibaba Cloud on loopback until interrupted."""
-    from orchestrator.emulator.server.serve import serve
+    from orchestrator.emulator.server.serve import EmulatorSettings, serve
 
     async def run() -> None:
-        emulator = await serve(
+        settings = EmulatorSettings(
             port=port,
             tls_port=tls_port,
             accounts=accounts,
@@ -87,9 +87,10 @@ def emulate(
             bucket=_one_of("--bucket", bucket, ("window", "bucket")),  # type: ignore[arg-type]  # just checked
             hint=_one_of("--hint", hint, ("none", "retry-after", "ratelimit", "always")),  # type: ignore[arg-type]  # just checked
             sts_limit=sts_limit,
-            faults=fault,
-            quirks=quirk,
+            faults=tuple(fault),
+            quirks=tuple(quirk),
         )
+        emulator = await serve(settings)
         try:
             made = emulator.hub_credentials.access_key_id != os.environ.get("ALIBABA_CLOUD_ACCESS_KEY_ID")
             give(f"export SGSWEEP_ENDPOINT={emulator.http_url}")

@@ -26,7 +26,7 @@ from orchestrator.handler.members import has_region
 from orchestrator.handler.settings import Settings
 from orchestrator.inventory import Balancers, InPart, InRegion, RegionReader, Seen
 from orchestrator.journal import JournalError, Outcome, OutcomeKind
-from orchestrator.plan import Action, Place, Plan, Skipped, UnsafePlan, make_plan
+from orchestrator.plan import Action, Place, Plan, PlanHead, Skipped, UnsafePlan, make_plan
 from orchestrator.policy import Finding, Severity, evaluate
 from orchestrator.remediate import Brake, Guard, Stopped, remediate_account
 from orchestrator.remediate import Settings as Rails
@@ -240,11 +240,13 @@ class Remedy:
     def _plan(self, group: SecurityGroup, findings: tuple[Finding, ...], returned: dict[str, int]) -> Plan:
         return make_plan(
             [(group, findings)],
+            PlanHead(
+                run_id="function",
+                now=self._now(),
+                hub_account_id=self._entrances.own.account_id,
+                endpoint=self._client.settings.identity,
+            ),
             judge=self.judge,
-            run_id="function",
-            now=self._now(),
-            hub_account_id=self._entrances.own.account_id,
-            endpoint=self._client.settings.identity,
             settings=self._rails,
             returned=returned,
         )

@@ -29,7 +29,7 @@ from orchestrator.plan.guardrails import (
     protection,
 )
 from orchestrator.plan.pieces import is_old_default
-from orchestrator.plan.planner import Decision, Judged, Unread, decide, make_plan
+from orchestrator.plan.planner import Decision, Judged, PlanHead, Unread, decide, make_plan
 from orchestrator.plan.proof import ProofRefusal, Proved, opens_too_much, prove
 from orchestrator.plan.simulation import Judge
 from orchestrator.plan.values import (
@@ -65,6 +65,7 @@ __all__ = [
     "Place",
     "Plan",
     "PlanError",
+    "PlanHead",
     "PlanNames",
     "PlanOrigin",
     "ProofRefusal",

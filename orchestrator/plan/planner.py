@@ -59,37 +59,47 @@ class Decision(NamedTuple):
     skipped: tuple[Skipped, ...]
 
 
-def make_plan(  # noqa: PLR0913  (a plan says all of this)
+class PlanHead(msgspec.Struct, frozen=True, kw_only=True):
+    """What stands at the head of a plan: of what it is made, when, for whom.
+
+    Attributes:
+        run_id: the run that the findings are of.
+        now: when the plan is made.
+        hub_account_id: the organization it is for.
+        endpoint: the identity of the cloud it is for.
+        incident: the incident's name, if any.
+        origin: who read the groups, and by which way.
+    """
+
+    run_id: str
+    now: datetime
+    hub_account_id: str
+    endpoint: str
+    incident: str = ""
+    origin: PlanOrigin | msgspec.UnsetType = msgspec.UNSET
+
+
+def make_plan(
     groups: Iterable[Judged],
+    head: PlanHead,
     *,
     judge: Judge,
-    run_id: str,
-    now: datetime,
-    hub_account_id: str,
-    endpoint: str,
     settings: Settings,
     totals: Totals | None = None,
     unreachable: Iterable[Unread] = (),
     returned: Mapping[str, int] = {},
-    incident: str = "",
-    origin: PlanOrigin | msgspec.UnsetType = msgspec.UNSET,
 ) -> Plan:
     """Decide what is to be done about the findings; what is not, is skipped with the reason.
 
     Args:
         groups: every group that has findings, with them; read once, one at a time.
+        head: of what run, when, for whom.
         judge: what found them: the result of each change is judged by it, too.
-        run_id: the run they were found in.
-        now: when the plan is made.
-        hub_account_id: the organization it is for.
-        endpoint: the identity of the cloud it is for.
         settings: what may be changed.
         totals: how much was read; needed for relative limits, which refuse every change without it.
         unreachable: what could not be read, to be told in the plan; a group among them that has findings was read in
             part, and a drop may be what is missing, so nothing is done there.
         returned: how often a rule was removed before and came back, by `return_key`.
-        incident: the incident's name, if any.
-        origin: who read the groups, and by which way.
 
     Raises:
         UnsafePlan: it would change more than the settings allow.
@@ -111,15 +121,15 @@ def make_plan(  # noqa: PLR0913  (a plan says all of this)
     check_limits(actions, settings, totals or Totals(rules=0, groups=0, accounts=0))
     return sealed(
         Plan(
-            run_id=run_id,
+            run_id=head.run_id,
             # to the microsecond: the digest names the job, and `close` may plan the same again within a second
-            created_at=now.astimezone(timezone.utc).isoformat().replace("+00:00", "Z"),
-            hub_account_id=hub_account_id,
-            endpoint=endpoint,
+            created_at=head.now.astimezone(timezone.utc).isoformat().replace("+00:00", "Z"),
+            hub_account_id=head.hub_account_id,
+            endpoint=head.endpoint,
             actions=tuple(sorted(actions, key=lambda action: action.place)),
             skipped=tuple(sorted(skipped, key=_where)),
-            incident=incident,
-            origin=origin,
+            incident=head.incident,
+            origin=head.origin,
         )
     )
 

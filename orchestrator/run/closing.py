@@ -18,6 +18,7 @@ from orchestrator.plan import (
     Action,
     Place,
     Plan,
+    PlanHead,
     Totals,
     UnsafePlan,
     check_identity,
@@ -242,16 +243,18 @@ class _Closing:
                 (seen.group(), findings)
                 for seen, findings in self._journal.observed(Finding, account.account_id)
             ),
+            PlanHead(
+                run_id=header.run_id,
+                now=now(),
+                hub_account_id=header.hub_account_id,
+                endpoint=header.endpoint,
+                incident=header.incident,
+                origin=self._hub.connection.origin,
+            ),
             judge=self._judge,
-            run_id=header.run_id,
-            now=now(),
-            hub_account_id=header.hub_account_id,
-            endpoint=header.endpoint,
             settings=msgspec.structs.replace(self._settings, **dict.fromkeys(LIMITS)),
             unreachable=tried(self._journal, account.account_id),
             returned=self._returned,
-            incident=header.incident,
-            origin=self._hub.connection.origin,
         )
         planned = {(action.place, action.rule_id): action for action in plan.actions}
         check_limits({**self._actions, **planned}.values(), self._settings, self._totals())

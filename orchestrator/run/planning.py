@@ -15,6 +15,7 @@ from orchestrator.files import replaced
 from orchestrator.journal import Lock, Reader, SqliteReader
 from orchestrator.plan import (
     Plan,
+    PlanHead,
     PlanNames,
     Totals,
     encode,
@@ -72,17 +73,19 @@ def plan(
         judge = judge_of(acting(criteria_of(reader.header), actions), now())
         made = make_plan(
             _judged_anew(reader, judge) if actions else _groups(reader),
+            PlanHead(
+                run_id=reader.header.run_id,
+                now=now(),
+                hub_account_id=reader.header.hub_account_id,
+                endpoint=reader.header.endpoint,
+                incident=reader.header.incident,
+                origin=connection_of(reader).origin,
+            ),
             judge=judge,
-            run_id=reader.header.run_id,
-            now=now(),
-            hub_account_id=reader.header.hub_account_id,
-            endpoint=reader.header.endpoint,
             settings=changing_protected(remediation_of(reader, config), change_protected),
             totals=totals(reader),
             unreachable=unseen(reader),
             returned=removed_before(folder.resolve().parent),
-            incident=reader.header.incident,
-            origin=connection_of(reader).origin,
         )
         complete, connection, known = is_complete(reader), connection_of(reader), known_of(reader, made)
     groups = [one.security_group_id for one in made.actions]

@@ -196,7 +196,7 @@ def test_the_last_accounts_and_who_waits_are_named() -> None:
 def typed(*before: str) -> list[str]:
     """Return what bash offers for the last of these words, as it is typed."""
     offered = 'COMP_WORDS=(sgsweep "$@"); COMP_CWORD=$#; _sgsweep; echo "${COMPREPLY[@]}"'
-    bash = f"{script('bash')}\n{offered}"
+    bash = f"{script('bash', app)}\n{offered}"
     done = subprocess.run(  # noqa: S603 (our own script)
         ["/bin/bash", "-c", bash, "bash", *before], capture_output=True, text=True, check=True, timeout=20
     )
@@ -243,7 +243,7 @@ def test_completion_is_shown_and_installed(
     assert done.code == 0, done.err
     assert ".local/share/bash-completion/completions/sgsweep; " in done.err
     shown = desk.sgsweep("--show-completion", "bash")
-    assert (shown.code, shown.out, shown.err) == (0, script("bash"), "")
+    assert (shown.code, shown.out, shown.err) == (0, script("bash", app), "")
     assert (tmp_path / ".bashrc").read_text(encoding="utf-8") == "mine\n"
     monkeypatch.setenv("SHELL", "/bin/tcsh")
     with pytest.raises(UsageError, match="it is one of bash, zsh, fish"):

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
 
-from orchestrator.plan import Decision, Judge, Plan, Settings, decide, make_plan
+from orchestrator.plan import Decision, Judge, Plan, PlanHead, Settings, decide, make_plan
 from orchestrator.policy import Check, Finding, evaluate, parse_port
 from orchestrator.securitygroup import NO_LISTS, Lists, Placement, SecurityGroup, parse_group
 
@@ -66,11 +66,5 @@ def planned(*groups: SecurityGroup, judge: Judge | None = None, **more: Any) -> 
     """The plan for these groups."""
     judge = judge or judge_of()
     judged: Iterable[tuple[SecurityGroup, tuple[Finding, ...]]] = [(one, judge(one)) for one in groups]
-    given = {
-        "run_id": "run-1",
-        "now": NOW,
-        "hub_account_id": "9001",
-        "endpoint": "cloud",
-        "settings": Settings(),
-    }
-    return make_plan(judged, judge=judge, **{**given, **more})
+    head = PlanHead(run_id="run-1", now=more.pop("now", NOW), hub_account_id="9001", endpoint="cloud")
+    return make_plan(judged, head, judge=judge, **{"settings": Settings(), **more})

@@ -22,70 +22,103 @@ _SECRET: Final = "ALIBABA_CLOUD_ACCESS_KEY_SECRET"  # noqa: S105 - a variable's 
 _TOKEN: Final = "ALIBABA_CLOUD_SECURITY_TOKEN"  # noqa: S105 - the same
 
 
-async def serve(  # noqa: PLR0913 - one argument for each option of the command
-    *,
-    host: str = "127.0.0.1",
-    port: int = 0,
-    tls_port: int = 0,
-    accounts: int = 40,
-    seed: int = 0,
-    groups_per_account: float = 40.0,
-    regions: int | None = None,
-    hub: Literal["management", "delegated", "member"] = "management",
-    hub_roles: bool = False,
-    external_id: str = "",
-    balancers: bool = False,
-    unreachable: int | Mapping[str, str] = 0,
-    world_file: Path | str | None = None,
-    save_file: Path | str | None = None,
-    latency_ms: float = 0.0,
-    limit: int | None = None,
-    window_seconds: float = 60.0,
-    bucket: Literal["window", "bucket"] = "window",
-    hint: Literal["none", "retry-after", "ratelimit", "always"] = "none",
-    sts_limit: int | None = None,
-    faults: Iterable[Fault | str] = (),
-    quirks: Quirks | Iterable[str] = (),
-    control: bool = True,
-    environment: Mapping[str, str] = os.environ,
-) -> Emulator:
-    """A started emulator in the current loop; `await emulator.stop()` ends it.
+class EmulatorSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """What `sgsweep emulate` is asked for: which world, and how it is served.
 
-    Port 0 is any free port. `world_file` is loaded in place of a generated world; `save_file` gets the world
-    as it starts. `balancers` adds groups that load balancers have joined. `limit` calls in `window_seconds` for
-    each account x region x API. `faults` and `quirks` may be texts (see `read_fault`, `read_quirks`). The hub's
-    keys are those of `environment`, else made up: `hub_credentials` has them either way. ValueError says which
-    option is wrong, OSError which port or file.
+    Attributes:
+        host, port, tls_port: where it listens; port 0 is any free one.
+        accounts, seed, groups_per_account, regions, hub, hub_roles, external_id, balancers, unreachable: of the world
+            that is generated, see `World.generate`.
+        world_file: loaded in place of a generated world.
+        save_file: gets the world as it starts.
+        latency_ms: of each answer.
+        limit: calls in `window_seconds` for each account x region x API; None for no throttling.
+        window_seconds, bucket, hint, sts_limit: of the throttling, see `Throttle`.
+        faults, quirks: may be texts, see `read_fault` and `read_quirks`.
+        control: whether it can be told to change, see `control`.
+        environment: the hub's keys are those of its two standard variables, else made up.
     """
-    if world_file is not None:
-        world = World.load(world_file)
-    else:
-        world = World.generate(
-            seed,
-            accounts,
-            groups_per_account=groups_per_account,
-            region_ids=regions,
-            hub=hub,
-            hub_roles=hub_roles,
-            external_id=external_id,
-            balancers=balancers,
-            unreachable=unreachable,
+
+    host: str = "127.0.0.1"
+    port: int = 0
+    tls_port: int = 0
+    accounts: int = 40
+    seed: int = 0
+    groups_per_account: float = 40.0
+    regions: int | None = None
+    hub: Literal["management", "delegated", "member"] = "management"
+    hub_roles: bool = False
+    external_id: str = ""
+    balancers: bool = False
+    unreachable: int | Mapping[str, str] = 0
+    world_file: Path | str | None = None
+    save_file: Path | str | None = None
+    latency_ms: float = 0.0
+    limit: int | None = None
+    window_seconds: float = 60.0
+    bucket: Literal["window", "bucket"] = "window"
+    hint: Literal["none", "retry-after", "ratelimit", "always"] = "none"
+    sts_limit: int | None = None
+    faults: tuple[Fault | str, ...] = ()
+    quirks: Quirks | tuple[str, ...] = ()
+    control: bool = True
+    environment: Mapping[str, str] = msgspec.field(default_factory=lambda: os.environ)
+
+    def world(self) -> World:
+        """The world, loaded or generated.
+
+        Raises:
+            ValueError, OSError: the file holds none, or cannot be read.
+        """
+        if self.world_file is not None:
+            return World.load(self.world_file)
+        return World.generate(
+            self.seed,
+            self.accounts,
+            groups_per_account=self.groups_per_account,
+            region_ids=self.regions,
+            hub=self.hub,
+            hub_roles=self.hub_roles,
+            external_id=self.external_id,
+            balancers=self.balancers,
+            unreachable=self.unreachable,
         )
-    if save_file is not None:
-        world.save(save_file)
-    throttle = Throttle(
-        limit=limit, window_seconds=window_seconds, kind=bucket, hint=hint, sts_limit=sts_limit
-    )
-    options = Options(
-        latency_seconds=latency_ms / 1000,
-        throttle=throttle,
-        faults=tuple(one if isinstance(one, Fault) else read_fault(one) for one in faults),
-        quirks=quirks if isinstance(quirks, Quirks) else read_quirks(quirks),
-        hub_keys=keys_of(environment),
-        seed=seed,
-        control=control,
-    )
-    emulator = Emulator(world, options, host=host, port=port, tls_port=tls_port)
+
+    def options(self) -> Options:
+        """How it answers.
+
+        Raises:
+            ValueError: says which fault or quirk is wrong.
+        """
+        throttle = Throttle(
+            limit=self.limit,
+            window_seconds=self.window_seconds,
+            kind=self.bucket,
+            hint=self.hint,
+            sts_limit=self.sts_limit,
+        )
+        return Options(
+            latency_seconds=self.latency_ms / 1000,
+            throttle=throttle,
+            faults=tuple(one if isinstance(one, Fault) else read_fault(one) for one in self.faults),
+            quirks=self.quirks if isinstance(self.quirks, Quirks) else read_quirks(self.quirks),
+            hub_keys=keys_of(self.environment),
+            seed=self.seed,
+            control=self.control,
+        )
+
+
+async def serve(settings: EmulatorSettings) -> Emulator:
+    """A started emulator in the current loop; `await emulator.stop()` ends it. `hub_credentials` has the hub's keys.
+
+    Raises:
+        ValueError: says which option is wrong.
+        OSError: which port or file.
+    """
+    world, options = settings.world(), settings.options()
+    if settings.save_file is not None:
+        world.save(settings.save_file)
+    emulator = Emulator(world, options, host=settings.host, port=settings.port, tls_port=settings.tls_port)
     await emulator.start()
     return emulator
 

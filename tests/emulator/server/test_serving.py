@@ -24,7 +24,7 @@ from orchestrator.emulator import (
     read_quirks,
     serve,
 )
-from orchestrator.emulator.server.serve import keys_of
+from orchestrator.emulator.server.serve import EmulatorSettings, keys_of
 from tests.emulator.wire import STS, v3
 
 ENVIRONMENT = {
@@ -64,24 +64,26 @@ async def who(emulator: Emulator, url: str = "", host: str = "", ssl_context: An
 async def test_serve_starts_what_the_command_asks_for(tmp_path: Path) -> None:
     """Members, latency, limits, faults and quirks as texts; the hub's keys are those of the environment."""
     emulator = await serve(
-        accounts=3,
-        seed=5,
-        regions=2,
-        unreachable=1,
-        latency_ms=1,
-        limit=7,
-        window_seconds=2,
-        bucket="bucket",
-        hint="retry-after",
-        faults=["slow,rate=0.5"],
-        quirks=[
-            "atomic_batch=false",
-            "gone_rule=success",
-            "throttled=429:Throttling",
-            "read_lag_seconds=0.5",
-        ],
-        save_file=tmp_path / "world.json",
-        environment=ENVIRONMENT,
+        EmulatorSettings(
+            accounts=3,
+            seed=5,
+            regions=2,
+            unreachable=1,
+            latency_ms=1,
+            limit=7,
+            window_seconds=2,
+            bucket="bucket",
+            hint="retry-after",
+            faults=("slow,rate=0.5",),
+            quirks=(
+                "atomic_batch=false",
+                "gone_rule=success",
+                "throttled=429:Throttling",
+                "read_lag_seconds=0.5",
+            ),
+            save_file=tmp_path / "world.json",
+            environment=ENVIRONMENT,
+        )
     )
     try:
         assert len(emulator.world.organization.members) == 3
@@ -94,7 +96,7 @@ async def test_serve_starts_what_the_command_asks_for(tmp_path: Path) -> None:
         assert (await who(emulator))[1]["AccountId"] == emulator.world.organization.hub_account_id
     finally:
         await emulator.stop()
-    again = await serve(world_file=tmp_path / "world.json", environment={})
+    again = await serve(EmulatorSettings(world_file=tmp_path / "world.json", environment={}))
     try:
         assert again.world.snapshot() == emulator.world.snapshot()
         assert again.hub_credentials.access_key_id.startswith("LTAI5t")
@@ -104,7 +106,7 @@ async def test_serve_starts_what_the_command_asks_for(tmp_path: Path) -> None:
 
 async def test_by_default_nothing_goes_wrong(tmp_path: Path) -> None:
     """No faults, no throttling, no latency, every member open."""
-    emulator = await serve(accounts=2, environment={})
+    emulator = await serve(EmulatorSettings(accounts=2, environment={}))
     try:
         assert emulator.state.faults.active == ()
         assert emulator.state.meter.rules.limit is None
@@ -116,7 +118,7 @@ async def test_by_default_nothing_goes_wrong(tmp_path: Path) -> None:
 async def test_serve_has_balancers_where_asked() -> None:
     """Worlds with groups that balancers joined are asked for; by default there are none."""
     for asked in (False, True):
-        emulator = await serve(accounts=1, regions=1, balancers=asked, environment={})
+        emulator = await serve(EmulatorSettings(accounts=1, regions=1, balancers=asked, environment={}))
         hub = emulator.world.organization.hub_account_id
         found = emulator.world.estate(hub, emulator.world.region_ids[0]).balancers
         await emulator.stop()
