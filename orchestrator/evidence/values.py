@@ -1,0 +1,173 @@
+"""What evidence is: of one finding's rule, as `evidence.jsonl` has it (the contract's keys, and more beside them)."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+OpenedStatus = Literal["found", "not_found", "too_old", "not_permitted", "not_asked"]
+TrafficStatus = Literal["observed", "quiet", "not_logged", "not_permitted", "incomplete", "not_asked"]
+BehindStatus = Literal["seen", "incomplete", "not_permitted", "not_asked"]
+
+
+class Opened(msgspec.Struct, frozen=True, kw_only=True):
+    """Who opened a door, by ActionTrail.
+
+    Attributes:
+        status: `too_old`: the trail reaches back 90 days and the rule is older; `not_found`: it is younger, and yet no
+            event is about it.
+        by: the user's or role session's name, as the event has it.
+        arn: of the identity.
+        at: the event's time, ISO 8601, UTC.
+        source_ip: from where it was called.
+        via: by what: `console`, `Terraform`, `ROS`, an SDK, as the user agent and the identity tell.
+        event_id, request_id, event_name: of the event.
+        is_ours: it was a change of sgsweep's own.
+        reason: why it is not known, in a sentence with the RequestId; "" where it is.
+    """
+
+    status: OpenedStatus
+    by: str = ""
+    arn: str = ""
+    at: str = ""
+    source_ip: str = ""
+    via: str = ""
+    event_id: str = ""
+    request_id: str = ""
+    event_name: str = ""
+    is_ours: bool = False
+    reason: str = ""
+
+
+class Flows(msgspec.Struct, frozen=True, kw_only=True):
+    """What came from one network.
+
+    Attributes:
+        cidr: the network, a single address as /32 or /128.
+        flows: records of the flow log.
+        days: on how many days.
+        packets, bytes: in.
+        bytes_out: of the answers; 0 where none was logged.
+        last_seen: the end of the last flow, ISO 8601, UTC.
+        is_knock: none of its flows was more than a knock: a SYN without an ACK, or an RST (TCP); UDP has no knocks.
+        lets_in_as_well: ids of other rules that let it in, too: closing this rule does not cut it.
+    """
+
+    cidr: str
+    flows: int
+    days: int = 0
+    packets: int = 0
+    bytes: int = 0
+    bytes_out: int = 0
+    last_seen: str = ""
+    is_knock: bool = False
+    lets_in_as_well: tuple[str, ...] = ()
+
+
+class Traffic(msgspec.Struct, frozen=True, kw_only=True):
+    """Who used a door, by VPC flow logs.
+
+    Attributes:
+        status: `quiet` is said only of a window that was logged throughout.
+        days: the window.
+        flows: accepted flows of use, from sources that closing would cut.
+        sources: those sources, grouped into networks, most flows first.
+        last_seen: of the last of them.
+        knocks: from how many networks there were knocks only.
+        kept: sources that another rule lets in as well.
+        reason: why it is not known, naming what is missing; "" where it is.
+    """
+
+    status: TrafficStatus
+    days: int = 0
+    flows: int = 0
+    sources: tuple[Flows, ...] = ()
+    last_seen: str = ""
+    knocks: int = 0
+    kept: tuple[Flows, ...] = ()
+    reason: str = ""
+
+
+class Step(msgspec.Struct, frozen=True):
+    """One step of a packet's way.
+
+    Attributes:
+        kind: `address`, `route`, `network acl`, `dnat`, `listener`, `group`.
+        id: of what is passed; "" where it has none.
+        effect: whether it lets the packet on; `unknown` where nobody documents it.
+    """
+
+    kind: str
+    id: str
+    effect: Literal["passes", "blocks", "unread", "unknown"]
+
+
+class Way(msgspec.Struct, frozen=True, kw_only=True):
+    """A way from the Internet to what stands behind a group.
+
+    Attributes:
+        kind: `address`, `eip`, `ipv6`, `dnat`, `clb`, `nlb`, `alb`.
+        address: the public address or name that is called.
+        port: the port that is called there; 0 for the finding's own.
+        to: the interface or instance that it ends at.
+        steps: in the order of the packet.
+    """
+
+    kind: str
+    address: str
+    port: int = 0
+    to: str = ""
+    steps: tuple[Step, ...] = ()
+
+
+class Instance(msgspec.Struct, frozen=True):
+    """An instance behind a group."""
+
+    id: str
+    name: str = ""
+
+
+class Behind(msgspec.Struct, frozen=True, kw_only=True):
+    """What stands behind a group.
+
+    Attributes:
+        status: `incomplete`: some of it could not be read.
+        interfaces: how many obey the group.
+        instances: those that they belong to.
+        public_addresses: of them, their own and elastic ones.
+        via: the ways in that were found by these reads. None found is not proof of none.
+        is_unused: it is on no interface and no rule names it.
+        reason: what could not be read.
+    """
+
+    status: BehindStatus
+    interfaces: int = 0
+    instances: tuple[Instance, ...] = ()
+    public_addresses: tuple[str, ...] = ()
+    via: tuple[Way, ...] = ()
+    is_unused: bool = False
+    reason: str = ""
+
+
+class OwnedBy(msgspec.Struct, frozen=True):
+    """Who owns a group, and from where that is known."""
+
+    name: str = ""
+    taken_from: str = msgspec.field(name="from", default="")
+
+
+NOT_ASKED = (Opened(status="not_asked"), Traffic(status="not_asked"), Behind(status="not_asked"))
+
+
+class Evidence(msgspec.Struct, frozen=True, kw_only=True):
+    """What is known of the door that a rule opens; for each rule with an open finding there is one."""
+
+    account_id: str
+    region_id: str
+    security_group_id: str
+    rule_id: str
+    opened: Opened = NOT_ASKED[0]
+    traffic: Traffic = NOT_ASKED[1]
+    behind: Behind = NOT_ASKED[2]
+    owner: OwnedBy = OwnedBy()

@@ -1,0 +1,1 @@
+"""Tests of evidence: who opened a door, who uses it, what stands behind it."""
