@@ -15,6 +15,7 @@ from orchestrator.emulator.server.http_server import Emulator
 from orchestrator.emulator.server.inprocess import Hook, InProcess, Moment
 from orchestrator.emulator.server.serve import read_fault, read_quirks, serve
 from orchestrator.emulator.world.expected import Expected
+from orchestrator.emulator.world.flows import Flow
 from orchestrator.emulator.world.model import Group, Role, Rule, Statement, Tag
 from orchestrator.emulator.world.world import World, differences
 
@@ -28,6 +29,7 @@ __all__ = [
     "Emulator",
     "Expected",
     "Fault",
+    "Flow",
     "GoneRule",
     "Group",
     "Hook",

@@ -105,8 +105,8 @@ class Gateway:
         """Find out who calls what."""
         trace.signed = signed
         trace.operation = REGISTRY.get((signed.version, signed.action))
-        trace.region_id = signed.parameters.get("RegionId", "")
         protocol, state = trace.protocol, self.state
+        trace.region_id = protocol.region_of(state, signed)
         trace.caller = protocol.identify(state, signed, trace.now)
         protocol.admit(state, trace.caller, signed, trace.now)
         if trace.operation is None:

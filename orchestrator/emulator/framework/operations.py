@@ -65,6 +65,7 @@ class Operation:
     `guarded` is False where no permission is needed.
     `metered` is False where the cloud does not limit calls of an account.
     `unpermitted` answers, in place of a refusal, a caller who lacks the permission.
+    `ram_prefix` and `ram_action`: what RAM calls the product and the action where it has names of its own for them.
     """
 
     product: str
@@ -80,11 +81,12 @@ class Operation:
     mutating: bool = False
     unpermitted: Handler | None = None
     ram_prefix: str = ""
+    ram_action: str = ""
 
     @property
     def permission(self) -> str:
         """The RAM action, like `ecs:RevokeSecurityGroup`."""
-        return f"{self.ram_prefix or self.product}:{self.action}"
+        return f"{self.ram_prefix or self.product}:{self.ram_action or self.action}"
 
 
 REGISTRY: dict[tuple[str, str], Operation] = {}

@@ -22,13 +22,14 @@ JSON: Final = "application/json;charset=utf-8"
 
 @dataclass(slots=True)
 class Reply:
-    """An answer, and what the wire does to it (`fault`)."""
+    """An answer, what the wire does to it (`fault`), and how long it is made to take (`seconds`)."""
 
     status: int
     body: bytes
     headers: dict[str, str] = field(default_factory=dict)
     content_type: str = JSON
     fault: Fault | None = None
+    seconds: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +58,10 @@ class Protocol(ABC):
     @abstractmethod
     def read(self, request: WireRequest) -> SignedRequest:
         """Take a request apart; ApiError where parts of the signature are missing."""
+
+    def region_of(self, state: State, signed: Signed) -> str:  # noqa: ARG002 - others need it
+        """The region that a call is about, "" where it does not say."""
+        return signed.parameters.get("RegionId", "")
 
     @abstractmethod
     def identify(self, state: State, signed: SignedRequest, now: float) -> Caller:

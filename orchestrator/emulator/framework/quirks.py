@@ -170,5 +170,23 @@ class Quirks(Struct, frozen=True, kw_only=True):
     sts_by_region: bool = False
     """Whether the limit of STS is counted for each region apart."""
 
+    # --- Log Service
+    log_throttled: Refusal = Refusal(403, "ReadQuotaExceed", "Read quota is exceeded.")
+    """Too many reads: ReadQuotaExceed, ShardReadQuotaExceed or ExceedQuota."""
+    log_too_many_queries: Refusal = Refusal(403, "ExceedQuota", "Too many queued queries.")
+    """More queries at once than a project may have: the page on errors tells the message, not the code."""
+    log_expired_token: Refusal = Refusal(401, "Unauthorized", "The security token you provided has expired.")
+    """Unauthorized in the table of errors; the official client also knows SecurityTokenExpired."""
+    log_queries_at_once: int = 15
+    """How many SQL queries of a project may run at once; with dedicated SQL it is 150."""
+    log_query_seconds: float = 0.0
+    """How long a SQL query takes, and so holds one of these places."""
+    log_bytes_per_query: int = 0
+    """How many bytes standard SQL reads before its answer is Incomplete (page on limits: 400 MB a shard); 0: all."""
+    log_longest_seconds: float = 1e9
+    """A slice of time longer than this is answered Incomplete, however often it is asked; 0: every slice is."""
+    log_incomplete_times: int = 0
+    """How many times the same query is answered Incomplete before it is Complete."""
+
 
 DEFAULT: Final = Quirks()

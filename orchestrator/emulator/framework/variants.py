@@ -50,6 +50,10 @@ _OTHER_ANSWERS: Final[dict[str, dict[str, Any]]] = {
     "chained-sessions-short": {"chained_session_seconds": 3600},
     "sts-by-region": {"sts_by_region": True},
     "looks-before-ram": {"looks_before_ram": True},
+    "log-throttled-other-name": {"log_throttled": Refusal(403, "ExceedQuota", "Read quota is exceeded.")},
+    "log-expired-token-other-name": {"log_expired_token": Refusal(401, "SecurityTokenExpired")},
+    "log-incomplete-first": {"log_incomplete_times": 1},
+    "log-incomplete-over-two-days": {"log_longest_seconds": 172_800.0},
 }
 VARIANTS: Final[dict[str, Quirks]] = {name: Quirks(**answer) for name, answer in _OTHER_ANSWERS.items()}
 """By name. Not among them: regions that are closed or of industry clouds, which change what there is to see; and what

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+
 from orchestrator.emulator import services
 from orchestrator.emulator.framework.bending import Bend
 from orchestrator.emulator.framework.call_log import CallLog
@@ -10,6 +12,9 @@ from orchestrator.emulator.framework.gateway import Gateway
 from orchestrator.emulator.framework.identity import Caller, Keys
 from orchestrator.emulator.framework.refusals import RuleRefusal
 from orchestrator.emulator.framework.state import Options, State
+from orchestrator.emulator.services import log_service
+from orchestrator.emulator.services.log_service import Logs, Logstore
+from orchestrator.emulator.world.flows import Flow
 from orchestrator.emulator.world.model import Statement
 from orchestrator.emulator.world.policies import ADMINISTRATOR
 from orchestrator.emulator.world.world import World
@@ -48,6 +53,42 @@ class Cloud:
         if found is None:
             raise LookupError(f"account {account_id} has no role {role}")
         return self.state.identities.open_session(account_id, found, session, self.state.clock() + seconds)
+
+    @property
+    def logs(self) -> Logs:
+        """What Log Service holds: projects and logstores can be added, removed and changed."""
+        return log_service.logs_of(self.state)
+
+    def logstore(self, project: str, name: str) -> Logstore:
+        """A logstore, whose retention and index can be set. LookupError: it is not there."""
+        found = self.logs.project(self.state, project)
+        if found is None or name not in found.logstores:
+            raise LookupError(f"there is no logstore {name} in a project {project}")
+        return found.logstores[name]
+
+    def put_flows(self, account_id: str, region_id: str, rows: Iterable[Flow]) -> int:
+        """Add flow-log records of an account's region, a million or one; their number.
+
+        LookupError: the account has no interface in a VPC there, so nothing is logged.
+        """
+        return log_service.put_flows(self.state, account_id, region_id, rows)
+
+    def put_logs(self, project: str, logstore: str, logs: Iterable[Mapping[str, object]]) -> int:
+        """Add logs by field name, `__time__` among them; their number. LookupError, ValueError: they do not fit."""
+        return self.logs.insert_logs(self.logstore(project, logstore), logs, self.state.clock())
+
+    def add_trail(
+        self,
+        project: str,
+        account_id: str,
+        region_id: str,
+        trail: str,
+        events: Iterable[Mapping[str, object]] = (),
+    ) -> Logstore:
+        """A trail that is delivered to a project, with the events that ActionTrail has delivered so far."""
+        store = log_service.add_trail(self.state, project, account_id, region_id, trail)
+        log_service.put_events(self.state, store, events)
+        return store
 
     def set_faults(self, *faults: Fault) -> None:
         """Replace the faults in force; none given: nothing goes wrong from now on."""

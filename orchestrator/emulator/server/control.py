@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 from aiohttp import web
@@ -12,6 +12,7 @@ from orchestrator.emulator.framework.bending import read_bends
 from orchestrator.emulator.framework.faults import read_faults
 from orchestrator.emulator.framework.refusals import read_refusals
 from orchestrator.emulator.framework.state import State
+from orchestrator.emulator.services import log_service
 from orchestrator.emulator.world.model import stored
 
 PREFIX: Final = "/_emulator/"
@@ -99,6 +100,17 @@ def _clear(state: State, _: web.BaseRequest, __: bytes) -> object:
     return {}
 
 
+def _put_logs(state: State, request: web.BaseRequest, body: bytes) -> object:
+    """Add logs to the `logstore` of a `project`: a list of objects by field name, `__time__` among them."""
+    asked = request.query.get("project", ""), request.query.get("logstore", "")
+    logs = log_service.logs_of(state)
+    project = logs.project(state, asked[0])
+    if project is None or asked[1] not in project.logstores:
+        raise ValueError(f"there is no logstore {asked[1]} in a project {asked[0]}")
+    rows = msgspec.json.decode(body, type=list[dict[str, Any]])
+    return {"logs": logs.insert_logs(project.logstores[asked[1]], rows, state.clock())}
+
+
 def _expire(state: State, request: web.BaseRequest, _: bytes) -> object:
     """Expire all sessions, or those of one account."""
     return {"expired": state.identities.expire_sessions(request.query.get("account"))}
@@ -114,6 +126,7 @@ _ROUTES: Final[dict[tuple[str, str], Route]] = {
     ("POST", "bends"): _set_bends,
     ("GET", "refusals"): _refusals,
     ("POST", "refusals"): _set_refusals,
+    ("POST", "logs"): _put_logs,
     ("POST", "clear"): _clear,
     ("POST", "expire"): _expire,
 }

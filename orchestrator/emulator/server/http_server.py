@@ -124,7 +124,7 @@ class Emulator(Cloud):
     # --- one request
 
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
-        path, _, query = request.raw_path.partition("?")
+        path, _, query = _origin_form(request.raw_path).partition("?")
         body = await request.read() if request.body_exists else b""
         if path.startswith(control.PREFIX) and self.options.control:
             return control.answer(self.state, request, path, body)
@@ -132,11 +132,21 @@ class Emulator(Cloud):
         if self.options.latency_seconds:
             await asyncio.sleep(self.options.latency_seconds)
         reply = self._gateway.answer(WireRequest(request.method, path, query, headers, body))
+        if reply.seconds:
+            await asyncio.sleep(reply.seconds)
         if reply.fault is not None:
             return await _send_faulty(request, reply, reply.fault)
         if self.options.quirks.clock_ahead_seconds:
             reply.headers["Date"] = formatdate(self.state.clock(), usegmt=True)
         return _response(reply, reply.body)
+
+
+def _origin_form(target: str) -> str:
+    """The target of a request from its path on; a client that takes the emulator for its proxy names the host first."""
+    if target.startswith("/"):
+        return target
+    _, _, rest = target.partition("://")
+    return f"/{rest.partition('/')[2]}"
 
 
 def _response(reply: Reply, body: bytes) -> web.Response:

@@ -114,7 +114,7 @@ class InProcess(Cloud):
         reply = self._gateway.answer(request)
         for hook in tuple(self.after):
             await _call(hook, replace(moment, reply=reply))
-        await asyncio.sleep(self.latency_seconds / 2)
+        await asyncio.sleep(self.latency_seconds / 2 + reply.seconds)
         return reply if reply.fault is None else await _faulty(reply, reply.fault)
 
     def _moment(self, request: WireRequest) -> Moment:

@@ -17,6 +17,7 @@ PRODUCTS: Final = (
     "resource_center",
     "config",
     "oss",
+    "log_service",
 )
 
 
