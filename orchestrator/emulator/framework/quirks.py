@@ -6,6 +6,7 @@ A client that is right must be right under every variant; tests run it under all
 from __future__ import annotations
 
 from enum import StrEnum
+from math import inf
 from typing import Final
 
 from msgspec import Struct
@@ -183,7 +184,7 @@ class Quirks(Struct, frozen=True, kw_only=True):
     """How long a SQL query takes, and so holds one of these places."""
     log_bytes_per_query: int = 0
     """How many bytes standard SQL reads before its answer is Incomplete (page on limits: 400 MB a shard); 0: all."""
-    log_longest_seconds: float = 1e9
+    log_longest_seconds: float = inf
     """A slice of time longer than this is answered Incomplete, however often it is asked; 0: every slice is."""
     log_incomplete_times: int = 0
     """How many times the same query is answered Incomplete before it is Complete."""

@@ -107,7 +107,7 @@ def _tokens(text: str) -> Iterator[Token]:
     text = text.rstrip()
     while at < len(text):
         match = _TOKEN.match(text, at)
-        if match is None:
+        if match is None or text.startswith(("--", "/*"), match.start(str(match.lastgroup))):
             raise _refused(f"line 1:{at + 1}: mismatched input '{text[at:].strip()[:1]}'")
         kind = str(match.lastgroup)
         depth -= match[kind] == ")"

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 import sqlite3
+import weakref
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import chain, islice
@@ -84,6 +85,7 @@ class Logs:
     def __init__(self) -> None:
         self.lock = RLock()
         self.database = sqlite3.connect("", check_same_thread=False, isolation_level=None)
+        weakref.finalize(self, self.database.close)
         for pragma in ("journal_mode = OFF", "synchronous = OFF", f"cache_size = -{_CACHE_KIB}"):
             self.database.execute(f"PRAGMA {pragma}")
         self.busy_until: dict[str, list[float]] = {}

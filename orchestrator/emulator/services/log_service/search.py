@@ -121,7 +121,7 @@ class _Reader:
 
     def _term(self) -> str:
         kind, name = self._next()
-        if kind == "mark":
+        if kind == "mark" or (kind == "word" and name.lower() in {"and", "or"}):
             raise self._wrong(name)
         if kind == "word" and name == "*":
             return "1"
