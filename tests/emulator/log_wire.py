@@ -76,7 +76,7 @@ def _v4(
     stamp, payload = moment.strftime("%Y%m%dT%H%M%SZ"), hashlib.sha256(body).hexdigest()
     headers = {**headers, "x-log-date": stamp, "x-log-content-sha256": payload}
     more = {name: headers[name] for name in ("content-type", "host") if name in headers}
-    shown = {**_own(headers), **more}
+    shown = _own(headers) | more
     shown = {name: shown[name] for name in sorted(shown)}
     lines = "".join(f"{name}:{value}\n" for name, value in shown.items())
     canonical = f"{method}\n{quote(unquote(path))}\n\n{lines}\n{';'.join(shown)}\n{payload}"

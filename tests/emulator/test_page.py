@@ -80,6 +80,16 @@ def test_the_blocks_of_python_run(capsys: pytest.CaptureFixture[str]) -> None:
     run("VARIANTS")["test_my_client"](next(iter(VARIANTS)))
 
 
+def test_the_block_of_the_logs_runs(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The official client finds the one record that was put there, by the environment's proxy alone."""
+    monkeypatch.setenv("http_proxy", "")
+    made = run("LogClient")
+    assert capsys.readouterr().out == "True ['1']\n"
+    made["client"]._session.close()
+
+
 def test_the_product_of_the_page_is_one(monkeypatch: pytest.MonkeyPatch, official: Official) -> None:
     """Its module is all that an official client needs to list what it holds; a right is asked for."""
     monkeypatch.setitem(REGISTRY, ("2016-04-28", "DescribeVpcs"), REGISTRY["2014-05-26", "DescribeRegions"])

@@ -488,6 +488,9 @@ def test_the_variants_cover_every_open_question() -> None:
         "client_token_seconds",
         "session_policies_ignored",
         "clock_ahead_seconds",
+        "log_queries_at_once",
+        "log_query_seconds",
+        "log_bytes_per_query",
     }
     assert set(Quirks.__struct_fields__) - varied == left
 
