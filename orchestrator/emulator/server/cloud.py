@@ -73,6 +73,12 @@ class Cloud:
         """
         return log_service.put_flows(self.state, account_id, region_id, rows)
 
+    def gather_flows(self, project: str, account_id: str, region_id: str, rows: Iterable[Flow]) -> Logstore:
+        """A project of an account in a region that has these flow-log records, of its own accounts or of others."""
+        store = log_service.add_flow_logstore(self.state, project, account_id, region_id)
+        self.logs.insert(store, rows)
+        return store
+
     def put_logs(self, project: str, logstore: str, logs: Iterable[Mapping[str, object]]) -> int:
         """Add logs by field name, `__time__` among them; their number. LookupError, ValueError: they do not fit."""
         return self.logs.insert_logs(self.logstore(project, logstore), logs, self.state.clock())

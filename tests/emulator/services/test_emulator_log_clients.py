@@ -188,3 +188,17 @@ def test_records_are_put_from_python() -> None:
             emulator.put_flows(official.account_id, "no-region", ())
         with pytest.raises(LookupError):
             emulator.put_logs("nobodys", flows.LOGSTORE, [])
+
+
+def test_flow_logs_can_be_gathered_in_one_project(official: Official) -> None:
+    """Of several accounts, in a project of one of them, each record with its account."""
+    emulator = official.emulator
+    at = int(time.time()) - 60 - flow(0).time
+    rows = [flow(at, account_id=one) for one in emulator.world.account_ids]
+    emulator.gather_flows("central", official.account_id, official.region_id, rows)
+    asked = ("central", flows.LOGSTORE, int(time.time()) - 600, int(time.time()))
+    query = '* | SELECT "account-id", count(*) AS n FROM log GROUP BY "account-id" LIMIT 100'
+    found = [
+        one.contents["account-id"] for one in official.client("v4").get_log(*asked, query=query).get_logs()
+    ]
+    assert sorted(found) == sorted(emulator.world.account_ids)

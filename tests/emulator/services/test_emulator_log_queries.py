@@ -167,6 +167,7 @@ GOOD_SQL: dict[str, list[list[str]]] = {
     "* | select srcaddr from log union select 'x' from log order by srcaddr desc limit 1": [["x"]],
     'srcaddr: "a|b" | select count(*)': [["0"]],
     "* | select count(distinct srcaddr)": [["5"]],
+    "* | select count(*) where packets > -1 and dstport not in (22, 443) and srcaddr <> '1'": [["30"]],
 }
 
 
@@ -202,6 +203,11 @@ BAD_SQL = (
     "* | select (1",
     "* | select 1)",
     "* | select count(*) limit x",
+    "* | select count(*) where dstport = '22'",
+    "* | select count(*) where dstport not in ('22', '23')",
+    "* | select count(*) where srcaddr = 1",
+    '* | select count(*) from log where "eni-id" in (1, 2)',
+    "* | select count(*) where packets > '-'",
     "* | select srcaddr union select dstaddr",
     "* | select `srcaddr`",
     "* | select [srcaddr]",

@@ -8,6 +8,7 @@ from orchestrator.emulator.services.log_service.logstores import (
     Logs,
     Logstore,
     Project,
+    add_flow_logstore,
     logs_of,
     put_flows,
 )
@@ -18,6 +19,7 @@ __all__ = [
     "Logs",
     "Logstore",
     "Project",
+    "add_flow_logstore",
     "add_trail",
     "logs_of",
     "operations",

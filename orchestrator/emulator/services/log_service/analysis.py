@@ -3,13 +3,13 @@
 SQLite is more lenient than Presto: it takes unknown names in quotation marks for texts, columns that are not grouped
 by, and END as a name. So a query is read token by token first; a client whose SQL works here must not fail on the
 cloud. What Log Service adds to SQL: FROM may be left out, the table is called `log` or as the logstore, and without
-LIMIT there are 100 rows. Not checked: that the two sides of a comparison are of one type, which Presto wants.
+LIMIT there are 100 rows. Types are held against each other where a column is compared with a constant.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final
@@ -41,6 +41,7 @@ _TYPES: Final = frozenset({"bigint", "integer", "double", "varchar", "boolean"})
 _CLAUSES: Final = frozenset(
     {"where", "group", "having", "order", "limit", "offset", "union", "except", "intersect"}
 )
+_COMPARISONS: Final = frozenset({"=", "<>", "!=", "<", "<=", ">", ">="})
 _LONG_TYPE: Final = {
     "bigint": "INTEGER",
     "integer": "INTEGER",
@@ -74,13 +75,17 @@ class Analysis:
     limit: int
 
 
-def read(text: str, columns: tuple[str, ...], logstore: str) -> Analysis:
-    """What a query asks for; ApiError ParameterInvalid where Presto or Log Service would refuse it."""
+def read(text: str, columns: Mapping[str, str], logstore: str) -> Analysis:
+    """What a query asks for; ApiError ParameterInvalid where Presto or Log Service would refuse it.
+
+    `columns` are those that SQL sees, with the kinds that they are indexed as.
+    """
     tokens = list(_tokens(text))
     if not tokens or tokens[0].word not in {"select", "with"}:
         raise _refused("sql query must begin with SELECT")
     _check_brackets(tokens)
     _check_names(tokens, {*columns, "__time__", "__source__", "__topic__"}, logstore)
+    _check_types(tokens, columns)
     main = _main(tokens)
     items = _items(main)
     _check_grouping(main, items)
@@ -146,6 +151,24 @@ def _check_names(tokens: list[Token], columns: set[str], logstore: str) -> None:
                 raise _refused(f"line 1:{token.at + 1}: Table {_bare(token)} does not exist")
         elif token.kind == "quoted" and _bare(token) not in columns | aliases | tables:
             raise unresolved(_bare(token), token.at)
+
+
+def _check_types(tokens: list[Token], columns: Mapping[str, str]) -> None:
+    """Refuse a number's column beside a text, and a text's beside a number."""
+    for place, token in enumerate(tokens[:-2]):
+        kind, operator = columns.get(_bare(token)), tokens[place + 1]
+        if token.kind not in {"name", "quoted"} or kind is None:
+            continue
+        after = place + 2 + (operator.word == "not")
+        if operator.text not in _COMPARISONS and "in" not in {operator.word, tokens[after - 1].word}:
+            continue
+        beside = next((one for one in tokens[after:] if one.text not in {"(", "-"}), token)
+        is_number = kind in {"long", "double"}
+        if beside.kind == ("literal" if is_number else "number"):
+            types = ("bigint", "varchar") if is_number else ("varchar", "integer")
+            raise _refused(
+                f"line 1:{operator.at + 1}: '{operator.text}' cannot be applied to {', '.join(types)}"
+            )
 
 
 def _defined(tokens: list[Token]) -> set[str]:

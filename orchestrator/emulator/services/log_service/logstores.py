@@ -212,6 +212,16 @@ def put_flows(state: State, account_id: str, region_id: str, rows: Iterable[Flow
     return logs.insert(project.logstores[flows.LOGSTORE], rows)
 
 
+def add_flow_logstore(state: State, project: str, account_id: str, region_id: str) -> Logstore:
+    """The logstore of flow logs of a project, without records, where logs of several accounts may be gathered.
+
+    The project is made where it is not there; records are put with `Logs.insert`.
+    """
+    logs, created = logs_of(state), state.clock() - 90 * DAY_SECONDS
+    found = logs.project(state, project) or logs.add_project(project, account_id, region_id, created)
+    return logs.add_logstore(found, flows.LOGSTORE, FLOW_FIELDS, created)
+
+
 def _row(store: Logstore, log: Mapping[str, object], now: float) -> Iterator[object]:
     unknown = log.keys() - {"__time__", *(one.name for one in store.columns if not one.parent)}
     if unknown:

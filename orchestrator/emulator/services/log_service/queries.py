@@ -120,7 +120,7 @@ def _found(
 def _analysed(
     logs: Logs, store: Logstore, where: str, condition: search.Condition, sql: str, processed: int
 ) -> Result:
-    seen = tuple(one.name for one in store.fields or () if one.doc_value)
+    seen = {one.name: one.kind for one in store.fields or () if one.doc_value}
     asked = analysis.read(sql, seen, store.name)
     inner = ", ".join(["__time__", *map(quoted, seen)])
     tables = f"log AS (SELECT {inner} FROM {where})"  # noqa: S608 - names of our own
