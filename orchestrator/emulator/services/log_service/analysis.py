@@ -300,12 +300,11 @@ def _limit(main: list[Token]) -> int | None:
     at = _clause(main, "limit")
     if at is None:
         return None
-    numbers = [one.text for one in main[at + 1 :] if one.kind == "number"]
-    if not numbers or not numbers[-1].isdigit():
+    after = [one.text for one in main[at + 1 : at + 4]]
+    number = after[2] if after[1:2] == [","] and len(after) == 3 else (after or [""])[0]
+    if not number.isascii() or not number.isdigit():
         raise _refused(f"line 1:{main[at].at + 1}: mismatched input 'limit'")
-    return min(
-        int(numbers[1 if len(numbers) > 1 and any(one.text == "," for one in main[at:]) else 0]), MOST_ROWS
-    )
+    return min(int(number), MOST_ROWS)
 
 
 def _with_source(text: str, tokens: list[Token], main: list[Token]) -> str:

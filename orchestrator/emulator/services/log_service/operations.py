@@ -24,6 +24,7 @@ from orchestrator.emulator.services.log_service.protocol import VERSION
 from orchestrator.emulator.services.log_service.queries import Page, Result, Slice
 
 MOST_LINES: Final = 100
+_LATEST: Final = 2**32
 DEDICATED_QUERIES_AT_ONCE: Final = 150
 """How many queries with dedicated SQL may run in a project at once ("Common errors", Too many queued queries)."""
 
@@ -213,9 +214,9 @@ def _read(body: bytes) -> _Asked:
     except (msgspec.DecodeError, UnicodeDecodeError):
         message = "The request body is not valid JSON object."
         raise ApiError(400, "PostBodyInvalid", message) from None
-    if asked.begin >= asked.to:
+    if not 0 <= asked.begin < asked.to < _LATEST:
         raise ApiError(400, "InvalidTimeRange", "request time range is invalid")
-    if asked.offset < 0:
+    if not 0 <= asked.offset < _LATEST:
         raise ApiError(400, "InvalidOffset", f"offset is invalid: {asked.offset}")
     return asked
 

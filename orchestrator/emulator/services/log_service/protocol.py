@@ -77,7 +77,7 @@ class _Signed(Signed):
             if self.scheme == V4:
                 return timegm(strptime(self.date, "%Y%m%dT%H%M%SZ"))
             return parsedate_to_datetime(self.date).timestamp()
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             message = f"Request time {self.date[:40]} not follow RFC822 spec."
             raise ApiError(400, "InvalidRequestTime", message) from None
 
@@ -230,7 +230,7 @@ def _parameters(request: WireRequest) -> dict[str, str]:
     found = dict(parse_qsl(request.query, keep_blank_values=True))
     try:
         body = msgspec.json.decode(request.body) if request.body else {}
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeDecodeError):
         return found
     if isinstance(body, dict):
         found |= {

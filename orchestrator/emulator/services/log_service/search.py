@@ -15,6 +15,8 @@ from orchestrator.emulator.framework.errors import ApiError
 from orchestrator.emulator.services.log_service.logstores import Field, Logstore, quoted
 
 MOST_CONDITIONS: Final = 30
+_DEEPEST: Final = 60
+_HIGHEST: Final = 2**63
 _TOKEN: Final = re.compile(
     r"\s*(?:(?P<text>\"(?:[^\"\\]|\\.)*\")|(?P<mark>>=|<=|[()\[\]:<>=])|(?P<word>[^\s()\[\]:<>=\"]+))"
 )
@@ -55,7 +57,7 @@ class _Reader:
     def __init__(self, text: str, store: Logstore) -> None:
         self._text, self._store = text, store
         self._tokens: list[tuple[str, str]] = []
-        self._at = 0
+        self._at = self._depth = 0
         self._found = Condition()
         at = 0
         while text[at:].strip():
@@ -107,17 +109,26 @@ class _Reader:
         return f"({' AND '.join(parts)})" if len(parts) > 1 else parts[0]
 
     def _negated(self) -> str:
+        if not self._is("not", "("):
+            return self._term()
+        self._depth += 1
+        if self._depth > _DEEPEST:
+            raise self._wrong(self._tokens[self._at][1])
+        found = self._deeper()
+        self._depth -= 1
+        return found
+
+    def _deeper(self) -> str:
+        """What is negated, or within brackets."""
         if self._is("not"):
             self._at += 1
             return f"(NOT coalesce({self._negated()}, 0))"
-        if self._is("("):
-            self._at += 1
-            inner = self._alternatives()
-            if not self._is(")"):
-                raise self._wrong("(")
-            self._at += 1
-            return inner
-        return self._term()
+        self._at += 1
+        inner = self._alternatives()
+        if not self._is(")"):
+            raise self._wrong("(")
+        self._at += 1
+        return inner
 
     def _term(self) -> str:
         kind, name = self._next()
@@ -172,6 +183,8 @@ class _Reader:
             raise self._wrong(value) from None
         if found.kind not in {"long", "double"}:
             raise self._wrong(operator)
+        if not -_HIGHEST <= number < _HIGHEST:
+            raise self._wrong(value)
         self._found.values.append(number)
         return f"({quoted(found.name)} {operator} ?)"
 
