@@ -59,16 +59,16 @@ class Protocol(ABC):
     def read(self, request: WireRequest) -> SignedRequest:
         """Take a request apart; ApiError where parts of the signature are missing."""
 
-    def region_of(self, state: State, signed: Signed) -> str:  # noqa: ARG002 - others need it
+    def region_of(self, state: State, signed: SignedRequest) -> str:  # noqa: ARG002 - others need it
         """The region that a call is about, "" where it does not say."""
         return signed.parameters.get("RegionId", "")
 
     @abstractmethod
-    def identify(self, state: State, signed: SignedRequest, now: float) -> Caller:
+    def identify(self, state: State, signed: SignedRequestRequest, now: float) -> Caller:
         """Who signed the request; ApiError where nobody has the key, or the signature or its date does not hold."""
 
     @abstractmethod
-    def admit(self, state: State, caller: Caller, signed: SignedRequest, now: float) -> None:
+    def admit(self, state: State, caller: Caller, signed: SignedRequestRequest, now: float) -> None:
         """Raise ApiError where the caller's session is over, or the request came before."""
 
     @abstractmethod

@@ -172,11 +172,13 @@ class Quirks(Struct, frozen=True, kw_only=True):
     """Whether the limit of STS is counted for each region apart."""
 
     # --- Log Service
-    log_throttled: Refusal = Refusal(403, "ReadQuotaExceed", "Read quota is exceeded.")
+    log_throttled: UncertainError = UncertainError(403, "ReadQuotaExceed", "Read quota is exceeded.")
     """Too many reads: ReadQuotaExceed, ShardReadQuotaExceed or ExceedQuota."""
-    log_too_many_queries: Refusal = Refusal(403, "ExceedQuota", "Too many queued queries.")
+    log_too_many_queries: UncertainError = UncertainError(403, "ExceedQuota", "Too many queued queries.")
     """More queries at once than a project may have: the page on errors tells the message, not the code."""
-    log_expired_token: Refusal = Refusal(401, "Unauthorized", "The security token you provided has expired.")
+    log_expired_token: UncertainError = UncertainError(
+        401, "Unauthorized", "The security token you provided has expired."
+    )
     """Unauthorized in the table of errors; the official client also knows SecurityTokenExpired."""
     log_queries_at_once: int = 15
     """How many SQL queries of a project may run at once; with dedicated SQL it is 150."""

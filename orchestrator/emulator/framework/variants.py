@@ -50,11 +50,13 @@ _OTHER_ANSWERS: Final[dict[str, dict[str, Any]]] = {
     "chained-sessions-short": {"chained_session_seconds": 3600},
     "sts-by-region": {"sts_by_region": True},
     "looks-before-ram": {"looks_before_ram": True},
-    "log-throttled-other-name": {"log_throttled": Refusal(403, "ExceedQuota", "Read quota is exceeded.")},
-    "log-too-many-queries-400": {
-        "log_too_many_queries": Refusal(400, "ParameterInvalid", "Too many queued queries.")
+    "log-throttled-other-name": {
+        "log_throttled": UncertainError(403, "ExceedQuota", "Read quota is exceeded.")
     },
-    "log-expired-token-other-name": {"log_expired_token": Refusal(401, "SecurityTokenExpired")},
+    "log-too-many-queries-400": {
+        "log_too_many_queries": UncertainError(400, "ParameterInvalid", "Too many queued queries.")
+    },
+    "log-expired-token-other-name": {"log_expired_token": UncertainError(401, "SecurityTokenExpired")},
     "log-incomplete-first": {"log_incomplete_times": 1},
     "log-incomplete-over-two-days": {"log_longest_seconds": 172_800.0},
 }

@@ -26,7 +26,7 @@ from orchestrator.emulator.framework.faults import Fault, Kind
 from orchestrator.emulator.framework.identity import Caller
 from orchestrator.emulator.framework.operations import Answer, Context
 from orchestrator.emulator.framework.protocols import PROTOCOLS, Protocol, Refused, Reply
-from orchestrator.emulator.framework.signature import Signed, WireRequest
+from orchestrator.emulator.framework.signature import SignedRequest, WireRequest
 from orchestrator.emulator.framework.state import State
 from orchestrator.emulator.services.log_service.compression import choose, compress
 from orchestrator.emulator.services.log_service.logstores import logs_of
@@ -55,7 +55,7 @@ _encode = msgspec.json.Encoder().encode
 
 
 @dataclass(frozen=True, slots=True)
-class _Signed(Signed):
+class _Signed(SignedRequest):
     """A request signed for Log Service. `scope` (version 4): what the key is derived for: date, region, product."""
 
     scope: str = ""
@@ -93,7 +93,7 @@ class _LogService(Protocol):
     def claims(self, request: WireRequest) -> bool:
         return request.headers.get("authorization", "").startswith((f"{V1} ", f"{V4} "))
 
-    def read(self, request: WireRequest) -> Signed:
+    def read(self, request: WireRequest) -> SignedRequest:
         headers = request.headers
         project, region_id = _place(headers.get("host", ""))
         action, logstore = _route(request)
@@ -125,12 +125,12 @@ class _LogService(Protocol):
             scope="" if is_v1 else match["scope"],
         )
 
-    def region_of(self, state: State, signed: Signed) -> str:
+    def region_of(self, state: State, signed: SignedRequest) -> str:
         """The region of the host, else that of the project, else ""."""
         project = logs_of(state).project(state, signed.parameters["project"])
         return signed.parameters["RegionId"] or (project.region_id if project else "")
 
-    def identify(self, state: State, signed: Signed, now: float) -> Caller:
+    def identify(self, state: State, signed: SignedRequest, now: float) -> Caller:
         seconds = signed.seconds()
         if abs(now - seconds) > state.quirks.skew_seconds:
             message = f"Request time {int(seconds)} has been expired while server time is {int(now)}."
@@ -148,7 +148,7 @@ class _LogService(Protocol):
                 raise mismatch(signed.signature)
         return caller
 
-    def admit(self, state: State, caller: Caller, signed: Signed, now: float) -> None:
+    def admit(self, state: State, caller: Caller, signed: SignedRequest, now: float) -> None:
         try:
             state.identities.check_token(caller, signed.security_token, now)
         except ApiError:
