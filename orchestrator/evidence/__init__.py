@@ -13,9 +13,9 @@ from orchestrator.evidence.values import (
     Flows,
     Opened,
     OwnedBy,
-    Step,
     Traffic,
     Way,
+    WayStep,
 )
 
 __all__ = [
@@ -27,7 +27,7 @@ __all__ = [
     "Flows",
     "Opened",
     "OwnedBy",
-    "Step",
     "Traffic",
     "Way",
+    "WayStep",
 ]

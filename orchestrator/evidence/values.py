@@ -89,7 +89,7 @@ class Traffic(msgspec.Struct, frozen=True, kw_only=True):
     reason: str = ""
 
 
-class Step(msgspec.Struct, frozen=True):
+class WayStep(msgspec.Struct, frozen=True):
     """One step of a packet's way.
 
     Attributes:
@@ -118,10 +118,10 @@ class Way(msgspec.Struct, frozen=True, kw_only=True):
     address: str
     port: int = 0
     to: str = ""
-    steps: tuple[Step, ...] = ()
+    steps: tuple[WayStep, ...] = ()
 
 
-class Instance(msgspec.Struct, frozen=True):
+class BehindInstance(msgspec.Struct, frozen=True):
     """An instance behind a group."""
 
     id: str
@@ -143,7 +143,7 @@ class Behind(msgspec.Struct, frozen=True, kw_only=True):
 
     status: BehindStatus
     interfaces: int = 0
-    instances: tuple[Instance, ...] = ()
+    instances: tuple[BehindInstance, ...] = ()
     public_addresses: tuple[str, ...] = ()
     via: tuple[Way, ...] = ()
     is_unused: bool = False

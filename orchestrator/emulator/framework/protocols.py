@@ -64,11 +64,11 @@ class Protocol(ABC):
         return signed.parameters.get("RegionId", "")
 
     @abstractmethod
-    def identify(self, state: State, signed: SignedRequestRequest, now: float) -> Caller:
+    def identify(self, state: State, signed: SignedRequest, now: float) -> Caller:
         """Who signed the request; ApiError where nobody has the key, or the signature or its date does not hold."""
 
     @abstractmethod
-    def admit(self, state: State, caller: Caller, signed: SignedRequestRequest, now: float) -> None:
+    def admit(self, state: State, caller: Caller, signed: SignedRequest, now: float) -> None:
         """Raise ApiError where the caller's session is over, or the request came before."""
 
     @abstractmethod
