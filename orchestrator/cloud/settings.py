@@ -22,6 +22,9 @@ VERSIONS = {
     "nlb": "2022-04-30",
     "alb": "2020-06-16",
     "ram": "2015-05-01",
+    "vpc": "2016-04-28",
+    "slb": "2014-05-15",
+    "actiontrail": "2020-07-06",
 }
 """The products that are called, and the version of each one's API."""
 

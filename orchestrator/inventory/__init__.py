@@ -21,7 +21,7 @@ from orchestrator.inventory.groups import (
     security_groups,
 )
 from orchestrator.inventory.interfaces import Interface, Interfaces, groups_together, interfaces
-from orchestrator.inventory.paging import ReadSession, unreachable
+from orchestrator.inventory.paging import PagedList, ProductSession, ReadSession, unreachable
 from orchestrator.inventory.policies import ControlPolicies, Levels, Policies, attached_policies
 from orchestrator.inventory.read_actions import (
     CONTROL_ACTIONS,
@@ -55,8 +55,10 @@ __all__ = [
     "Levels",
     "Looked",
     "Observation",
+    "PagedList",
     "Permitted",
     "Policies",
+    "ProductSession",
     "ReadSession",
     "RegionReader",
     "ResourceCenter",

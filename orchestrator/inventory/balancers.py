@@ -8,12 +8,11 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import AsyncIterator, Mapping, Sequence
-from typing import Any
 
 from accounts.paging import Answer, counted
 from orchestrator.cloud.client import AccountSession
 from orchestrator.cloud.errors import CloudError, Denied
-from orchestrator.inventory.paging import PagedList
+from orchestrator.inventory.paging import PagedList, ProductSession
 from orchestrator.securitygroup import MAX_PORT, NOT_BALANCED, Balancer, Balancing, PortRange
 
 _PRODUCTS = ("nlb", "alb")
@@ -91,18 +90,11 @@ class Balancers:
 
 
 class _Product:
-    """One product's listings in one region; what they read through, as a session that speaks to this product."""
+    """One product's listings in one region."""
 
     def __init__(self, session: AccountSession, product: str, region_id: str) -> None:
-        self.account_id = session.account_id
-        self._session = session
-        self._product = product
+        self._session = ProductSession(session, product)
         self._region_id = region_id
-
-    async def call(
-        self, action: str, region_id: str | None, parameters: Mapping[str, object]
-    ) -> dict[str, Any]:
-        return await self._session.call(action, region_id, parameters, product=self._product)
 
     async def joined(self) -> list[tuple[str, Balancer]]:
         """Return each group that a balancer joined, with it; listeners are read of those only.
@@ -122,7 +114,7 @@ class _Product:
         ]
 
     def _listing(self, action: str, name: str) -> PagedList:
-        return PagedList(self, action, self._region_id, (name,))
+        return PagedList(self._session, action, self._region_id, (name,))
 
     async def _each(
         self, action: str, name: str, named: str, balancer_ids: Sequence[str] = ()

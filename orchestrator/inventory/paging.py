@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 from accounts import Unreachable, paging
 from accounts.paging import Answer
+from orchestrator.cloud.client import AccountSession
 from orchestrator.cloud.errors import CloudError, CountMismatch, Unavailable
 
 _SUBJECTS = ("RegionId", "SecurityGroupId", "PrefixListId", "PortRangeListId")
@@ -26,6 +27,21 @@ class ReadSession(Protocol):
     ) -> dict[str, Any]:
         """Return the decoded answer of an ECS action, or raise CloudError."""
         ...
+
+
+class ProductSession:
+    """A session that speaks to another product than ECS, for lists of it."""
+
+    def __init__(self, session: AccountSession, product: str) -> None:
+        self.account_id = session.account_id
+        self._session = session
+        self._product = product
+
+    async def call(
+        self, action: str, region_id: str | None, parameters: Mapping[str, object]
+    ) -> dict[str, Any]:
+        """Return the decoded answer of an action of the product, or raise CloudError."""
+        return await self._session.call(action, region_id, parameters, product=self._product)
 
 
 def unreachable(
