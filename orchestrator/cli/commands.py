@@ -2,22 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
-import os
-import signal
 import sys
-from collections.abc import Coroutine
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
+from typing import Annotated, Literal, TypeVar
 
 import typer
 
-from orchestrator.cli.collector import collect_rarely
 from orchestrator.cli.demo import demo
 from orchestrator.cli.emulate import emulate
 from orchestrator.cli.exit_codes import of_comparison, of_diff
-from orchestrator.cli.language import speak
 from orchestrator.cli.lines import configured_by, works_in
 from orchestrator.cli.notifying import failure_told, notify
 from orchestrator.cli.options import (
@@ -38,18 +31,25 @@ from orchestrator.cli.options import (
     Tags,
     Yes,
 )
+from orchestrator.cli.running import (
+    DEFAULT_CONFIG,
+    braked,
+    changing,
+    config_of,
+    config_or_none,
+    filters_of,
+    refuse_no_key,
+    shown,
+    signed,
+    wait,
+)
 from orchestrator.cli.setup import app as config_group
 from orchestrator.cli.setup import init
-from orchestrator.terminal import document, give, say, warn
-
-if TYPE_CHECKING:
-    from orchestrator.config import Config
-    from orchestrator.run import Brake, Filters, Progress
+from orchestrator.terminal import document, give, say
 
 T = TypeVar("T")
 Level = Literal["debug", "info", "warning", "error"]
 
-_DEFAULT_CONFIG = Path("config.toml")
 _LONGEST_NAME = 100
 
 app = typer.Typer(
@@ -165,17 +165,17 @@ def accounts(
 
     if probe_writes and not check:
         raise run.UsageError("--probe-writes is a part of the check: give --check, too")
-    probe = probe_file(config or context.obj or _DEFAULT_CONFIG) if check else None
-    filters, settings = _filters(account, exclude, folder, tag), _config(context, config)
+    probe = probe_file(config or context.obj or DEFAULT_CONFIG) if check else None
+    filters, settings = filters_of(account, exclude, folder, tag), config_of(context, config)
     progress = run.Progress(output.connection, say)
-    listed = _wait(
+    listed = wait(
         run.list_accounts(settings, filters, progress, check=check, probe_writes=probe_writes, probe=probe)
     )
     code = output.accounts(listed, checked=check, as_json=as_json)
     if as_json:
         json_objects.accounts(listed)
     if events:
-        code = max(code, output.events(_wait(run.try_events(settings, events))))
+        code = max(code, output.events(wait(run.try_events(settings, events))))
     raise typer.Exit(code)
 
 
@@ -236,12 +236,12 @@ def scan(
     run_id = run.new_run_id()
     target = resume or out or run.dated_folder(run_id)
     works_in(target, is_scan=True)
-    filters = _filters(account, exclude, folder, tag, region, port, exposure=exposure, balancers=balancers)
+    filters = filters_of(account, exclude, folder, tag, region, port, exposure=exposure, balancers=balancers)
     filters = run.of_severities(filters, severity)
     if resume is not None and (filters != run.Filters() or changed_since is not None):
         raise typer.BadParameter("--resume goes on with what the run was asked for; it takes no filter")
     progress = run.Progress(output.connection, say)
-    settings = _config(context, config)
+    settings = config_of(context, config)
     work = (
         run.resume(settings, resume, progress)
         if resume
@@ -249,7 +249,7 @@ def scan(
     )
     try:
         with failure_told(settings, "scan"):
-            summary = _wait(_shown(work, progress))
+            summary = wait(shown(work, progress))
     except KeyboardInterrupt:
         output.cut_short(target)
         raise
@@ -285,7 +285,7 @@ def plan(
     from orchestrator import run
     from orchestrator.cli import json_objects, output
 
-    planned = run.plan(folder, _config_or_none(context, config), sign, action, change_protected)
+    planned = run.plan(folder, config_or_none(context, config), sign, action, change_protected)
     code = output.plan(planned, as_json=as_json)
     if as_json:
         json_objects.plan(planned)
@@ -355,14 +355,14 @@ def apply(
     from orchestrator.cli.confirm import confirming
 
     works_in(plan.parent)
-    _refuse_no_key(sign_record)
+    refuse_no_key(sign_record)
     progress = run.Progress(output.connection, say)
     approval = run.Approval(digest, tuple(require_signature))
-    settings = _changing(_config(context, config), change_protected)
+    settings = changing(config_of(context, config), change_protected)
     brake = run.brake_of(plan.parent, settings.remediation)
     work = run.apply(plan, approval, settings, confirming(yes=yes), progress, brake)
     with failure_told(settings, "apply"):
-        result = _signed(_wait(_braked(_shown(work, progress), brake)), plan.parent, sign_record)
+        result = signed(wait(braked(shown(work, progress), brake)), plan.parent, sign_record)
     code = output.changed(result)
     notify(settings, "apply", lambda: run.apply_notice(plan.parent, result, code))
     raise typer.Exit(code)
@@ -390,14 +390,14 @@ def rollback(
     from orchestrator.cli.confirm import confirming
 
     works_in(folder)
-    _refuse_no_key(sign_record)
+    refuse_no_key(sign_record)
     progress = run.Progress(output.connection, say)
     approval = run.Approval(digest, tuple(require_signature))
     selection = {"account_id": account, "security_group_id": group, "rule_id": rule}
-    settings = _config(context, config)
+    settings = config_of(context, config)
     brake = run.brake_of(folder, settings.remediation)
     work = run.rollback(folder, selection, settings, confirming(yes=yes), progress, brake, approval)
-    result = _signed(_wait(_braked(_shown(work, progress), brake)), folder, sign_record)
+    result = signed(wait(braked(shown(work, progress), brake)), folder, sign_record)
     raise typer.Exit(output.changed(result, is_rollback=True))
 
 
@@ -421,8 +421,8 @@ def verify(
         found = run.verify_offline(folder, require_signature)
     else:
         progress = run.Progress(output.connection, say)
-        work = run.verify(folder, _config(context, config), progress, require_signature)
-        found = _wait(_shown(work, progress))
+        work = run.verify(folder, config_of(context, config), progress, require_signature)
+        found = wait(shown(work, progress))
     code = output.verified(found, folder, offline=offline)
     if as_json:
         json_objects.verified(found, folder)
@@ -460,21 +460,21 @@ def close(
     from orchestrator.cli import output
     from orchestrator.cli.confirm import confirming
 
-    _refuse_no_key(sign_record)
+    refuse_no_key(sign_record)
     progress = run.Progress(output.connection, say)
-    filters = _filters(account, exclude, folder, tag, region, ports, balancers=balancers)
+    filters = filters_of(account, exclude, folder, tag, region, ports, balancers=balancers)
     _refuse_unspeakable(incident)
     target = out or Path(f"sgsweep-{_file_name(incident)}")
     if dry_run:  # a folder of its own, so that it never stands in the way of the real one
         target = target.with_name(f"{target.name}-dry-run")
     works_in(target)
-    settings = _changing(_config(context, config), change_protected)
+    settings = changing(config_of(context, config), change_protected)
     brake = run.brake_of(target, settings.remediation)
     work = run.close(
         settings, filters, target, incident, confirming(yes=yes), progress, brake, dry_run=dry_run
     )
     with failure_told(settings, "close"):
-        result = _signed(_wait(_braked(_shown(work, progress), brake)), target, sign_record)
+        result = signed(wait(braked(shown(work, progress), brake)), target, sign_record)
     code = output.closed(result, target, progress)
     if not dry_run:
         notify(settings, "close", lambda: run.close_notice(result, incident, code))
@@ -501,7 +501,7 @@ def checks(context: typer.Context, config: ConfigFile = None, as_json: AsJson = 
     from orchestrator.config import check_lists
 
     is_named = config is not None or context.obj is not None
-    listed = {"configured": _config(context, config).checks} if is_named else check_lists()
+    listed = {"configured": config_of(context, config).checks} if is_named else check_lists()
     if as_json:
         json_objects.checks(listed)
     else:
@@ -555,9 +555,7 @@ def check(
     from orchestrator import run
     from orchestrator.cli import output
 
-    checked = run.check(
-        files, _config_or_none(context, config), against, source, parameter, only_new=only_new
-    )
+    checked = run.check(files, config_or_none(context, config), against, source, parameter, only_new=only_new)
     raise typer.Exit(output.checked(checked, kind))
 
 
@@ -598,7 +596,7 @@ def patch(
     from orchestrator.cli import output
 
     raise typer.Exit(
-        output.patched(run.patch(folder, _config_or_none(context, config), state, code, out, action))
+        output.patched(run.patch(folder, config_or_none(context, config), state, code, out, action))
     )
 
 
@@ -744,108 +742,3 @@ def _file_name(text: str) -> str:
     if not kept:
         raise typer.BadParameter(f"--incident {text!r} makes no folder name: give --out")
     return kept
-
-
-def _filters(
-    account: list[str],
-    exclude: list[str],
-    folder: list[str],
-    tag: list[str],
-    region: list[str] | None = None,
-    port: list[str] | None = None,
-    *,
-    exposure: bool = True,
-    balancers: bool = False,
-) -> Filters:
-    from orchestrator.run import Filters
-
-    return Filters(
-        accounts=tuple(account),
-        exclude=tuple(exclude),
-        folders=tuple(folder),
-        tags=tuple(tag),
-        regions=tuple(region or ()),
-        ports=tuple(port or ()),
-        exposure=exposure,
-        balancers=balancers,
-    )
-
-
-def _config(context: typer.Context, given: Path | None) -> Config:
-    """Read the configuration named after the subcommand, or before it, or config.toml."""
-    from orchestrator.config import load
-
-    configured_by(given or context.obj)
-    found = load(given or context.obj or _DEFAULT_CONFIG, os.environ)
-    speak(found.report.language)
-    for sentence in found.told:
-        warn(sentence)
-    return found
-
-
-def _changing(config: Config, group_ids: list[str]) -> Config:
-    """Return the configuration of a command that changes these groups though they are protected."""
-    import msgspec
-
-    from orchestrator import run
-
-    remediation = run.changing_protected(config.remediation, group_ids)
-    return msgspec.structs.replace(config, remediation=remediation)
-
-
-def _config_or_none(context: typer.Context, given: Path | None) -> Config | None:
-    """Read the configuration as `_config` does; None if none was named and there is no config.toml."""
-    if given is None and context.obj is None and not _DEFAULT_CONFIG.exists():
-        return None
-    return _config(context, given)
-
-
-async def _shown(work: Coroutine[Any, Any, T], progress: Progress) -> T:
-    from orchestrator.cli.progress import shown
-
-    async with shown(progress):
-        return await work
-
-
-async def _braked(work: Coroutine[Any, Any, T], brake: Brake) -> T:
-    """Let the first Ctrl-C stop between two calls, so that nothing is left half known; a second one interrupts."""
-    loop, task = asyncio.get_running_loop(), asyncio.ensure_future(work)
-
-    def stop() -> None:
-        say("stopping after the calls that are under way; press Ctrl-C again to interrupt them")
-        brake.press("Ctrl-C was pressed")
-        loop.remove_signal_handler(signal.SIGINT)
-        loop.add_signal_handler(signal.SIGINT, task.cancel)
-
-    with contextlib.suppress(NotImplementedError):  # not on Windows
-        loop.add_signal_handler(signal.SIGINT, stop)
-    try:
-        return await task
-    except asyncio.CancelledError:
-        raise KeyboardInterrupt from None
-
-
-def _refuse_no_key(key: Path | None) -> None:
-    """Refuse a key that cannot sign the record before anything is changed, not after."""
-    if key is not None:
-        from orchestrator import run
-
-        run.read_private_key(key)
-
-
-def _signed(result: T, folder: Path, key: Path | None) -> T:
-    """Sign the record of the run, if it is to be, now that it is sealed."""
-    if key is not None:
-        from orchestrator import run
-
-        run.sign_record(folder, key)
-    return result
-
-
-def _wait(work: Coroutine[Any, Any, T]) -> T:
-    """Run to the end; being told to end by a supervisor or a lost connection is as Ctrl-C is."""
-    for one in (signal.SIGTERM, signal.SIGHUP):
-        if signal.getsignal(one) is signal.SIG_DFL:  # `nohup` has it ignored
-            signal.signal(one, lambda *_: signal.raise_signal(signal.SIGINT))
-    collect_rarely()
-    return asyncio.run(work)

@@ -23,7 +23,7 @@ _LAST = 3  # accounts that are named, when all others are done
 
 
 @asynccontextmanager
-async def shown(progress: Progress) -> AsyncIterator[None]:
+async def drawn(progress: Progress) -> AsyncIterator[None]:
     """Show the progress while the body runs; the last state stays on the screen."""
     show = _nothing if is_quiet() else _live if is_terminal() else _lines
     task = asyncio.create_task(show(progress, time.monotonic()))

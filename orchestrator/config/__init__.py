@@ -27,6 +27,7 @@ from orchestrator.cloud.settings import (
     with_environment,
 )
 from orchestrator.config.facts import Facts, probe_file, read_probe
+from orchestrator.evidence import EvidenceSettings
 from orchestrator.inventory import is_group_id
 from orchestrator.policy import (
     Check,
@@ -113,6 +114,7 @@ class File(_Table, frozen=True, kw_only=True):
         notify: who is told of what.
         owners: who owns a group.
         canary: the group that the doctor may try changes on.
+        evidence: where evidence is looked for.
     """
 
     packs: tuple[str, ...] = ()
@@ -128,6 +130,7 @@ class File(_Table, frozen=True, kw_only=True):
     notify: tuple[Notify, ...] = ()
     owners: OwnersTable = OwnersTable()
     canary: Canary = Canary()
+    evidence: EvidenceSettings = EvidenceSettings()
 
 
 class Config(msgspec.Struct, frozen=True, kw_only=True):
@@ -149,6 +152,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     notify: tuple[Notify, ...] = ()
     owners: Owners = Owners()
     canary: Canary = Canary()
+    evidence: EvidenceSettings = EvidenceSettings()
     facts: Facts = Facts()
     told: tuple[str, ...] = ()
 
@@ -195,6 +199,7 @@ def decoded(data: dict[str, Any], path: Path, environment: Mapping[str, str]) ->
             notify=tuple([one.told_in(file.report.language) for one in _distinct(file.notify, path)]),
             owners=_owners(file.owners, path),
             canary=file.canary,
+            evidence=file.evidence,
         )
     except PolicyError as error:
         raise ConfigError(f"{path}: {error}") from error

@@ -9,6 +9,7 @@ import pytest
 
 from orchestrator.cloud.endpoints import endpoint_host
 from orchestrator.config import Canary, Config, ConfigError, OwnersTable, defaults, load, packs
+from orchestrator.evidence import EvidenceSettings
 from orchestrator.report.notify import Notify
 
 REFERENCE = Path(__file__).parents[2] / "config.toml"
@@ -51,6 +52,7 @@ def test_the_reference_file_names_every_key(tmp_path: Path) -> None:
         "owners": OwnersTable(),
         "report": loaded.report,
         "canary": Canary(),
+        "evidence": EvidenceSettings(),
     }
     assert sections.keys() == values.keys()
     for table, value in values.items():
@@ -107,6 +109,12 @@ def test_the_reference_file_names_every_key(tmp_path: Path) -> None:
             "[remediation] narrow_to: 10.0.0.0/8, 0.0.0.0/0 reach as much of the Internet",
         ),
         ("[remediation]\nrounds = 0", "[remediation] rounds is 0"),
+        ("[evidence]\ndays = 0", "[evidence] days is 0; it is 1 to 365"),
+        ("[evidence]\nmost_rows = 1", "[evidence] most_rows is 1"),
+        ("[evidence]\naccount = 'ours'", "[evidence] account is 'ours'; account ids are digits"),
+        ("[evidence]\nproject = 'p'", "[evidence] project and logstore belong together"),
+        ("[evidence]\ntrail_project = 'p'", "[evidence] trail_project and trail_logstore belong together"),
+        ("[evidence]\npartners = ['10.0.0/8']", "[evidence] partners: '10.0.0/8' does not appear"),
         ("[canary]\ngroup = 'sg-1'", "[canary] needs account, region and group, all three"),
         (f"{CANARY}account = 'ours'", "[canary] account is 'ours'; account ids are digits"),
         (f"{CANARY}account = '1'\nregoin = 'x'", "unknown key canary.regoin. Did you mean canary.region?"),
