@@ -26,6 +26,7 @@ NAMES = {
     "neighbour": "A good neighbour",
     "baseline": "What a user would pick instead",
     "apply": "Changing",
+    "scan": "A whole scan",
     "memory": "Memory",
     "organization": "An organization",
     "close": "An incident",

@@ -41,13 +41,18 @@ def realistic(accounts: int, regions: int, groups: int) -> World:
 
 
 def uniform(
-    accounts: int, regions: int, groups: int, rules: int, risky: tuple[str, ...] = ("22/22",)
+    accounts: int,
+    regions: int,
+    groups: int,
+    rules: int,
+    risky: tuple[str, ...] = ("22/22",),
+    risky_every: int = 2,
 ) -> World:
-    """So many groups in each region, each with so many rules; every second group opens the risky ports to all."""
+    """So many groups in each region, each with so many rules; one of `risky_every` opens the risky ports to all."""
     world = _empty(accounts - 1, regions)
     for account_id in world.account_ids:
         for region_id in world.region_ids:
-            for group in _groups(account_id, region_id, groups, rules, risky):
+            for group in _groups(account_id, region_id, groups, rules, risky, risky_every):
                 world.put(account_id, region_id, group)
     return world
 
@@ -75,11 +80,11 @@ def risky(accounts: int, regions: int, groups: int, ports: tuple[str, ...]) -> W
 
 
 def _groups(
-    account_id: str, region_id: str, groups: int, rules: int, risky: tuple[str, ...]
+    account_id: str, region_id: str, groups: int, rules: int, risky: tuple[str, ...], risky_every: int = 2
 ) -> Iterable[Group]:
     for number in range(groups):
         name = f"{account_id[-6:]}{BY_ID[region_id].id_code}{number}"
-        yield _group(name, rules, risky if number % 2 else ())
+        yield _group(name, rules, risky if number % risky_every == 1 else ())
 
 
 def _group(name: str, rules: int, risky: tuple[str, ...]) -> Group:

@@ -9,7 +9,7 @@ from orchestrator.cloud.stats import Attempt, Observer
 
 def log_attempts() -> Observer:
     """Return an observer for `Client` that logs attempts: at debug, or at info where they failed."""
-    log = structlog.get_logger("cloud")
+    log = structlog.get_logger("cloud").bind()  # once: the proxy that it gives would bind at each attempt
 
     def tell(attempt: Attempt) -> None:
         level = log.debug if attempt.outcome == "ok" else log.info

@@ -73,6 +73,10 @@ class RunState(Protocol):
         """Return the jobs that are done in every account that they were begun in."""
         ...
 
+    def accounts_done(self, job: str) -> frozenset[str]:
+        """Return the accounts that the job is done in."""
+        ...
+
     def is_done(self, job: str) -> bool:
         """Tell whether the job was begun, and is done in every account that it was begun in."""
         ...

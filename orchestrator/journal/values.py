@@ -71,11 +71,6 @@ class Observed(msgspec.Struct, frozen=True, kw_only=True):
         )
         return msgspec.structs.replace(group, balancing=self.balancing)
 
-    def digest(self) -> str:
-        """Return the SHA-256, hex, of all that was read of the group."""
-        words = (self.listing, self.attribute, self.permissions, self.lists)
-        return hashlib.sha256(encode(words)).hexdigest()
-
 
 def listing_digest(listing: Mapping[str, Any]) -> str:
     """Return the SHA-256, hex, of a group's item of DescribeSecurityGroups."""
@@ -90,7 +85,6 @@ class GroupSeen(msgspec.Struct, frozen=True, kw_only=True):
         region_id: where.
         security_group_id: which.
         listing_digest: of its item of DescribeSecurityGroups.
-        digest: of all that was read of it.
         rules: how many rules it had.
     """
 
@@ -98,7 +92,6 @@ class GroupSeen(msgspec.Struct, frozen=True, kw_only=True):
     region_id: str
     security_group_id: str
     listing_digest: str
-    digest: str
     rules: int
 
 

@@ -64,16 +64,17 @@ async def test_what_a_scan_saw_is_read_back(journal: SqliteJournal) -> None:
         assert reader.regions_done("1001") == {"cn-hangzhou"}
 
 
-async def test_every_group_leaves_a_digest_but_only_findings_keep_it_whole(journal: SqliteJournal) -> None:
-    """A group without findings is remembered by digests, which tell a later run whether it changed."""
+async def test_every_group_leaves_its_listings_digest_but_only_findings_keep_it_whole(
+    journal: SqliteJournal,
+) -> None:
+    """A group without findings is remembered by its listing's digest, which tells a later run whether it changed."""
     claim = await claimed(journal)
     await journal.record_group(claim, observed("sg-1"), [Found("sgr-0")])
     await journal.record_group(claim, observed("sg-2"), [])
     kept, seen = journal.groups_seen()
     whole = [journal.observed_group("1001", "cn-hangzhou", group_id) for group_id in ("sg-1", "sg-2")]
     assert whole == [observed("sg-1"), None]
-    assert seen.listing_digest == listing_digest(observed("sg-2").listing)
-    assert seen.digest == observed("sg-2").digest() != kept.digest
+    assert seen.listing_digest == listing_digest(observed("sg-2").listing) != kept.listing_digest
     assert journal.group_seen("1001", "cn-hangzhou", "sg-3") is None
 
 

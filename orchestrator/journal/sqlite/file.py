@@ -29,6 +29,7 @@ _APPLICATION_ID = 0x53475357  # "SGSW": tells our file from any other SQLite fil
 _VERSION = 1
 _OLDEST_SQLITE = (3, 35, 0)  # RETURNING
 
+# security_group.digest is written empty, and read by none: an older sgsweep that reads the file wants it there
 _SCHEMA = """
 CREATE TABLE fact (key TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
 CREATE TABLE account (account_id TEXT PRIMARY KEY, body BLOB NOT NULL) WITHOUT ROWID;

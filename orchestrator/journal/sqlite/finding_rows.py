@@ -16,7 +16,7 @@ from orchestrator.journal.values import Claim, GroupSeen, Observed, encode, list
 
 T = TypeVar("T")
 
-_SEEN = "SELECT account_id, region_id, security_group_id, listing_digest, digest, rules FROM security_group"
+_SEEN = "SELECT account_id, region_id, security_group_id, listing_digest, rules FROM security_group"
 
 
 class FindingRows(Rows):
@@ -110,8 +110,7 @@ class FindingWrites(FindingRows, Operations):
     async def record_group(self, claim: Claim, observed: Observed, findings: Sequence[FindingLike]) -> None:
         where = (claim.account_id, observed.region_id, observed.security_group_id)
         kept = zlib.compress(encode(observed), 1) if findings else None
-        digests = (listing_digest(observed.listing), observed.digest())
-        row = (*where, claim.fence, *digests, len(observed.permissions), kept)
+        row = (*where, claim.fence, listing_digest(observed.listing), "", len(observed.permissions), kept)
         await self._write_group(claim, row, findings)
 
     async def carry_over(
@@ -119,7 +118,7 @@ class FindingWrites(FindingRows, Operations):
     ) -> None:
         kept = zlib.compress(encode(observed), 1) if observed is not None else None
         where = (claim.account_id, seen.region_id, seen.security_group_id)
-        row = (*where, claim.fence, seen.listing_digest, seen.digest, seen.rules, kept)
+        row = (*where, claim.fence, seen.listing_digest, "", seen.rules, kept)
         await self._write_group(claim, row, findings)
 
     async def record_unreachable(self, claim: Claim, unreachable: Unreachable) -> None:
@@ -152,12 +151,11 @@ class FindingWrites(FindingRows, Operations):
 
 
 def _seen(row: tuple[Any, ...]) -> GroupSeen:
-    account_id, region_id, group_id, listing, digest, rules = row
+    account_id, region_id, group_id, listing, rules = row
     return GroupSeen(
         account_id=account_id,
         region_id=region_id,
         security_group_id=group_id,
         listing_digest=listing,
-        digest=digest,
         rules=rules,
     )

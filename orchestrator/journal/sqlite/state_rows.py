@@ -61,6 +61,12 @@ class RunStateRows(Rows):
         rows = self._rows("SELECT job FROM job GROUP BY job HAVING min(state = ?) = 1", (done,))
         return frozenset(job for (job,) in rows)
 
+    def accounts_done(self, job: str) -> frozenset[str]:
+        rows = self._rows(
+            "SELECT account_id FROM job WHERE job = ? AND state = ?", (job, JobState.done.value)
+        )
+        return frozenset(account_id for (account_id,) in rows)
+
     def is_done(self, job: str) -> bool:
         return self._one("SELECT min(state = ?) FROM job WHERE job = ?", (JobState.done.value, job)) == (1,)
 

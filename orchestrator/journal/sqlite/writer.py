@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 import threading
+import time
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -19,6 +20,9 @@ Operation = Callable[[sqlite3.Connection], T]
 
 _WAITING = 256  # operations that may wait; a caller beyond it waits to be let in: back-pressure, flat memory
 _BATCH = 256  # operations in one commit
+_GATHERING_SECONDS = (
+    0.002  # the first of a batch waits for others: a commit, and telling the loop, costs as much as 20
+)
 _IDLE_SECONDS = 0.5  # without work for so long, the followers are brought up to date
 
 
@@ -127,6 +131,8 @@ class Writer:
             if job is None:
                 return batch, True
             batch.append(job)
+            if len(batch) == 1:
+                time.sleep(_GATHERING_SECONDS)
         return batch, False
 
     def _idle(self) -> None:
