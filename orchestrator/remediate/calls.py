@@ -105,7 +105,7 @@ class GroupCalls:
         job: str,
         check: Callable[[], None],
         *,
-        revoke_by: RevokeBy = "id",
+        revoke_by: RevokeBy,
     ) -> None:
         self.place = place
         self._session = session
