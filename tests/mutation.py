@@ -143,6 +143,9 @@ ROOMS = {  # from the bottom up: what a room stands on is never one that comes l
         ),
         fast=(
             "tests/remediate/test_ends.py",  # those that call nothing are done in a second: they go first
+            "tests/remediate/test_records.py",
+            "tests/remediate/test_drift.py",
+            "tests/remediate/test_undos.py",
             "tests/remediate/test_attempts.py",
             "tests/remediate/test_settings.py",
             "tests/remediate/test_calls.py",
@@ -167,11 +170,15 @@ ROOMS = {  # from the bottom up: what a room stands on is never one that comes l
             "bounds.py": ("tests/remediate/test_bounds.py",),
             "calls.py": ("tests/remediate/test_calls.py",),
             "kill_switch.py": ("tests/remediate/test_settings.py", "tests/remediate/test_apply_again.py"),
-            "drift.py": ("tests/remediate/test_rollback.py",),
+            "drift.py": ("tests/remediate/test_drift.py", "tests/remediate/test_rollback.py"),
             "guard.py": ("tests/remediate/test_guard.py",),
             "neighbours.py": ("tests/remediate/test_neighbours.py", "tests/remediate/test_guard.py"),
             "recurrence.py": ("tests/remediate/test_rollback.py",),
-            "rollback.py": ("tests/remediate/test_rollback.py", "tests/remediate/test_disagreement.py"),
+            "rollback.py": (
+                "tests/remediate/test_undos.py",
+                "tests/remediate/test_disagreement.py",
+                "tests/remediate/test_rollback.py",
+            ),
             "settings.py": ("tests/remediate/test_settings.py",),
         },
     ),

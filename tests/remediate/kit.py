@@ -19,7 +19,7 @@ from orchestrator.emulator import Emulator, Group, Options, Rule, World
 from orchestrator.exposure import PacketSet, PortSet, effective, packets_to
 from orchestrator.inventory import ReadSession as Reading
 from orchestrator.inventory import RegionReader
-from orchestrator.journal import Journal, Outcome, RunHeader
+from orchestrator.journal import Effect, Journal, Outcome, OutcomeKind, RunHeader
 from orchestrator.plan import Action, Place, Settings, decide
 from orchestrator.policy import Check, evaluate, parse_port
 from orchestrator.remediate import Brake, ChangeSession, GroupRules, Guard, Order, remediate_account
@@ -195,6 +195,26 @@ def rules_of(there: Cloud, group: Group) -> dict[str, Rule]:
     """The group's rules now, by id."""
     found = there.emulator.world.estate(there.account_id, REGION).groups[group.security_group_id].rules
     return {one.security_group_rule_id: one for one in found}
+
+
+def effect_of(
+    action: Action, kind: OutcomeKind | None, undoes: str = "", job: str = "apply:1", **fields: Any
+) -> Effect:
+    """A change as the journal knows it, or a rollback of what a job did; None: it is not known how it ended."""
+    place = {
+        name: getattr(action, name) for name in ("account_id", "region_id", "security_group_id", "rule_id")
+    }
+    outcome = None
+    if kind is not None:
+        outcome = Outcome(
+            **place, action=action.action, outcome=kind, reason="", request_id="", effective_after=""
+        )
+    body: dict[str, Any] = {"undoes": undoes} if undoes else {"added": []}
+    body["action"] = msgspec.to_builtins(action)
+    given: dict[str, Any] = {
+        "job": f"rollback:{undoes}" if undoes else job, "body": body, "intended": True, **fields
+    }  # fmt: skip
+    return Effect(key=action.rule_id, outcome=outcome, **place, **given)
 
 
 class History:

@@ -12,7 +12,6 @@ from orchestrator.plan import Action, Fields
 from orchestrator.remediate import Removal, Restoral, Rules, waves
 from orchestrator.remediate.attempts import is_about_the_request
 from orchestrator.remediate.desired_state import End, Need
-from orchestrator.remediate.rollback import rollback_job
 from orchestrator.securitygroup import content_digest
 from tests.remediate.kit import CHECKS, planned, raw_of, rule
 
@@ -89,6 +88,15 @@ def test_a_group_that_is_as_planned_is_our_doing_once_it_was_begun() -> None:
     for begun in (False, True):
         assert judged(narrow, narrowed, begun=begun) == ("already_absent", "the group was as planned already")
     assert judged(narrow, narrowed, begun=True, touched=True) == ("narrowed", "")
+
+
+def test_a_balancers_block_is_about_its_drops_alone() -> None:
+    """No rule of the group stands for what it lets in, so none can drift: what is missing of the drops is added."""
+    planned_drops = action("block")
+    block = Removal(replace(planned_drops, rule_id="nlb-1", before={"LoadBalancerId": "nlb-1"}))
+    assert block.judge(Rules([]), begun=True, touched=False) == Need(add=block.adds)
+    assert judged(block, *block.adds) == ("already_absent", "the group was as planned already")
+    assert judged(block, *block.adds, begun=True) == ("blocked", "")
 
 
 def test_a_rule_narrowed_to_several_sources_lacks_none_of_them() -> None:
@@ -202,9 +210,3 @@ def test_a_wave_of_a_share_is_that_share_rounded_up() -> None:
     """A hundredth of a hundred accounts is one, and of a hundred and one it is two."""
     assert [len(one) for one in waves([str(n) for n in range(100)], ("1%",))] == [1, 99]
     assert [len(one) for one in waves([str(n) for n in range(101)], ("1%",))] == [2, 99]
-
-
-def test_a_rollback_of_nothing_has_a_name_too() -> None:
-    """Always the same one."""
-    assert rollback_job([]) == rollback_job([])
-    assert rollback_job([]).startswith("rollback:")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from orchestrator.journal import Outcome, OutcomeKind
@@ -46,6 +47,14 @@ def test_what_holds_where_nothing_is_set() -> None:
     assert (given.max_age_hours, given.max_failure_rate, given.waves) == (24.0, 0.2, ("100%",))
     assert (given.wait_seconds, given.first_wait_seconds, given.rounds) == (15.0, 0.5, 4)
     assert given.revoke_by == "id"
+
+
+def test_a_rule_is_revoked_by_one_of_two_ways() -> None:
+    """What a file says is one of the two words."""
+    for word in ("id", "content"):
+        assert msgspec.convert({"revoke_by": word}, Settings).revoke_by == word
+    with pytest.raises(msgspec.ValidationError, match="Invalid enum value 'name'"):
+        msgspec.convert({"revoke_by": "name"}, Settings)
 
 
 def ended(kind: OutcomeKind) -> Outcome:
