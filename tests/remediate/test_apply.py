@@ -154,10 +154,11 @@ async def test_what_is_gone_already_is_said_to_be(there: Cloud, journal: Journal
     actions = planned([group, other], there.account_id)
     there.put(rule(9, "443/443"), group_id=group.security_group_id)
     del there.emulator.world.estate(there.account_id, REGION).groups[other.security_group_id]
-    assert words(await apply(there, journal, actions)) == {
-        "sgr-1": "already_absent",
-        "sgr-2": "already_absent",
-    }
+    ended = await apply(there, journal, actions)
+    assert [(one.rule_id, one.outcome, one.reason) for one in ended] == [
+        ("sgr-1", "already_absent", "the rule was gone already"),
+        ("sgr-2", "already_absent", "the security group is gone (InvalidSecurityGroupId.NotFound)"),
+    ]
     assert not History(there.emulator, []).changes()
 
 
