@@ -233,10 +233,10 @@ async def test_what_stands_in_a_rules_place_must_show_before_the_rule_goes(
     actions = planned([group], there.account_id)
     there.emulator.set_faults(Fault(kind=Kind.IGNORED, action="AuthorizeSecurityGroup"))
     (outcome,) = await apply(there, journal, actions)
-    assert (outcome.outcome, outcome.reason) == (
-        "failed",
+    assert outcome.outcome == "failed"
+    assert outcome.reason == (
         f"AuthorizeSecurityGroup {there.account_id} {REGION}: NotShown: "
-        "what was added does not show, so nothing was revoked",
+        "what was added does not show, so nothing was revoked"
     )
     assert rules_of(there, group) == {"sgr-1": group.rules[0]}
     assert there.calls()["RevokeSecurityGroup"] == 0

@@ -99,9 +99,9 @@ async def test_what_is_always_too_late_fails_and_takes_its_additions_back(
     (outcome,) = await beside(there, journal, actions, "RevokeSecurityGroup", *late)
     assert (outcome.outcome, outcome.request_id) == ("failed", "")
     assert outcome.reason == (
-        f"RevokeSecurityGroup {there.account_id} {REGION}: ReadingTooOld: 5 times the call could not be sent within 2 s "
-        "of reading the group: the cloud, its quota or this machine is too slow. Nothing was changed on an old reading; "
-        "the same command tries again"
+        f"RevokeSecurityGroup {there.account_id} {REGION}: ReadingTooOld: 5 times the call could not be sent "
+        "within 2 s of reading the group: the cloud, its quota or this machine is too slow. Nothing was changed on an "
+        "old reading; the same command tries again"
     )
     assert rules_of(there, group) == {"sgr-1": group.rules[0]}
 
@@ -221,8 +221,8 @@ async def test_an_outcome_says_who_else_lets_the_same_in(there: Cloud, journal: 
     unseen = there.put(rule(4))
     (outcome,) = await apply(there, journal, planned([unseen], there.account_id), job="apply:3")
     request_id = there.emulator.calls.of("DescribeNetworkInterfaces")[-1].request_id
-    assert (outcome.outcome, outcome.reason) == (
-        "revoked",
+    assert outcome.outcome == "revoked"
+    assert outcome.reason == (
         "others_unknown: whether another group of an interface lets the same in is not known "
-        f"(DescribeNetworkInterfaces: Forbidden.RAM, RequestId {request_id})",
+        f"(DescribeNetworkInterfaces: Forbidden.RAM, RequestId {request_id})"
     )
