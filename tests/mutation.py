@@ -148,6 +148,7 @@ ROOMS = {  # from the bottom up: what a room stands on is never one that comes l
             "tests/remediate/test_undos.py",
             "tests/remediate/test_attempts.py",
             "tests/remediate/test_settings.py",
+            "tests/remediate/test_patience.py",
             "tests/remediate/test_calls.py",
             "tests/remediate/test_bounds.py",
             "tests/remediate/test_neighbours.py",
@@ -177,6 +178,12 @@ ROOMS = {  # from the bottom up: what a room stands on is never one that comes l
             "group_state.py": ("tests/remediate/test_view.py",),
             "guard.py": ("tests/remediate/test_guard.py",),
             "neighbours.py": ("tests/remediate/test_neighbours.py", "tests/remediate/test_guard.py"),
+            "reconcile.py": (
+                "tests/remediate/test_patience.py",
+                "tests/remediate/test_apply.py",
+                "tests/remediate/test_owners.py",
+                "tests/remediate/test_apply_refused.py",
+            ),
             "recurrence.py": ("tests/remediate/test_rollback.py",),
             "rollback.py": (
                 "tests/remediate/test_undos.py",

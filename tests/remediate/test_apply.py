@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from msgspec.structs import replace
 
 from orchestrator.journal import Journal
@@ -103,6 +104,28 @@ async def test_each_kind_of_change_closes_what_is_risky_and_nothing_else(
         now = there.emulator.world.estate(there.account_id, REGION).groups[group.security_group_id]
         left = evaluate(seen(now, there.account_id), CHECKS, NOW)
         assert not [finding for finding in left if finding.status is Status.open]
+
+
+@pytest.mark.parametrize(
+    ("others", "calls"),
+    [
+        (196, ["AuthorizeSecurityGroup", "RevokeSecurityGroup"]),
+        (197, ["RevokeSecurityGroup", "AuthorizeSecurityGroup", "RevokeSecurityGroup"]),
+    ],
+)
+async def test_room_is_made_only_where_additions_may_not_fit(
+    there: Cloud, journal: Journal, others: int, calls: list[str]
+) -> None:
+    """200 rules are what a group usually may have: with more than that for a moment, what goes goes first."""
+    group = there.put(
+        rule(1),
+        rule(2, "20/30", priority=2),
+        *(rule(n, f"{n}/{n}", "203.0.113.0/24", priority=5) for n in range(1000, 1000 + others)),
+    )
+    ended = await apply(there, journal, planned([group], there.account_id))
+    assert words(ended) == {"sgr-1": "revoked", "sgr-2": "split"}
+    made = [call.action for call in there.emulator.calls]
+    assert [action for action in made if not action.startswith(("Describe", "Assume"))] == calls
 
 
 async def test_the_records_say_who_what_and_why(there: Cloud, journal: Journal) -> None:

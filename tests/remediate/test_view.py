@@ -14,6 +14,7 @@ from orchestrator.emulator import Fault, Group, Kind
 from orchestrator.inventory import ReadSession, RegionReader
 from orchestrator.journal import Effect, OutcomeKind
 from orchestrator.plan import Action, Place
+from orchestrator.policy import Check, parse_port
 from orchestrator.remediate import Guard, Removal, Restoral, Target
 from orchestrator.remediate.desired_state import End, Need
 from orchestrator.remediate.group_state import Shut, View
@@ -304,6 +305,39 @@ async def test_what_may_not_be_changed_any_more_is_no_longer_to_be_done(there: C
     there.put(group_id=group.security_group_id)
     await view.read()
     assert view.judged(target) == End(OutcomeKind.already_absent, "the rule was gone already")
+
+
+@pytest.mark.parametrize(
+    ("kind", "touched", "acquitted"),
+    [
+        (OutcomeKind.revoked, True, False),
+        (OutcomeKind.failed, True, False),
+        (OutcomeKind.failed, False, True),
+        (OutcomeKind.already_absent, False, True),
+        (None, True, False),
+        (None, False, True),
+    ],
+)
+async def test_of_rules_that_fail_together_none_is_acquitted_by_another_that_we_closed(
+    there: Cloud,
+    kind: OutcomeKind | None,
+    touched: bool,  # noqa: FBT001 - a case
+    acquitted: bool,  # noqa: FBT001 - the same
+) -> None:
+    """What an earlier delivery may have taken away counts as there; what its owner deleted does not."""
+    check = Check(id="ssh", ports=(parse_port("tcp/22"),), ipv4_prefix=8, action="revoke")
+    largest, *small = rule(1, source="11.0.0.0/9"), *[rule(n, source=f"{n}.0.0.0/10") for n in range(12, 17)]
+    group = there.put(largest, *small)
+    actions = {one.rule_id: one for one in planned([group], there.account_id, [check])}
+    second = actions.pop("sgr-1")
+    first = next(iter(actions.values()))
+    beside = next(one for one in small if one.security_group_rule_id != first.rule_id)
+    there.put(largest, beside, group_id=group.security_group_id)  # fails with the first, and not without it
+    view = view_of(there, group, held=guard(there.account_id, checks=[check]))
+    targets = [Removal(first), Removal(second)]
+    view.remember(targets, [effect_of(first, kind, touches_rule=touched)])
+    await view.look()
+    assert isinstance(view.judged(targets[1]), End) is acquitted
 
 
 async def test_of_what_is_undone_or_was_never_seen_nothing_is_to_be_said(there: Cloud) -> None:
