@@ -13,7 +13,7 @@ from orchestrator.emulator.world.model import Interface, PrefixList, Tag
 from orchestrator.journal import Journal, Outcome
 from orchestrator.plan import Action
 from orchestrator.policy import Exemption
-from orchestrator.remediate import Brake, Settings, remediate_account
+from orchestrator.remediate import Brake, Settings, remediate_account, roll_back_account, rollback_job, undos
 from orchestrator.securitygroup import Lists
 from tests.remediate.crash import Fuse, MortalSession
 from tests.remediate.kit import (
@@ -191,6 +191,25 @@ async def test_a_protection_that_came_after_the_plan_is_respected(there: Cloud, 
     assert "protected by its tag" in ended[0].reason
     assert "w-1" in ended[1].reason
     assert not there.calls()["RevokeSecurityGroup"]
+
+
+async def test_undoing_that_would_open_more_than_the_rule_did_is_refused(
+    there: Cloud, journal: Journal
+) -> None:
+    """Whatever the journal says was there before: the rule that would be added must be the one of the record."""
+    group = there.put(rule(1), rule(2, "6379/6379"))
+    await apply(there, journal, planned([group], there.account_id))
+    first, second = undos(journal.all_effects())
+    wider = {**first.action.inverse.authorize[0], "PortRange": "1/65535"}
+    forged = replace(first.action, inverse=replace(first.action.inverse, authorize=(wider,)))
+    undoing = [replace(first, action=forged), second]
+    job = order(rollback_job(undoing))
+    ended = await roll_back_account(there.enter, journal, undoing, job, Brake(), HASTE) or []
+    assert [(one.outcome, one.reason) for one in ended] == [
+        ("drifted", "what it would add is not the rule as it was"),
+        ("rolled_back", ""),
+    ]
+    assert [one.port_range for one in rules_of(there, group).values()] == ["6379/6379"]
 
 
 async def test_an_outcome_says_who_else_lets_the_same_in(there: Cloud, journal: Journal) -> None:
