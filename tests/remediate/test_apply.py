@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from msgspec.structs import replace
 
+from orchestrator.emulator import RuleRefusal
 from orchestrator.journal import Journal
 from orchestrator.policy import Check, Status, evaluate, parse_port
-from orchestrator.remediate import Brake, remediate_account
+from orchestrator.remediate import Brake, remediate_account, roll_back_account, rollback_job, undos
 from tests.remediate.kit import (
     CHECKS,
     HASTE,
@@ -104,6 +107,67 @@ async def test_each_kind_of_change_closes_what_is_risky_and_nothing_else(
         now = there.emulator.world.estate(there.account_id, REGION).groups[group.security_group_id]
         left = evaluate(seen(now, there.account_id), CHECKS, NOW)
         assert not [finding for finding in left if finding.status is Status.open]
+
+
+async def test_what_goes_out_is_closed_and_undone_by_the_actions_for_it(
+    there: Cloud, journal: Journal
+) -> None:
+    """Both directions of one group: revoked, split and narrowed in place, each by its own pair of actions, and back."""
+    out: dict[str, Any] = {"direction": "egress", "source_cidr_ip": "", "dest_cidr_ip": "0.0.0.0/0"}
+    rules = [
+        rule(1),
+        rule(2, "20/30", priority=2),
+        rule(3, **out),
+        rule(4, "20/30", priority=2, **out),
+        rule(5, "6379/6379", **out),
+    ]
+    group = there.put(*rules, kind="enterprise")  # a normal group lets out what no rule does
+    leaving = Check(id="out", ports=(parse_port("tcp/22"),), direction="egress", action="revoke")
+    narrowed = replace(leaving, id="narrow", ports=(parse_port("tcp/6379"),), action="narrow")
+    checks = [*CHECKS, leaving, narrowed]
+    history = History(there.emulator, [group])
+    actions = planned([group], there.account_id, checks, narrow_to=("10.0.0.0/8",))
+    kinds = {"sgr-1": "revoke", "sgr-2": "split", "sgr-3": "revoke", "sgr-4": "split", "sgr-5": "narrow"}
+    assert {one.rule_id: one.action for one in actions} == kinds
+    ended = await apply(there, journal, actions, checks=checks)
+    assert [(one.outcome, one.reason) for one in ended] == [
+        ("revoked", ""), ("split", ""), ("revoked", ""), ("split", ""), ("narrowed", "")
+    ]  # fmt: skip
+    left = sorted(
+        (one.direction, one.port_range, one.dest_cidr_ip) for one in rules_of(there, group).values()
+    )
+    assert left == [
+        ("egress", "20/21", "0.0.0.0/0"),
+        ("egress", "23/30", "0.0.0.0/0"),
+        ("egress", "6379/6379", "10.0.0.0/8"),
+        ("ingress", "20/21", ""),
+        ("ingress", "23/30", ""),
+    ]
+    assert {key: count for key, count in there.calls().items() if not key.startswith("Describe")} == {
+        "AuthorizeSecurityGroup": 1, "AuthorizeSecurityGroupEgress": 1, "ModifySecurityGroupEgressRule": 1,
+        "RevokeSecurityGroup": 1, "RevokeSecurityGroupEgress": 1,
+    }  # fmt: skip
+    undoing = undos(journal.all_effects())
+    job = order(rollback_job(undoing))
+    undone = await roll_back_account(there.enter, journal, undoing, job, Brake(), HASTE) or []
+    assert {(one.outcome, one.reason) for one in undone} == {("rolled_back", "")}
+    history.check_restored(there.emulator.world, there.account_id)
+
+
+async def test_what_failed_is_taken_back_in_both_directions(there: Cloud, journal: Journal) -> None:
+    """A revoke that is refused, of what comes in or of what goes out: nothing that was added stays."""
+    out: dict[str, Any] = {"direction": "egress", "source_cidr_ip": "", "dest_cidr_ip": "0.0.0.0/0"}
+    rules = [rule(1, "20/30", description="no"), rule(2, "20/30", description="no", **out)]
+    group = there.put(*rules, kind="enterprise")
+    leaving = Check(id="out", ports=(parse_port("tcp/22"),), direction="egress", action="split")
+    actions = planned([group], there.account_id, [*CHECKS, leaving])
+    there.emulator.refuse_rules(
+        RuleRefusal(code="Denied.ByHand", rule={"SecurityGroupRuleId": "sgr-1"}),
+        RuleRefusal(code="Denied.ByHand", rule={"SecurityGroupRuleId": "sgr-2"}),
+    )
+    ended = await apply(there, journal, actions, checks=[*CHECKS, leaving])
+    assert words(ended) == {"sgr-1": "failed", "sgr-2": "failed"}
+    assert set(rules_of(there, group)) == {"sgr-1", "sgr-2"}
 
 
 @pytest.mark.parametrize(

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 from msgspec.structs import replace
 
-from orchestrator.cloud.errors import Denied, NotFound
+from orchestrator.cloud.errors import Denied, NotFound, Unavailable
 from orchestrator.emulator import Fault, Kind, RuleRefusal
 from orchestrator.journal import Journal, JournalFull
-from orchestrator.remediate import Brake, Settings, remediate_account
+from orchestrator.remediate import Brake, Settings, remediate_account, undos
 from tests.remediate.crash import Fuse, MortalSession
 from tests.remediate.kit import (
     HASTE,
@@ -120,6 +120,38 @@ async def test_a_group_that_takes_no_call_is_asked_once(there: Cloud, journal: J
     assert set(words(ended).values()) == {"failed"}
     assert all(code in one.reason for one in ended)
     assert there.calls()["RevokeSecurityGroup"] == 1
+
+
+@pytest.mark.parametrize(
+    ("count", "wrong", "touched"),
+    [
+        (2, Fault(kind=Kind.DENIED, action="Revoke*"), False),
+        (1, RuleRefusal(code="VPCDisabled", rule={}, action="Revoke*"), False),
+        (2, RuleRefusal(code="VPCDisabled", rule={}, action="Revoke*"), True),
+        (1, Fault(kind=Kind.UNAVAILABLE, action="Revoke*"), True),
+    ],
+)
+async def test_what_a_refused_call_may_have_done_is_remembered(
+    there: Cloud,
+    journal: Journal,
+    count: int,
+    wrong: Fault | RuleRefusal,
+    touched: bool,  # noqa: FBT001 - a case
+) -> None:
+    """Denied did nothing, nor did what was refused for its only rule; of several the others may have been taken away.
+
+    So it is for a call without an answer. It matters later: what may be ours is put back when all is undone.
+    """
+    group = there.put(*(rule(n, priority=n) for n in range(1, count + 1)))
+    if isinstance(wrong, Fault):
+        there.emulator.set_faults(wrong)
+    else:
+        there.emulator.refuse_rules(wrong)
+    ended = await apply(there, journal, planned([group], there.account_id))
+    assert list(words(ended).values()) == ["failed"] * count
+    assert [effect.touches_rule for effect in journal.all_effects()] == [touched] * count
+    there.put(group_id=group.security_group_id)
+    assert len(undos(journal.all_effects(), journal.audit_records())) == (count if touched else 0)
 
 
 async def test_an_addition_that_is_refused_takes_back_its_actions_others(
@@ -269,6 +301,50 @@ async def test_a_cloud_that_is_gone_for_a_moment_does_not_use_up_the_rounds(
     ended = await remediate_account(there.enter, journal, actions, order(), Brake(), held, few)
     assert words(ended) == {"sgr-1": "revoked"}
     assert there.calls()["RevokeSecurityGroup"] == 6
+
+
+async def test_a_group_that_cannot_be_looked_at_again_is_not_known(there: Cloud, journal: Journal) -> None:
+    """The revoke was answered and does not show; the look that it would be tried again by is refused."""
+    group = there.put(rule(1, "20/30"))
+    actions = planned([group], there.account_id)
+    there.emulator.set_faults(
+        Fault(kind=Kind.IGNORED, action="RevokeSecurityGroup"),
+        Fault(kind=Kind.DENIED, action="DescribeSecurityGroups", skip=2),
+    )
+    (outcome,) = await apply(there, journal, actions)
+    assert outcome.outcome == "failed"
+    assert outcome.reason.startswith(
+        "it is not known whether it was done, for the group cannot be read: DescribeSecurityGroups "
+    )
+    assert there.calls()["RevokeSecurityGroup"] == 1
+
+
+@pytest.mark.parametrize(("code", "attempts"), [("CircuitOpen", 1), ("ConnectionReset", 4)])
+async def test_a_region_that_was_given_up_is_not_waited_for(
+    there: Cloud, journal: Journal, code: str, attempts: int
+) -> None:
+    """Its calls are not made any more, so asking again is in vain; one that gave no answer may come back."""
+    actions = planned([there.put(rule(1))], there.account_id)
+    asked: list[str] = []
+
+    class Lost(MortalSession):
+        async def before(self, action: str) -> None:
+            if action == "RevokeSecurityGroup":
+                asked.append(action)
+                raise Unavailable(code=code, message="gone", action=action)
+
+    one_round = Settings(wait_seconds=0.06, first_wait_seconds=0.01, rounds=1)
+    ended = await remediate_account(
+        lambda policy: Lost(there.enter(policy), Fuse()),
+        journal,
+        actions,
+        order(),
+        Brake(),
+        guard(there.account_id),
+        one_round,
+    )
+    assert words(ended) == {"sgr-1": "failed"}
+    assert len(asked) == attempts
 
 
 async def test_a_group_that_cannot_be_read_is_not_touched(there: Cloud, journal: Journal) -> None:

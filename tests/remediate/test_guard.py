@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
@@ -15,7 +17,7 @@ from orchestrator.plan import Action
 from orchestrator.policy import Exemption
 from orchestrator.remediate import Brake, Settings, remediate_account, roll_back_account, rollback_job, undos
 from orchestrator.securitygroup import Lists
-from tests.remediate.crash import Fuse, MortalSession
+from tests.remediate.crash import Fuse, MortalSession, MortalTurn
 from tests.remediate.kit import (
     CHECKS,
     HASTE,
@@ -41,6 +43,16 @@ class Owner(MortalSession):
         super().__init__(there.enter(policy), Fuse())
         self._action = action
         self._deeds = list(deeds)
+        self.hurried: list[bool] = []
+
+    @asynccontextmanager
+    async def turn(
+        self, action: str, region_id: str | None, *, hurried: bool = False
+    ) -> AsyncIterator[MortalTurn]:
+        """Note which turns are hurried."""
+        self.hurried.append(hurried)
+        async with super().turn(action, region_id, hurried=hurried) as turn:
+            yield turn
 
     async def before(self, action: str) -> None:
         """Do the next deed, late in the turn: the group was read, and the call is about to leave."""
@@ -86,6 +98,18 @@ async def test_a_reading_that_grew_too_old_is_made_again(there: Cloud, journal: 
     assert words(ended) == {"sgr-1": "revoked"}
     assert there.calls()["RevokeSecurityGroup"] == 1
     assert there.calls()["DescribeSecurityGroupAttribute"] == 4
+
+
+@pytest.mark.usefixtures("short_lived")
+async def test_a_turn_is_hurried_once_one_was_too_late(there: Cloud, journal: Journal) -> None:
+    """Its readings go ahead of their quota then, for waiting for that is what may have taken too long."""
+    actions = planned([there.put(rule(1, "20/30"))], there.account_id)
+    owner = Owner(there, "", "RevokeSecurityGroup", too_long, too_long)
+    ended = await remediate_account(
+        lambda _: owner, journal, actions, order(), Brake(), guard(there.account_id), HASTE
+    )
+    assert words(ended) == {"sgr-1": "split"}
+    assert owner.hurried == [False, False, True, True]  # to add; to revoke, three times
 
 
 @pytest.mark.usefixtures("short_lived")
