@@ -190,6 +190,8 @@ async def test_room_is_made_only_where_additions_may_not_fit(
     assert words(ended) == {"sgr-1": "revoked", "sgr-2": "split"}
     made = [call.action for call in there.emulator.calls]
     assert [action for action in made if not action.startswith(("Describe", "Assume"))] == calls
+    looks = 2 + calls.count("RevokeSecurityGroup")  # at first, for each revoke, and at last
+    assert there.calls()["DescribeSecurityGroupAttribute"] == looks
 
 
 async def test_the_records_say_who_what_and_why(there: Cloud, journal: Journal) -> None:

@@ -11,6 +11,7 @@ from orchestrator.journal import Journal, JournalFull
 from orchestrator.remediate import Brake, Settings, remediate_account, undos
 from tests.remediate.crash import Fuse, MortalSession
 from tests.remediate.kit import (
+    CHECKS,
     HASTE,
     REGION,
     Cloud,
@@ -272,6 +273,60 @@ async def test_what_stands_in_a_rules_place_must_show_before_the_rule_goes(
     )
     assert rules_of(there, group) == {"sgr-1": group.rules[0]}
     assert there.calls()["RevokeSecurityGroup"] == 0
+
+
+NARROW = [replace(check, action="narrow") for check in CHECKS]
+TWO_NETWORKS = ("10.0.0.0/8", "192.168.0.0/16")
+
+
+async def test_what_stands_beside_a_narrowed_rule_must_show_before_it_is_narrowed(
+    there: Cloud, journal: Journal
+) -> None:
+    """The further sources are added first; where one never shows, the rule keeps the source it has."""
+    group = there.put(rule(1))
+    actions = planned([group], there.account_id, NARROW, narrow_to=TWO_NETWORKS)
+    there.emulator.set_faults(Fault(kind=Kind.IGNORED, action="AuthorizeSecurityGroup"))
+    (outcome,) = await apply(there, journal, actions, checks=NARROW)
+    assert outcome.outcome == "failed"
+    assert outcome.reason.endswith("NotShown: what was added does not show, so nothing was revoked")
+    assert rules_of(there, group) == {"sgr-1": group.rules[0]}
+    assert there.calls()["ModifySecurityGroupRule"] == 0
+
+
+async def test_a_rule_that_its_owner_repairs_before_it_is_narrowed_is_left_alone(
+    there: Cloud, journal: Journal
+) -> None:
+    """The look within the turn shows it: what its owner made of it stays, what was added for it goes."""
+    group = there.put(rule(1))
+    actions = planned([group], there.account_id, NARROW, narrow_to=TWO_NETWORKS)
+    repaired = rule(1, source="203.0.113.0/24")
+
+    class Owner(MortalSession):
+        async def after(self, action: str) -> None:
+            if action == "AuthorizeSecurityGroup":
+                added = [one for key, one in rules_of(there, group).items() if key != "sgr-1"]
+                there.put(repaired, *added, group_id=group.security_group_id)
+
+    ended = await apply(there, journal, actions, by=Owner, checks=NARROW)
+    assert words(ended) == {"sgr-1": "drifted"}
+    assert rules_of(there, group) == {"sgr-1": repaired}
+    assert there.calls()["ModifySecurityGroupRule"] == 0
+
+
+async def test_a_narrowing_that_is_refused_leaves_the_rule_as_it_was(there: Cloud, journal: Journal) -> None:
+    """With the answer; what was added beside it goes. Allowed again, the same command narrows it."""
+    group = there.put(rule(1))
+    actions = planned([group], there.account_id, NARROW, narrow_to=TWO_NETWORKS)
+    there.emulator.set_faults(Fault(kind=Kind.DENIED, action="ModifySecurityGroupRule"))
+    (outcome,) = await apply(there, journal, actions, checks=NARROW)
+    refused = there.emulator.calls.of("ModifySecurityGroupRule")
+    assert (outcome.outcome, outcome.request_id) == ("failed", refused[0].request_id)
+    assert outcome.reason.startswith("ModifySecurityGroupRule ")
+    assert len(refused) == 1
+    assert rules_of(there, group) == {"sgr-1": group.rules[0]}
+    there.emulator.set_faults()
+    assert words(await apply(there, journal, actions, checks=NARROW)) == {"sgr-1": "narrowed"}
+    assert {one.source_cidr_ip for one in rules_of(there, group).values()} == set(TWO_NETWORKS)
 
 
 async def test_what_cannot_be_read_again_is_not_known(there: Cloud, journal: Journal) -> None:
