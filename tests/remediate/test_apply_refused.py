@@ -6,7 +6,7 @@ import pytest
 from msgspec.structs import replace
 
 from orchestrator.cloud.errors import Denied, NotFound, Unavailable
-from orchestrator.emulator import Fault, Kind, RuleRefusal
+from orchestrator.emulator import Fault, Kind, Options, Quirks, RuleRefusal
 from orchestrator.journal import Journal, JournalFull
 from orchestrator.remediate import Brake, Settings, remediate_account, undos
 from tests.remediate.crash import Fuse, MortalSession
@@ -17,6 +17,7 @@ from tests.remediate.kit import (
     Cloud,
     History,
     apply,
+    cloud,
     guard,
     order,
     planned,
@@ -311,6 +312,38 @@ async def test_a_rule_that_its_owner_repairs_before_it_is_narrowed_is_left_alone
     assert words(ended) == {"sgr-1": "drifted"}
     assert rules_of(there, group) == {"sgr-1": repaired}
     assert there.calls()["ModifySecurityGroupRule"] == 0
+
+
+async def test_a_narrowing_that_does_not_take_keeps_no_other_rule_open(
+    there: Cloud, journal: Journal
+) -> None:
+    """It was answered with success and never shows; what is to be revoked beside it does not wait for it."""
+    group = there.put(rule(1), rule(2, "6379/6379"))
+    checks = [CHECKS[0], replace(CHECKS[1], action="narrow")]
+    actions = planned([group], there.account_id, checks, narrow_to=("10.0.0.0/8",))
+    there.emulator.set_faults(Fault(kind=Kind.IGNORED, action="ModifySecurityGroupRule"))
+    ended = await apply(there, journal, actions, checks=checks)
+    assert [(one.rule_id, one.outcome, one.reason) for one in ended] == [
+        ("sgr-1", "revoked", ""),
+        ("sgr-2", "failed", "it was answered with success, but does not show 0.2 s later"),
+    ]
+    made = [call.action for call in there.emulator.calls]
+    looks = made[: made.index("RevokeSecurityGroup")].count("DescribeSecurityGroupAttribute")
+    assert looks == 3  # at first, to narrow, to revoke
+
+
+async def test_an_addition_that_shows_late_is_waited_for_and_not_asked_for_again(journal: Journal) -> None:
+    """Readings lag behind changes: the rule goes once what stands in its place shows."""
+    patience = replace(HASTE, wait_seconds=5.0, first_wait_seconds=0.05)
+    async with cloud(Options(quirks=Quirks(read_lag_seconds=0.4))) as there:
+        group = there.put(rule(1, "20/30"))
+        history = History(there.emulator, [group])
+        actions = planned([group], there.account_id)
+        held = guard(there.account_id)
+        ended = await remediate_account(there.enter, journal, actions, order(), Brake(), held, patience)
+        assert words(ended) == {"sgr-1": "split"}
+        assert (there.calls()["AuthorizeSecurityGroup"], there.calls()["RevokeSecurityGroup"]) == (1, 1)
+        history.check_legitimate_packets_always_passed()
 
 
 async def test_a_narrowing_that_is_refused_leaves_the_rule_as_it_was(there: Cloud, journal: Journal) -> None:
