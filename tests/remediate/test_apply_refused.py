@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from msgspec.structs import replace
 
-from orchestrator.cloud.errors import Denied, NotFound, Unavailable
-from orchestrator.emulator import Fault, Kind, Options, Quirks, RuleRefusal
+from orchestrator.cloud.errors import Denied, NotFound, Throttled, Unavailable
+from orchestrator.emulator import Fault, Kind, Options, Quirks, Rule, RuleRefusal
 from orchestrator.journal import Journal, JournalFull
 from orchestrator.remediate import Brake, Settings, remediate_account, undos
 from tests.remediate.crash import Fuse, MortalSession
@@ -344,6 +344,81 @@ async def test_an_addition_that_shows_late_is_waited_for_and_not_asked_for_again
         assert words(ended) == {"sgr-1": "split"}
         assert (there.calls()["AuthorizeSecurityGroup"], there.calls()["RevokeSecurityGroup"]) == (1, 1)
         history.check_legitimate_packets_always_passed()
+
+
+@pytest.mark.parametrize("theirs", [(), (rule(1, source="203.0.113.0/24"),)])
+async def test_what_was_added_beside_a_rule_that_was_narrowed_stays_whatever_its_owner_does_then(
+    there: Cloud, journal: Journal, theirs: tuple[Rule, ...]
+) -> None:
+    """We have narrowed it: the further source stands in the place of what that took away, and is needed."""
+    group = there.put(rule(1))
+    actions = planned([group], there.account_id, NARROW, narrow_to=TWO_NETWORKS)
+
+    class Owner(MortalSession):
+        async def after(self, action: str) -> None:
+            if action == "ModifySecurityGroupRule":
+                added = [one for key, one in rules_of(there, group).items() if key != "sgr-1"]
+                there.put(*theirs, *added, group_id=group.security_group_id)
+
+    ended = await apply(there, journal, actions, by=Owner, checks=NARROW)
+    assert words(ended) == {"sgr-1": "drifted" if theirs else "already_absent"}
+    left = [one.source_cidr_ip for one in rules_of(there, group).values()]
+    assert left == [*(one.source_cidr_ip for one in theirs), "192.168.0.0/16"]
+
+
+async def test_a_call_without_an_answer_that_did_nothing_leaves_nothing_added(
+    there: Cloud, journal: Journal
+) -> None:
+    """The rule stands as it was and the next call is refused, or its owner repaired it: what was added goes."""
+    narrowed, split = there.put(rule(1)), there.put(rule(2, "20/30"))
+    actions = planned([narrowed], there.account_id, NARROW, narrow_to=TWO_NETWORKS)
+    there.emulator.set_faults(
+        Fault(kind=Kind.UNAVAILABLE, action="ModifySecurityGroupRule", count=1),
+        Fault(kind=Kind.DENIED, action="ModifySecurityGroupRule"),
+    )
+    assert words(await apply(there, journal, actions, checks=NARROW)) == {"sgr-1": "failed"}
+    assert rules_of(there, narrowed) == {"sgr-1": narrowed.rules[0]}
+    repaired = rule(2, "20/30", source="203.0.113.0/24")
+
+    class Owner(MortalSession):
+        async def before(self, action: str) -> None:
+            if action == "RevokeSecurityGroup" and "sgr-2" in (now := rules_of(there, split)):
+                if now["sgr-2"] == repaired:
+                    return
+                there.put(
+                    repaired,
+                    *[one for key, one in now.items() if key != "sgr-2"],
+                    group_id=split.security_group_id,
+                )
+                raise Unavailable(code="ConnectionReset", message="gone", action=action)
+
+    ended = await apply(there, journal, planned([split], there.account_id), "apply:2", by=Owner)
+    assert words(ended) == {"sgr-2": "drifted"}
+    assert rules_of(there, split) == {"sgr-2": repaired}
+
+
+async def test_a_call_that_was_throttled_is_made_in_another_turn(there: Cloud, journal: Journal) -> None:
+    """It was not carried out; where no turn is to be hoped for, it has failed, and is not asked for again."""
+    actions = planned([there.put(rule(1)), there.put(rule(2))], there.account_id)
+    there.emulator.set_faults(Fault(kind=Kind.THROTTLED, action="RevokeSecurityGroup", count=1))
+    assert words(await apply(there, journal, actions[:1])) == {"sgr-1": "revoked"}
+    assert there.calls()["RevokeSecurityGroup"] == 2
+    asked: list[str] = []
+
+    class Hopeless(MortalSession):
+        async def before(self, action: str) -> None:
+            if action == "RevokeSecurityGroup":
+                asked.append(action)
+                error = Throttled(code="Throttling.User", message="later", action=action)
+                error.hopeless = True
+                raise error
+
+    (outcome,) = await apply(there, journal, actions[1:], "apply:2", by=Hopeless)
+    assert (outcome.outcome, outcome.reason) == (
+        "failed",
+        "RevokeSecurityGroup: Throttling.User: later",
+    )
+    assert len(asked) == 1
 
 
 async def test_a_narrowing_that_is_refused_leaves_the_rule_as_it_was(there: Cloud, journal: Journal) -> None:
