@@ -156,6 +156,7 @@ ROOMS = {  # from the bottom up: what a room stands on is never one that comes l
             "tests/remediate/test_apply.py",
             "tests/remediate/test_rollback.py",
             "tests/remediate/test_apply_refused.py",
+            "tests/remediate/test_lost_answers.py",
             "tests/remediate/test_narrowing.py",
             "tests/remediate/test_owners.py",
             "tests/remediate/test_account.py",

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from orchestrator.emulator import RuleRefusal
+from orchestrator.emulator import Fault, Kind, RuleRefusal
 from orchestrator.journal import Journal
 from orchestrator.policy import Check, Status, evaluate, parse_port
 from orchestrator.remediate import Brake, remediate_account, roll_back_account, rollback_job, undos
@@ -208,6 +208,19 @@ async def test_the_records_say_who_what_and_why(there: Cloud, journal: Journal) 
     revoke = there.emulator.calls.of("RevokeSecurityGroup")[0]
     assert after.request_id == outcome.request_id == revoke.request_id
     assert revoke.parameters["ClientToken"].isalnum()
+
+
+async def test_the_records_name_all_that_stands_in_a_rules_place(there: Cloud, journal: Journal) -> None:
+    """What stood there before, too; of a change that was not made, only what was added for it and is still there."""
+    group = there.put(rule(1, "20/30"), rule(2, "23/30"))
+    await apply(there, journal, planned([group], there.account_id))
+    *_, made = journal.audit_records()
+    assert sorted(str(one["PortRange"]) for one in made.after) == ["20/21", "23/30"]
+    other = there.put(rule(3, "20/30"), rule(4, "23/30"))
+    there.emulator.set_faults(Fault(kind=Kind.DENIED, action="RevokeSecurityGroup"))
+    await apply(there, journal, planned([other], there.account_id), "apply:2")
+    *_, not_made = journal.audit_records()
+    assert sorted(str(one["PortRange"]) for one in not_made.after) == ["20/21", "20/30"]
 
 
 async def test_a_rule_that_changed_since_the_plan_is_left_alone(there: Cloud, journal: Journal) -> None:
