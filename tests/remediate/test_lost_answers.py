@@ -3,13 +3,27 @@
 from __future__ import annotations
 
 import pytest
+from msgspec.structs import replace
 
 from orchestrator.cloud.errors import Unavailable
-from orchestrator.emulator import Fault, Kind
+from orchestrator.emulator import Fault, Kind, Options, Quirks
 from orchestrator.journal import Journal
 from orchestrator.remediate import Brake, Settings, remediate_account
 from tests.remediate.crash import Fuse, MortalSession
-from tests.remediate.kit import Cloud, History, apply, guard, order, planned, rule, rules_of, words
+from tests.remediate.kit import (
+    HASTE,
+    REGION,
+    Cloud,
+    History,
+    apply,
+    cloud,
+    guard,
+    order,
+    planned,
+    rule,
+    rules_of,
+    words,
+)
 
 
 @pytest.mark.parametrize("kind", [Kind.ERROR_AFTER, Kind.RESET_AFTER, Kind.TRUNCATED, Kind.CUT])
@@ -128,3 +142,31 @@ async def test_a_group_that_cannot_be_looked_at_again_is_not_known(there: Cloud,
         "it is not known whether it was done, for the group cannot be read: DescribeSecurityGroups "
     )
     assert there.calls()["RevokeSecurityGroup"] == 1
+
+
+async def test_a_batch_that_was_refused_waits_for_the_reading_that_shows_why(journal: Journal) -> None:
+    """A rule went a moment ago, and readings lag: the same batch would be refused again, round after round."""
+    patience = replace(HASTE, wait_seconds=5.0, first_wait_seconds=0.05)
+    async with cloud(Options(quirks=Quirks(read_lag_seconds=0.4))) as there:
+        group = there.put(rule(1), rule(2, priority=2))
+        actions = planned([group], there.account_id)
+        gone = {"RegionId": REGION, "SecurityGroupId": "sg-1", "SecurityGroupRuleId": ["sgr-1"]}
+
+        class Rival(MortalSession):
+            async def before(self, action: str) -> None:
+                if action == "RevokeSecurityGroup" and not there.calls()[action]:
+                    await there.enter("").call(action, REGION, gone, mutating=True)
+
+        ended = await remediate_account(
+            lambda policy: Rival(there.enter(policy), Fuse()),
+            journal,
+            actions,
+            order(),
+            Brake(),
+            guard(there.account_id),
+            patience,
+        )
+        assert words(ended) == {"sgr-1": "already_absent", "sgr-2": "revoked"}
+        assert (
+            there.calls()["RevokeSecurityGroup"] == 1 + 2
+        )  # the rival's; the refused one, and the rest of it
