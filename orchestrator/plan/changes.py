@@ -210,7 +210,7 @@ def _block_listeners(known: GroupContents, rule: Rule, acting: Sequence[Finding]
 
 def _members_of(group: SecurityGroup) -> tuple[Fields, ...]:
     """The accept that says what a normal group does by itself: it lets its own members in."""
-    if group.kind == "enterprise" or group.inner_access_policy == "drop":
+    if group.inner_access_policy == "drop":  # as in every enterprise group
         return ()
     fields = {
         "Direction": "ingress",

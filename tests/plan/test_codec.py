@@ -28,6 +28,7 @@ from orchestrator.plan import (
     subject,
     with_signature,
 )
+from orchestrator.plan.codec import signed_of_old
 from orchestrator.plan.values import Kind
 from tests.plan.groups import NOW, group, permission, planned
 
@@ -115,6 +116,19 @@ def test_what_is_not_spelled_as_it_was_written_is_refused(changed: bytes) -> Non
         decode(changed)
 
 
+def test_what_is_wrong_with_bytes_is_told_in_a_line() -> None:
+    """A hostile key is not repeated at any length; what to do is."""
+    with pytest.raises(PlanError) as caught:
+        decode(b'{"' + b"x" * 10_000 + b'":1}')
+    text = f"Object contains unknown field `{'x' * 10_000}"[:200]
+    assert str(caught.value) == f"this is not a plan: {text}. Make it again with `sgsweep plan`"
+
+
+def test_what_was_signed_of_old_is_the_digest_with_its_purpose() -> None:
+    """Those signatures are still told from others, so what they are of must not change."""
+    assert signed_of_old(PLAN) == b"sgsweep plan\n" + PLAN.digest.encode()
+
+
 def test_another_format_is_named() -> None:
     """A plan of a later sgsweep is not guessed at."""
     with pytest.raises(PlanError, match="format 2"):
@@ -151,8 +165,13 @@ def test_a_plan_is_refused_when_it_is_old_or_from_the_future() -> None:
     check_age(PLAN, NOW - timedelta(minutes=4), day)
     with pytest.raises(PlanError, match=r"24\.5 hours old, more than the 24 allowed"):
         check_age(PLAN, NOW + timedelta(hours=24.5), day)
+    with pytest.raises(
+        PlanError, match=r"1000\.0 hours old, more than the 24 allowed\. Make it again with `sgsweep"
+    ):
+        check_age(PLAN, NOW + timedelta(hours=1000), day)
+    check_age(PLAN, NOW - timedelta(minutes=5), day)
     with pytest.raises(PlanError, match="from the future"):
-        check_age(PLAN, NOW - timedelta(minutes=6), day)
+        check_age(PLAN, NOW - timedelta(minutes=5, seconds=1), day)
     for text in ("yesterday", "2026-03-01T12:00:00", ""):
         with pytest.raises(PlanError, match="no time"):
             check_age(replace(PLAN, created_at=text), NOW, day)

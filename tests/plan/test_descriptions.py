@@ -81,6 +81,58 @@ def test_a_rule_that_came_back_says_how_often() -> None:
     )
     code = "managed as code by Terraform: change it there too (`sgsweep patch` writes how), or it will be put back"
     assert told(ours, 3, 3) == (f"returned: it came back 3 times after being removed; {code}",)
+    stack = {"Tags": {"Tag": [{"TagKey": "acs:ros:stackId", "TagValue": "s-1"}]}}
+    both = group(permission(1), listing={"SecurityGroupName": "terraform-web", **stack})
+    (reason,) = told(both, 3, 3)
+    ros = code.replace("Terraform", "ROS")
+    assert reason == f"returned: it came back 3 times after being removed; {ros}; {code}"
+
+
+def test_a_rule_that_was_never_removed_has_not_come_back() -> None:
+    """Whatever the limit: another rule of the group that did is another rule."""
+    one, judge = group(permission(1)), judge_of()
+    returned = {return_key(PLACE, permission(7, "23/23")): 9}
+    settings = Settings(returned_limit=1)
+    result = decide(one, judge(one), judge=judge, settings=settings, returned=returned)
+    assert [(action.rule_id, action.notes) for action in result.actions] == [("sgr-1", ())]
+
+
+def test_each_reason_to_do_nothing_about_a_rule_is_told_once() -> None:
+    """Two checks that only report, and one that says the same of it."""
+    report = [replace(SSH, id=name, action="report") for name in ("ssh", "shell")]
+    assert (
+        reason_of(permission(1), checks=(*report,))
+        == "check ssh is reported only; check shell is reported only"
+    )
+
+
+def test_a_group_that_would_not_hold_the_additions_says_how_many() -> None:
+    """For a moment both stand: the rule, and what comes in its place."""
+    assert reason_of(permission(1, "20/30"), permission(2, "443/443"), rules_per_group=3) == (
+        "split is not possible: the group would hold 4 rules for a moment, and 3 is the most: "
+        "delete rules, or let the check narrow or block"
+    )
+
+
+def test_what_is_left_alone_is_told_by_place() -> None:
+    """The whole before its parts: by account, region, group and rule."""
+    unseen = [
+        Seen("1001", "cn-hangzhou", "sg-2", "X", "x"),
+        Seen("1001", "cn-hangzhou", None, "X", "x"),
+        Seen("1001", "cn-beijing", "sg-9", "X", "x"),
+        Seen("1001", None, None, "X", "x"),
+        Seen("1000", "cn-shanghai", None, "X", "x"),
+    ]
+    plan = planned(group(permission(3, "nonsense"), permission(2, "nonsense")), unreachable=unseen)
+    assert [(one.account_id, one.region_id, one.security_group_id, one.rule_id) for one in plan.skipped] == [
+        ("1000", "cn-shanghai", None, None),
+        ("1001", None, None, None),
+        ("1001", "cn-beijing", "sg-9", None),
+        ("1001", "cn-hangzhou", None, None),
+        ("1001", "cn-hangzhou", "sg-1", "sgr-2"),
+        ("1001", "cn-hangzhou", "sg-1", "sgr-3"),
+        ("1001", "cn-hangzhou", "sg-2", None),
+    ]
 
 
 def test_an_allow_list_entry_that_is_none_says_what_to_write() -> None:

@@ -72,6 +72,13 @@ def test_all_limits_that_are_passed_are_named() -> None:
         planned(group(permission(1)), settings=Settings(max_rules=0, max_groups=0))
 
 
+def test_an_account_of_which_nothing_was_read_may_not_be_changed() -> None:
+    """All of it may change, but how much there is was not said of this account."""
+    totals = Totals(rules=9, groups=9, accounts=9, rules_by_account={"1002": 9})
+    with pytest.raises(UnsafePlan, match="1 of 0 rules, max_share_of_rules_per_account in 1001 is 1"):
+        planned(group(permission(1)), settings=Settings(max_share_of_rules_per_account=1.0), totals=totals)
+
+
 def test_a_relative_limit_without_totals_refuses_every_change() -> None:
     """What cannot be compared fails closed."""
     with pytest.raises(UnsafePlan, match="1 of 0 rules"):
@@ -127,6 +134,17 @@ def test_an_allow_list_that_holds_the_internet_is_refused(entries: tuple[str, ..
         Settings(narrow_to=entries)
     narrow = ("10.0.0.0/8", "100.64.0.0/10", "8.0.0.0/9", "2400:3200::/32", "pl-office")
     assert Settings(narrow_to=narrow).narrow_to == narrow
+
+
+@pytest.mark.parametrize(
+    ("least", "smaller"),
+    [("8.0.0.0/8", ("8.0.0.0/9", "9.0.0.0/10")), ("2400::/20", ("2400::/21", "2600::/22"))],
+)
+def test_as_much_of_the_internet_as_fails_a_check_is_too_much(least: str, smaller: tuple[str, ...]) -> None:
+    """A /8 of IPv4, a /20 of IPv6 (the default thresholds); three quarters of it are not."""
+    with pytest.raises(PlanError, match="reach as much of the Internet as fails a check"):
+        Settings(narrow_to=(least,))
+    assert Settings(narrow_to=smaller).narrow_to == smaller
 
 
 @pytest.mark.parametrize(

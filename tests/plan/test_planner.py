@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from orchestrator.plan import Action, Place, Settings, decide, return_key
 from orchestrator.policy import Check, Exemption, default_checks, evaluate, parse_port
-from orchestrator.securitygroup import Lists, Unreadable, authorize_parameters, content_digest
+from orchestrator.securitygroup import Lists, Unreadable, authorize_parameters, content_digest, every_port
 from tests.plan.groups import NOW, REDIS, SSH, decided, group, judge_of, permission, planned
 
 ALL_PORTS = Check(id="all-ports", all_ports=True, action="report")
@@ -175,6 +175,38 @@ def test_narrow_to_another_kind_of_source_adds_before_it_revokes() -> None:
     assert action.revokes
     assert action.adds[0]["SourcePrefixListId"] == "pl-office"
     assert "SourceCidrIp" not in action.adds[0]
+
+
+def test_a_rule_for_all_that_is_narrowed_whole_is_replaced() -> None:
+    """Modified, it would keep every IP protocol open for the allowed source: only what can be written stays open."""
+    check = Check(id="all", ports=tuple(map(every_port, ("tcp", "udp", "icmp", "gre"))), action="narrow")
+    action = only(
+        decided(group(permission(1, "-1/-1", IpProtocol="ALL")), check, narrow_to=("10.0.0.0/8",)).actions
+    )
+    assert action.modify is None
+    assert ports_of(action) == ["TCP 1/65535", "UDP 1/65535", "ICMP -1/-1", "GRE -1/-1"]
+
+
+@pytest.mark.parametrize("source", ["0.0.0.0/1", "pl-wide"])
+@pytest.mark.parametrize(
+    ("allowed", "kind"), [("pl-in", "narrow"), ("pl-out", "revoke"), ("pl-none", "revoke")]
+)
+def test_a_list_stays_open_only_where_the_rule_lets_all_of_it_in(
+    source: str, allowed: str, kind: str
+) -> None:
+    """What lies outside of the rule, or holds nothing, leaves nothing to narrow to."""
+    lists = Lists(
+        {
+            "pl-in": ("10.1.0.0/16",),
+            "pl-out": ("10.1.0.0/16", "192.0.2.0/24"),
+            "pl-none": (),
+            "pl-wide": ("0.0.0.0/1",),
+        }
+    )
+    action = only(
+        decided(group(permission(1, source=source), lists=lists), NARROW, narrow_to=(allowed,)).actions
+    )
+    assert action.action == kind
 
 
 def test_narrow_by_a_list_that_could_not_be_read_is_refused() -> None:

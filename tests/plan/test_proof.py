@@ -13,9 +13,10 @@ from msgspec.structs import replace
 
 from orchestrator.plan import Action, Proved, Settings, opens_too_much, prove
 from orchestrator.plan.pieces import writable
+from orchestrator.plan.proof import Refusal
 from orchestrator.plan.simulation import Simulation
 from orchestrator.policy import Check, Exemption, evaluate, parse_port
-from orchestrator.securitygroup import Lists, SecurityGroup, Unreadable, content_digest
+from orchestrator.securitygroup import Direction, Lists, SecurityGroup, Unreadable, content_digest
 from tests.plan.groups import NOW, SSH, decided, group, judge_of, permission
 from tests.plan.oracle import Cloud
 from tests.plan.test_properties import (
@@ -193,6 +194,133 @@ def test_undoing_brings_a_rule_back_with_the_lists_that_it_had_or_not_at_all() -
     assert "cannot be told" in opens_too_much(group(), revoke, ())
 
 
+NARROW = replace(SSH, action="narrow")
+
+
+@pytest.mark.parametrize(("direction", "side"), [("ingress", "Source"), ("egress", "Dest")])
+def test_undoing_a_narrowing_is_refused_where_its_owner_has_made_another_rule_of_it(
+    direction: Direction, side: str
+) -> None:
+    """Its source given back, it would let in other ports than it did, or less than it does by now."""
+    far: dict[str, Any] = {"SourceCidrIp": "", f"{side}CidrIp": "0.0.0.0/1", "Direction": direction}
+    enterprise = {"SecurityGroupType": "enterprise"}
+    check = replace(NARROW, direction=direction)
+    there = group(permission(1, **far), listing=enterprise)
+    (action,) = decided(there, check, narrow_to=("10.0.0.0/8",)).actions
+    assert action.modify == {f"{side}CidrIp": "10.0.0.0/8"}
+    assert not proved(there, (action,), check).refused
+
+    def undone(source: str, ports: str) -> str:
+        owned = {**permission(1, ports, **far), f"{side}CidrIp": source}
+        beside = [permission(n, f"{n}/{n}", **{**far, f"{side}CidrIp": f"{n}.0.0.0/8"}) for n in (21, 22, 23)]
+        return opens_too_much(group(owned, *beside, listing=enterprise), action, ())
+
+    assert undone("10.0.0.0/8", "22/22") == ""
+    assert undone("10.0.0.0/8", "20/30") == (
+        "it would open tcp/20,24-30 from 0.0.0.0-9.255.255.255, 11.0.0.0-127.255.255.255; "
+        "tcp/23 from 0.0.0.0-9.255.255.255, 11.0.0.0-22.255.255.255, 24.0.0.0-127.255.255.255; and 1 more, "
+        "which the rule had not let in"
+    )
+    assert undone("192.0.0.0/8", "22/22") == "it would close tcp/22 from 192.0.0.0/8"
+
+
+def test_undoing_tells_the_first_of_what_it_would_close() -> None:
+    """The rule goes back to a source that lets in less than its owner has given it since."""
+    there = group(permission(1, "20/30", source="0.0.0.0/1"))
+    (action,) = decided(there, Check(id="many", ports=(parse_port("20-30"),), action="narrow"),
+                        narrow_to=("10.0.0.0/8",)).actions  # fmt: skip
+    beside = [permission(n, f"{n}/{n}", f"192.{n}.0.0/16") for n in (21, 22, 23)]
+    owned = group(permission(1, "20/30", source="192.0.0.0/8"), *beside)
+    assert opens_too_much(owned, action, ()) == (
+        "it would close tcp/20,24-30 from 192.0.0.0/8; "
+        "tcp/23 from 192.0.0.0-192.22.255.255, 192.24.0.0-192.255.255.255; and 2 more"
+    )
+
+
+def test_undoing_what_cannot_be_told_names_every_reason() -> None:
+    """Both lists of the rule could not be read again."""
+    were = Lists({"pl-1": ("0.0.0.0/0",)}, {"prl-1": ("22/22",)})
+    there = group(permission(1, source="pl-1", PortRangeListId="prl-1", PortRange=""), lists=were)
+    (revoke,) = decided(there).actions
+    assert opens_too_much(group(), revoke, ()) == (
+        "what it would let in cannot be told: SourcePrefixListId: pl-1 was not read; "
+        "PortRangeListId: prl-1 was not read"
+    )
+
+
+def test_a_begun_change_whose_rule_was_changed_by_its_owner_is_held_against_what_it_is_now() -> None:
+    """The call may have been made and did nothing: the owner's rule is the one that stands."""
+    there = group(permission(1), permission(2, "20/30"))
+    revoke, split = decided(there).actions
+    repaired = group(permission(1, source="10.0.0.0/8"), permission(2, "20/30"))
+    found = proved(repaired, (revoke, split), touched=[revoke])
+    assert found.refused["sgr-1"].reason == ("it no longer fails ssh: nothing of it is open as it stands now")
+    assert set(found.refused) == {"sgr-1"}
+
+
+def test_beside_a_narrowing_that_was_begun_the_other_rules_are_as_they_are() -> None:
+    """Only the narrowed rule is put back to be judged, under its own id, whatever the plan calls it."""
+    there = group(permission(1), permission(2, "20/30", Priority=2))
+    narrow, other = decided(there, NARROW, narrow_to=("10.0.0.0/8",)).actions
+    assert narrow.modify is not None
+    now = group({**permission(1), **narrow.modify}, permission(2, "20/30", Priority=2))
+    nameless = replace(
+        narrow, before={key: value for key, value in narrow.before.items() if "RuleId" not in key}
+    )
+    for begun in (narrow, nameless):
+        found = proved(now, (begun, other), NARROW, touched=[begun])
+        assert not found.refused
+        assert {key: len(mine) for key, mine in found.failing.items()} == {"sgr-1": 1, "sgr-2": 1}
+
+
+@pytest.mark.parametrize(
+    ("rule", "allowed", "modify"),
+    [
+        (permission(1, source="::/0"), "fd00::/8", {"Ipv6SourceCidrIp": "fd00::/8"}),
+        (permission(1, source="pl-wide"), "pl-office", {"SourcePrefixListId": "pl-office"}),
+        (
+            permission(1, SourceCidrIp="", DestPrefixListId="pl-wide", Direction="egress"),
+            "pl-office",
+            {"DestPrefixListId": "pl-office"},
+        ),
+        (
+            permission(1, SourceCidrIp="", Ipv6DestCidrIp="::/0", Direction="egress"),
+            "fd00::/8",
+            {"Ipv6DestCidrIp": "fd00::/8"},
+        ),
+    ],
+)
+def test_each_kind_of_source_can_be_narrowed_and_given_back(
+    rule: dict[str, Any], allowed: str, modify: dict[str, str]
+) -> None:
+    """IPv6 blocks and lists, of what comes in and of what goes out."""
+    lists = Lists({"pl-wide": ("0.0.0.0/0",), "pl-office": ("203.0.113.0/24",)})
+    enterprise = {"SecurityGroupType": "enterprise"}
+    check = replace(NARROW, direction=rule["Direction"])
+    there = group(rule, lists=lists, listing=enterprise)
+    (action,) = decided(there, check, narrow_to=(allowed,)).actions
+    assert action.modify == modify
+    assert action.inverse.modify == {key: rule[key] for key in modify}
+    assert not proved(there, (action,), check).refused
+    after = group({**rule, **modify}, lists=lists, listing=enterprise)
+    assert opens_too_much(after, action, ()) == ""
+
+
+def test_what_cannot_be_judged_now_has_failed_and_may_be_tried_again() -> None:
+    """Every problem of the rule is told; so is what today's judgement does not know."""
+    there = group(permission(1, "20/80"))
+    (split,) = decided(there).actions
+    unread = group(permission(1, "nonsense", source="who"))
+    assert proved(unread, (split,)).refused["sgr-1"] == Refusal(
+        "failed",
+        "the rule cannot be judged now: PortRange: 'nonsense' is no number in range; "
+        "SourceCidrIp: 'who' is no IPv4 address",
+    )
+    (unknown,) = judge_of()(unread)
+    found = prove(there, (split,), lambda _: (unknown,), Settings())
+    assert found.refused["sgr-1"] == Refusal("failed", unknown.reason)
+
+
 # Whatever is edited ------------------------------------------------------------------------------------------
 
 
@@ -314,7 +442,9 @@ def test_a_field_that_points_elsewhere_than_the_rule_is_refused(direction: str) 
         "PortRange": "1000/65535",
         "DestCidrIp": "0.0.0.0/0",
     }
-    assert kinds(proved(there, (replace(split, adds=(*split.adds, elsewhere)),))) == {"sgr-1": "drifted"}
+    assert proved(there, (replace(split, adds=(*split.adds, elsewhere)),)).refused["sgr-1"] == Refusal(
+        "drifted", "the change names another direction, or other fields, than the rule's: scan and plan anew"
+    )
     for modify in ({"Direction": direction, "DestCidrIp": "0.0.0.0/0"}, {"PortRange": "23/65535"}):
         narrow = replace(split, action="narrow", adds=(), modify=modify)
         assert kinds(proved(there, (narrow,))) == {"sgr-1": "drifted"}
