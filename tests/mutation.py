@@ -118,6 +118,7 @@ ROOMS = {  # from the bottom up: what a room stands on is never one that comes l
             "tests/plan/test_old_priorities.py",
             "tests/plan/test_codec.py",
             "tests/plan/test_pieces.py",
+            "tests/plan/test_simulation.py",
             "--deselect=tests/plan/test_proof.py::test_whatever_is_edited_nothing_opens_and_only_what_fails_closes",
             "--deselect=tests/plan/test_codec.py::test_any_rule_the_api_may_send_goes_through_bytes",
         ),
@@ -132,7 +133,7 @@ ROOMS = {  # from the bottom up: what a room stands on is never one that comes l
             "describe.py": ("tests/plan/test_describe.py", "tests/plan/test_wording.py"),
             "proof.py": ("tests/plan/test_proof.py",),
             "guardrails.py": ("tests/plan/test_rails.py",),
-            "simulation.py": ("tests/plan/test_proof.py",),
+            "simulation.py": ("tests/plan/test_simulation.py", "tests/plan/test_proof.py"),
         },
     ),
     "remediate": Room(

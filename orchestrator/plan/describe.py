@@ -166,10 +166,8 @@ def _joined(adds: Iterable[Fields], new: set[str]) -> Iterator[str]:
         if len(rest) < _FOLDED_FROM:
             yield from (f"{describe_rule(fields)}{_already(fields, new)}" for fields in rest)
         else:
-            ports = ", ".join(
-                str(fields.get("PortRange") or fields.get("PortRangeListId")) for fields in rest
-            )
-            one = describe_rule({**rest[0], "PortRange": ports, "PortRangeListId": ""})
+            ports = ", ".join(str(fields.get("PortRange", "")) for fields in rest)
+            one = describe_rule({**rest[0], "PortRange": ports})
             yield f"{len(rest)} rules: {one}{_already(rest[0], new)}"
 
 

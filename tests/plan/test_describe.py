@@ -74,6 +74,43 @@ def test_every_end_of_a_rule_is_told() -> None:
     assert describe_rule(out) == "accept tcp prl-1 to pl-1, priority 1"
 
 
+def test_blocks_of_both_families_are_told() -> None:
+    """Of either end."""
+    six = permission(1, source="::/0", Ipv6DestCidrIp="fd00::/8")
+    assert describe_rule(six) == "accept tcp 22/22 from ::/0 to fd00::/8, priority 1"
+    out = permission(1, "1/1", source="fd00::/8", Ipv6DestCidrIp="::/0", Direction="egress")
+    assert describe_rule(out) == "accept tcp 1/1 to ::/0 from fd00::/8, priority 1"
+    inside = permission(1, "1/1", source="10.0.0.0/8", DestCidrIp="10.1.0.0/16", Direction="egress")
+    assert describe_rule(inside) == "accept tcp 1/1 to 10.1.0.0/16 from 10.0.0.0/8, priority 1"
+
+
+def test_all_that_a_change_does_is_told_of_it() -> None:
+    """Every field that it modifies, and each note; three rules in a line, and that they stand already."""
+    narrow = Check(id="ssh", ports=SSH.ports, action="narrow")
+    plan = planned(group(permission(1)), judge=judge_of(narrow), settings=Settings(narrow_to=("10.0.0.0/8",)))
+    (action,) = plan.actions
+    two = {"SourceCidrIp": "10.0.0.0/8", "Ipv6SourceCidrIp": "fd00::/8"}
+    standing = tuple(permission(0, ports, Priority=7) for ports in ("25/25", "80/80", "443/443"))
+    told = replace(action, modify=two, notes=("look here", "and there"), adds=standing)
+    assert [one.text for one in describe(replace(plan, actions=(told,)))][3:] == [
+        "      + 3 rules: accept tcp 25/25, 80/80, 443/443 from 0.0.0.0/0, priority 7 (there already)",
+        "      ~ accept tcp 22/22 from 0.0.0.0/0, priority 1",
+        "        becomes SourceCidrIp 10.0.0.0/8, Ipv6SourceCidrIp fd00::/8",
+        "      closes tcp/22 from 0.0.0.0/0; tcp/22 stays open for 10.0.0.0/8",
+        "      note: look here",
+        "      note: and there",
+    ]
+
+
+def test_what_is_as_frequent_is_told_by_its_text() -> None:
+    """Whatever the order of the rules, the same plan reads the same."""
+    plan = planned(group(permission(1, source="::/0"), permission(2)))
+    assert [one.text for one in summarize(plan) if " x " in one.text] == [
+        "  1 x tcp/22 from 0.0.0.0/0",
+        "  1 x tcp/22 from ::/0",
+    ]
+
+
 EVERYTHING = Check(id="many", ports=tuple(map(parse_port, ("22", "3389", "6379", "udp/53"))))
 
 
