@@ -21,7 +21,7 @@ ENTERPRISE = {"SecurityGroupType": "enterprise"}
 
 def why_not(there: SecurityGroup, *checks: Check, **settings: Any) -> dict[str, str]:
     """Why each rule that is left alone is."""
-    return {one.rule_id: one.reason for one in decided(there, *checks, **settings).skipped}
+    return {one.rule_id or "": one.reason for one in decided(there, *checks, **settings).skipped}
 
 
 def refused(there: SecurityGroup, action: Action, check: Check = SSH) -> str:
