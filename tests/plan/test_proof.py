@@ -13,7 +13,7 @@ from msgspec.structs import replace
 
 from orchestrator.plan import Action, Proved, Settings, opens_too_much, prove
 from orchestrator.plan.pieces import writable
-from orchestrator.plan.proof import Refusal
+from orchestrator.plan.proof import ProofRefusal
 from orchestrator.plan.simulation import Simulation
 from orchestrator.policy import Check, Exemption, evaluate, parse_port
 from orchestrator.securitygroup import Direction, Lists, SecurityGroup, Unreadable, content_digest
@@ -311,14 +311,14 @@ def test_what_cannot_be_judged_now_has_failed_and_may_be_tried_again() -> None:
     there = group(permission(1, "20/80"))
     (split,) = decided(there).actions
     unread = group(permission(1, "nonsense", source="who"))
-    assert proved(unread, (split,)).refused["sgr-1"] == Refusal(
+    assert proved(unread, (split,)).refused["sgr-1"] == ProofRefusal(
         "failed",
         "the rule cannot be judged now: PortRange: 'nonsense' is no number in range; "
         "SourceCidrIp: 'who' is no IPv4 address",
     )
     (unknown,) = judge_of()(unread)
     found = prove(there, (split,), lambda _: (unknown,), Settings())
-    assert found.refused["sgr-1"] == Refusal("failed", unknown.reason)
+    assert found.refused["sgr-1"] == ProofRefusal("failed", unknown.reason)
 
 
 # Whatever is edited ------------------------------------------------------------------------------------------
@@ -442,7 +442,7 @@ def test_a_field_that_points_elsewhere_than_the_rule_is_refused(direction: str) 
         "PortRange": "1000/65535",
         "DestCidrIp": "0.0.0.0/0",
     }
-    assert proved(there, (replace(split, adds=(*split.adds, elsewhere)),)).refused["sgr-1"] == Refusal(
+    assert proved(there, (replace(split, adds=(*split.adds, elsewhere)),)).refused["sgr-1"] == ProofRefusal(
         "drifted", "the change names another direction, or other fields, than the rule's: scan and plan anew"
     )
     for modify in ({"Direction": direction, "DestCidrIp": "0.0.0.0/0"}, {"PortRange": "23/65535"}):

@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from orchestrator.cloud.errors import Denied, NotFound, Throttled
 from orchestrator.emulator import Fault, Kind, Options, Quirks, RuleRefusal
-from orchestrator.journal import Journal, JournalFull
+from orchestrator.journal import JournalFull, SqliteJournal
 from orchestrator.remediate import Brake, remediate_account, undos
 from tests.remediate.crash import Fuse, MortalSession
 from tests.remediate.kit import (
@@ -27,7 +27,7 @@ from tests.remediate.kit import (
 
 
 async def test_a_rule_removed_between_reading_and_revoking_does_not_stop_the_others(
-    there: Cloud, journal: Journal
+    there: Cloud, journal: SqliteJournal
 ) -> None:
     """One id that is gone makes the whole batch fail (API reference 1.4): what is left of it is sent again."""
     group = there.put(*(rule(n, priority=n) for n in range(1, 5)))
@@ -47,7 +47,7 @@ async def test_a_rule_removed_between_reading_and_revoking_does_not_stop_the_oth
 
 
 async def test_a_refused_change_is_failed_and_tried_again_by_the_next_delivery(
-    there: Cloud, journal: Journal
+    there: Cloud, journal: SqliteJournal
 ) -> None:
     """Denied is not retried at once; once the right is given, the same command finishes the account."""
     actions = planned([there.put(rule(1, "20/30"))], there.account_id)
@@ -63,7 +63,9 @@ async def test_a_refused_change_is_failed_and_tried_again_by_the_next_delivery(
 
 
 @pytest.mark.parametrize("code", ["Http404", "InvalidRegionId.NotFound", "InvalidAction.NotFound"])
-async def test_another_404_is_no_word_about_the_group(there: Cloud, journal: Journal, code: str) -> None:
+async def test_another_404_is_no_word_about_the_group(
+    there: Cloud, journal: SqliteJournal, code: str
+) -> None:
     """A gateway's page is not the cloud saying that the group is gone: it failed, and the next delivery does it."""
     actions = planned([there.put(rule(1))], there.account_id)
 
@@ -79,7 +81,7 @@ async def test_another_404_is_no_word_about_the_group(there: Cloud, journal: Jou
     assert words(await apply(there, journal, actions)) == {"sgr-1": "revoked"}
 
 
-async def test_a_group_without_room_keeps_its_rule(there: Cloud, journal: Journal) -> None:
+async def test_a_group_without_room_keeps_its_rule(there: Cloud, journal: SqliteJournal) -> None:
     """Where the replacement does not fit, the rule that is to be replaced stays, and so does its traffic."""
     group = there.put(rule(1, "20/30"), *(rule(n, f"{n}/{n}", priority=5) for n in range(1000, 1199)))
     actions = planned([group], there.account_id, rules_per_group=300)
@@ -92,7 +94,7 @@ async def test_a_group_without_room_keeps_its_rule(there: Cloud, journal: Journa
 
 @pytest.mark.parametrize("bad", [1, 8, 16])
 async def test_a_revoke_that_is_refused_spares_its_neighbours(
-    there: Cloud, journal: Journal, bad: int
+    there: Cloud, journal: SqliteJournal, bad: int
 ) -> None:
     """One rule of a call is refused: the call is divided until it fails alone, in few calls; the others go."""
     group = there.put(*(rule(n, priority=n, description="no" if n == bad else "") for n in range(1, 17)))
@@ -113,7 +115,9 @@ async def test_a_revoke_that_is_refused_spares_its_neighbours(
     "code",
     ["InvalidOperation.ResourceManagedByCloudProduct", "InvalidSecurityGroupId.Malformed", "VPCDisabled"],
 )
-async def test_a_group_that_takes_no_call_is_asked_once(there: Cloud, journal: Journal, code: str) -> None:
+async def test_a_group_that_takes_no_call_is_asked_once(
+    there: Cloud, journal: SqliteJournal, code: str
+) -> None:
     """What is about the whole group would refuse every part of the call, too: it is not divided."""
     group = there.put(*(rule(n, priority=n) for n in range(1, 17)))
     there.emulator.refuse_rules(RuleRefusal(code=code, rule={}, action="Revoke*"))
@@ -134,7 +138,7 @@ async def test_a_group_that_takes_no_call_is_asked_once(there: Cloud, journal: J
 )
 async def test_what_a_refused_call_may_have_done_is_remembered(
     there: Cloud,
-    journal: Journal,
+    journal: SqliteJournal,
     count: int,
     wrong: Fault | RuleRefusal,
     touched: bool,  # noqa: FBT001 - a case
@@ -156,7 +160,7 @@ async def test_what_a_refused_call_may_have_done_is_remembered(
 
 
 async def test_an_addition_that_is_refused_takes_back_its_actions_others(
-    there: Cloud, journal: Journal
+    there: Cloud, journal: SqliteJournal
 ) -> None:
     """A split whose one part the API does not take leaves its rule as it was, and nothing half done beside it."""
     split = [rule(n, "20/30", priority=n, description=f"{n}") for n in (1, 2, 3)]
@@ -177,7 +181,9 @@ async def test_an_addition_that_is_refused_takes_back_its_actions_others(
     assert {one.priority for rule_id, one in now.items() if rule_id != "sgr-2"} == {1, 3}
 
 
-async def test_a_revoke_that_is_refused_takes_its_additions_back(there: Cloud, journal: Journal) -> None:
+async def test_a_revoke_that_is_refused_takes_its_additions_back(
+    there: Cloud, journal: SqliteJournal
+) -> None:
     """The rule that stays needs no replacement beside it; one that another change needs stays."""
     group = there.put(rule(1, "20/30"), rule(2, "20/30", priority=2))
     actions = planned([group], there.account_id)
@@ -187,7 +193,7 @@ async def test_a_revoke_that_is_refused_takes_its_additions_back(there: Cloud, j
     assert {one.priority for one in rules_of(there, group).values() if one.port_range != "20/30"} <= {2}
 
 
-async def test_a_full_group_is_closed_as_far_as_there_is_room(there: Cloud, journal: Journal) -> None:
+async def test_a_full_group_is_closed_as_far_as_there_is_room(there: Cloud, journal: SqliteJournal) -> None:
     """In a group of 241 rules what goes without replacement goes first, and what does not fit fails as it was."""
     rules = [rule(n, f"{n}/{n}", priority=5, source="203.0.113.0/24") for n in range(1000, 1239)]
     group = there.put(rule(1), rule(2, "20/30", priority=2), *rules)
@@ -200,7 +206,9 @@ async def test_a_full_group_is_closed_as_far_as_there_is_room(there: Cloud, jour
     assert rules_of(there, group) == {key: one for key, one in before.items() if key != "sgr-1"}
 
 
-async def test_a_change_that_does_not_take_is_failed_not_assumed(there: Cloud, journal: Journal) -> None:
+async def test_a_change_that_does_not_take_is_failed_not_assumed(
+    there: Cloud, journal: SqliteJournal
+) -> None:
     """An answer of success that changed nothing is found out by the re-read, tried again, and then called failed."""
     actions = planned([there.put(rule(1))], there.account_id)
     there.emulator.set_faults(Fault(kind=Kind.IGNORED, action="RevokeSecurityGroup"))
@@ -212,7 +220,9 @@ async def test_a_change_that_does_not_take_is_failed_not_assumed(there: Cloud, j
     assert there.calls()["RevokeSecurityGroup"] == HASTE.rounds
 
 
-async def test_a_rule_that_its_owner_repairs_in_between_is_left_alone(there: Cloud, journal: Journal) -> None:
+async def test_a_rule_that_its_owner_repairs_in_between_is_left_alone(
+    there: Cloud, journal: SqliteJournal
+) -> None:
     """After our additions and before our revoke the same rule, by its id, is made harmless: it stays, they go."""
     group = there.put(rule(1, "20/30"), rule(2, "20/40", priority=2))
     actions = planned([group], there.account_id)
@@ -231,7 +241,7 @@ async def test_a_rule_that_its_owner_repairs_in_between_is_left_alone(there: Clo
     assert {one.priority for key, one in now.items() if key != "sgr-1"} == {2}
 
 
-async def test_a_liar_loses_no_packet(there: Cloud, journal: Journal) -> None:
+async def test_a_liar_loses_no_packet(there: Cloud, journal: SqliteJournal) -> None:
     """Nothing is revoked before its replacement was seen."""
     group = there.put(rule(1, "20/30"))
     history = History(there.emulator, [group])
@@ -245,7 +255,7 @@ async def test_a_liar_loses_no_packet(there: Cloud, journal: Journal) -> None:
 
 
 async def test_what_stands_in_a_rules_place_must_show_before_the_rule_goes(
-    there: Cloud, journal: Journal
+    there: Cloud, journal: SqliteJournal
 ) -> None:
     """An addition that was answered with success and never shows: the rule stays, and why is told."""
     group = there.put(rule(1, "20/30"))
@@ -261,7 +271,9 @@ async def test_what_stands_in_a_rules_place_must_show_before_the_rule_goes(
     assert there.calls()["RevokeSecurityGroup"] == 0
 
 
-async def test_an_addition_that_shows_late_is_waited_for_and_not_asked_for_again(journal: Journal) -> None:
+async def test_an_addition_that_shows_late_is_waited_for_and_not_asked_for_again(
+    journal: SqliteJournal,
+) -> None:
     """Readings lag behind changes: the rule goes once what stands in its place shows."""
     patience = replace(HASTE, wait_seconds=5.0, first_wait_seconds=0.05)
     async with cloud(Options(quirks=Quirks(read_lag_seconds=0.4))) as there:
@@ -275,7 +287,9 @@ async def test_an_addition_that_shows_late_is_waited_for_and_not_asked_for_again
         history.check_legitimate_packets_always_passed()
 
 
-async def test_a_call_that_was_throttled_is_made_in_another_turn(there: Cloud, journal: Journal) -> None:
+async def test_a_call_that_was_throttled_is_made_in_another_turn(
+    there: Cloud, journal: SqliteJournal
+) -> None:
     """It was not carried out; where no turn is to be hoped for, it has failed, and is not asked for again."""
     actions = planned([there.put(rule(1)), there.put(rule(2))], there.account_id)
     there.emulator.set_faults(Fault(kind=Kind.THROTTLED, action="RevokeSecurityGroup", count=1))
@@ -299,7 +313,7 @@ async def test_a_call_that_was_throttled_is_made_in_another_turn(there: Cloud, j
     assert len(asked) == 1
 
 
-async def test_a_group_that_cannot_be_read_is_not_touched(there: Cloud, journal: Journal) -> None:
+async def test_a_group_that_cannot_be_read_is_not_touched(there: Cloud, journal: SqliteJournal) -> None:
     """No reading, no change; a page without its list counts as no reading."""
     actions = planned([there.put(rule(1))], there.account_id)
     for kind in (Kind.UNAVAILABLE, Kind.TRUNCATED, Kind.EMPTY, Kind.DENIED):
@@ -308,7 +322,7 @@ async def test_a_group_that_cannot_be_read_is_not_touched(there: Cloud, journal:
     assert not there.calls()["RevokeSecurityGroup"]
 
 
-async def test_an_account_that_cannot_be_entered_is_asked_once(there: Cloud, journal: Journal) -> None:
+async def test_an_account_that_cannot_be_entered_is_asked_once(there: Cloud, journal: SqliteJournal) -> None:
     """Where the role is refused, every change of the account is failed with the reason, after one attempt."""
     actions = planned([there.put(rule(n)) for n in range(1, 6)], there.account_id)
     there.emulator.set_faults(Fault(kind=Kind.DENIED, action="AssumeRole"))
@@ -319,7 +333,9 @@ async def test_an_account_that_cannot_be_entered_is_asked_once(there: Cloud, jou
     assert set(words(await apply(there, journal, actions)).values()) == {"revoked"}
 
 
-async def test_a_session_may_do_no_more_than_its_part_of_the_plan(there: Cloud, journal: Journal) -> None:
+async def test_a_session_may_do_no_more_than_its_part_of_the_plan(
+    there: Cloud, journal: SqliteJournal
+) -> None:
     """Inside a session made for the plan, code that tries another group, or an addition, is refused by the cloud."""
     mine, other = there.put(rule(1)), there.put(rule(2))
     actions = planned([mine], there.account_id)
@@ -349,7 +365,7 @@ async def test_a_session_may_do_no_more_than_its_part_of_the_plan(there: Cloud, 
     )
 
 
-async def test_a_full_disk_stops_before_the_change(there: Cloud, journal: Journal) -> None:
+async def test_a_full_disk_stops_before_the_change(there: Cloud, journal: SqliteJournal) -> None:
     """An intent that cannot be written down is not acted on."""
     actions = planned([there.put(rule(1))], there.account_id)
     pages = journal._db.execute("PRAGMA page_count").fetchone()[0]
@@ -367,7 +383,7 @@ async def test_a_full_disk_stops_before_the_change(there: Cloud, journal: Journa
     assert not there.calls()["RevokeSecurityGroup"]
 
 
-async def test_no_secret_reaches_the_run_folder(there: Cloud, journal: Journal) -> None:
+async def test_no_secret_reaches_the_run_folder(there: Cloud, journal: SqliteJournal) -> None:
     """Keys and tokens used on the way are in no file of the run, whatever errors echo."""
     actions = planned([there.put(rule(1)), there.put(rule(2))], there.account_id)
     there.emulator.set_faults(

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from orchestrator.emulator import Group, Rule
 from orchestrator.journal import Effect, OutcomeKind
 from orchestrator.plan import Action, Fields
-from orchestrator.remediate import Removal, Restoral, Rules, Target, differences, expectations
+from orchestrator.remediate import GroupRules, Removal, Restoral, Target, differences, expectations
 from tests.remediate.kit import CHECKS, effect_of, planned, raw_of, rule
 
 OPEN = rule(1)
@@ -32,7 +32,7 @@ def planned_for(*rules: Rule, kind: Any = "revoke", group_id: str = "sg-1") -> l
 
 def found(target: Target, *standing: Fields) -> list[str]:
     """What is said of a target where these rules stand."""
-    return [one.reason for one in differences(target.action.place, Rules(standing), [target])]
+    return [one.reason for one in differences(target.action.place, GroupRules(standing), [target])]
 
 
 def expected(*effects: Effect) -> Sequence[object]:
@@ -72,7 +72,9 @@ def test_each_difference_is_said_in_its_own_words() -> None:
 
 def test_a_difference_names_its_group_and_rule() -> None:
     """Only of the targets that differ."""
-    (one,) = differences(REVOKE.place, Rules([*SPLIT.adds, raw_of(OPEN)]), [Removal(SPLIT), Removal(REVOKE)])
+    (one,) = differences(
+        REVOKE.place, GroupRules([*SPLIT.adds, raw_of(OPEN)]), [Removal(SPLIT), Removal(REVOKE)]
+    )
     assert (one.account_id, one.region_id, one.security_group_id, one.rule_id) == (*REVOKE.place, "sgr-1")
 
 

@@ -9,7 +9,7 @@ from orchestrator.cloud.errors import ApiError
 from orchestrator.emulator import Group, Rule
 from orchestrator.journal import OutcomeKind
 from orchestrator.plan import Action, Fields
-from orchestrator.remediate import Removal, Restoral, Rules, waves
+from orchestrator.remediate import GroupRules, Removal, Restoral, waves
 from orchestrator.remediate.attempts import is_about_the_request
 from orchestrator.remediate.desired_state import End, Need
 from orchestrator.securitygroup import content_digest
@@ -31,7 +31,7 @@ def action(
 
 def test_a_rule_that_stands_again_under_another_id_is_named() -> None:
     """The first of several; it is not ours to remove without a new plan."""
-    rules = Rules([raw_of(rule(7)), raw_of(rule(8))])
+    rules = GroupRules([raw_of(rule(7)), raw_of(rule(8))])
     end = Removal(action()).judge(rules, begun=False, touched=False)
     assert isinstance(end, End)
     assert end.outcome == "already_absent"
@@ -40,7 +40,7 @@ def test_a_rule_that_stands_again_under_another_id_is_named() -> None:
 
 def test_what_changed_since_is_said_of_each_kind_of_change() -> None:
     """Of a rule that was to go, of one that was to be narrowed in place, and of its undoing."""
-    changed = Rules([raw_of(rule(1, source="192.0.2.0/24"))])
+    changed = GroupRules([raw_of(rule(1, source="192.0.2.0/24"))])
     for one in (action(), action("narrow")):
         assert Removal(one).judge(changed, begun=False, touched=False) == End(
             OutcomeKind.drifted,
@@ -49,7 +49,7 @@ def test_what_changed_since_is_said_of_each_kind_of_change() -> None:
     assert Restoral(action("narrow")).judge(changed, begun=True, touched=True) == End(
         OutcomeKind.drifted, "the rule changed since"
     )
-    assert Restoral(action("narrow")).judge(Rules([]), begun=True, touched=True) == End(
+    assert Restoral(action("narrow")).judge(GroupRules([]), begun=True, touched=True) == End(
         OutcomeKind.drifted, "the rule is gone"
     )
 
@@ -58,7 +58,7 @@ def judged(
     one: Removal | Restoral, *standing: Fields, begun: bool = False, touched: bool = False
 ) -> tuple[str, str]:
     """How a change ends where these rules stand, and why."""
-    end = one.judge(Rules(standing), begun=begun, touched=touched)
+    end = one.judge(GroupRules(standing), begun=begun, touched=touched)
     assert isinstance(end, End), end
     return end.outcome.value, end.reason
 
@@ -94,7 +94,7 @@ def test_a_balancers_block_is_about_its_drops_alone() -> None:
     """No rule of the group stands for what it lets in, so none can drift: what is missing of the drops is added."""
     planned_drops = action("block")
     block = Removal(replace(planned_drops, rule_id="nlb-1", before={"LoadBalancerId": "nlb-1"}))
-    assert block.judge(Rules([]), begun=True, touched=False) == Need(add=block.adds)
+    assert block.judge(GroupRules([]), begun=True, touched=False) == Need(add=block.adds)
     assert judged(block, *block.adds) == ("already_absent", "the group was as planned already")
     assert judged(block, *block.adds, begun=True) == ("blocked", "")
 
@@ -103,7 +103,7 @@ def test_a_rule_narrowed_to_several_sources_lacks_none_of_them() -> None:
     """The further ones stand beside it: one that is missing is no end, or one that somebody else made."""
     two = Removal(action("narrow", narrow_to=("10.0.0.0/8", "192.168.0.0/16")))
     narrowed = {**raw_of(OPEN), "SourceCidrIp": "10.0.0.0/8"}
-    begin = two.judge(Rules([raw_of(OPEN)]), begun=False, touched=False)
+    begin = two.judge(GroupRules([raw_of(OPEN)]), begun=False, touched=False)
     assert begin == Need(add=two.adds, modify={"SourceCidrIp": "10.0.0.0/8"})
     assert judged(two, narrowed) == (
         "drifted",
@@ -133,7 +133,7 @@ def test_a_rule_that_is_back_by_content_ends_its_rollback() -> None:
         "rolled_back",
         "priority 110 can no longer be written; 100 was",
     )
-    assert undone.judge(Rules([]), begun=False, touched=False) == Need(add=undone.adds)
+    assert undone.judge(GroupRules([]), begun=False, touched=False) == Need(add=undone.adds)
 
 
 def test_a_rollback_is_proved_by_the_packets() -> None:
@@ -150,12 +150,12 @@ def test_a_rollback_leaves_alone_what_somebody_else_changed() -> None:
     split = action(given=WIDE)
     undone = Restoral(split, split.adds, "apply:1")
     first, second = ({**one, "SecurityGroupRuleId": f"sgr-{n}"} for n, one in enumerate(split.adds, 7))
-    both = undone.judge(Rules([first, second]), begun=False, touched=False)
+    both = undone.judge(GroupRules([first, second]), begun=False, touched=False)
     assert both == Need(add=undone.adds, remove=("sgr-7", "sgr-8"))
     assert judged(undone, first) == ("drifted", "what the change had added is no longer as it was left")
-    left = undone.judge(Rules([first]), begun=True, touched=False)
+    left = undone.judge(GroupRules([first]), begun=True, touched=False)
     assert left == Need(add=undone.adds, remove=("sgr-7",))
-    restored = undone.judge(Rules([raw_of(rule(9, "20/30")), first]), begun=False, touched=False)
+    restored = undone.judge(GroupRules([raw_of(rule(9, "20/30")), first]), begun=False, touched=False)
     assert restored == Need(remove=("sgr-7",))
 
 
@@ -174,9 +174,9 @@ def test_a_rollback_of_a_rule_narrowed_in_place_gives_it_its_source_back() -> No
     undone = Restoral(two, two.adds)
     (beside,) = ({**one, "SecurityGroupRuleId": "sgr-7"} for one in two.adds)
     narrowed = {**raw_of(OPEN), "SourceCidrIp": "10.0.0.0/8"}
-    need = undone.judge(Rules([narrowed, beside]), begun=True, touched=True)
+    need = undone.judge(GroupRules([narrowed, beside]), begun=True, touched=True)
     assert need == Need(modify={"SourceCidrIp": "0.0.0.0/0"}, remove=("sgr-7",))
-    need = undone.judge(Rules([raw_of(OPEN), beside]), begun=True, touched=True)
+    need = undone.judge(GroupRules([raw_of(OPEN), beside]), begun=True, touched=True)
     assert need == Need(remove=("sgr-7",))
     assert judged(undone, raw_of(OPEN)) == ("rolled_back", "")
 
@@ -185,7 +185,7 @@ def test_what_is_kept_of_a_change_is_what_undoes_it() -> None:
     """The action, and which of its rules were not there yet; of a rollback the action, and whose it was."""
     split = action(given=WIDE)
     first, second = split.adds
-    kept = Removal(split).body(Rules([first]))
+    kept = Removal(split).body(GroupRules([first]))
     assert kept == {"action": msgspec.to_builtins(split), "added": [content_digest(second)]}
     assert Removal(split).body(None) == {"action": msgspec.to_builtins(split), "added": []}
     undone = Restoral(split, split.adds, "apply:1").body(None)

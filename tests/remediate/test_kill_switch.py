@@ -24,7 +24,7 @@ import msgspec
 from accounts.credentials import Credentials, RoleSession, StaticCredentials
 from orchestrator.cloud.client import AccountSession, Client, CloudSettings
 from orchestrator.cloud.sessions import Sessions
-from orchestrator.journal import Journal
+from orchestrator.journal import SqliteJournal
 from orchestrator.plan import Action
 from orchestrator.remediate import Brake, remediate_account, roll_back_account, rollback_job, undos
 from tests.remediate.kit import guard, HASTE, order

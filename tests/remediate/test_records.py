@@ -11,7 +11,7 @@ from orchestrator.audit import Phase
 from orchestrator.emulator import Group
 from orchestrator.journal import OutcomeKind, Settled
 from orchestrator.plan import Action
-from orchestrator.remediate import Order, Removal, Restoral, Rules, Target
+from orchestrator.remediate import GroupRules, Order, Removal, Restoral, Target
 from orchestrator.remediate.desired_state import End
 from orchestrator.remediate.records import intent_of, settled_of
 from tests.remediate.kit import order, planned, raw_of, rule
@@ -24,7 +24,7 @@ NOTED = replace(SPLIT, notes=("returned: once", "balancers_unknown: no right to 
 def settled(
     target: Target,
     end: End,
-    rules: Rules = Rules([]),  # noqa: B008 - none stands
+    rules: GroupRules = GroupRules([]),  # noqa: B008 - none stands
     notes: tuple[str, ...] = (),
     how: Order = order(),  # noqa: B008 - a value
     left: list[str] | None = None,
@@ -39,7 +39,7 @@ def test_an_intent_and_an_outcome_say_whether_something_is_made_or_undone() -> N
         (Removal(SPLIT), (Phase.intent, Phase.outcome)),
         (Restoral(SPLIT, SPLIT.adds, "apply:0"), (Phase.rollback_intent, Phase.rollback_outcome)),
     ):
-        intent = intent_of(target, Rules([]), order(), touches_rule=False)
+        intent = intent_of(target, GroupRules([]), order(), touches_rule=False)
         end = settled(target, End(OutcomeKind.failed, "no"))
         assert (intent.record.phase, end.record.phase) == phases
         assert (intent.key, intent.touches_rule, end.key, end.touches_rule) == ("sgr-1", False, "sgr-1", True)
@@ -49,9 +49,10 @@ def test_an_intent_holds_the_rule_as_it_was_just_read() -> None:
     """By the plan it may have had another description; where it does not stand, as the plan has it."""
     described = raw_of(rule(1, "20/30", description="by now"))
     assert (
-        intent_of(Removal(SPLIT), Rules([described]), order(), touches_rule=True).record.before == described
+        intent_of(Removal(SPLIT), GroupRules([described]), order(), touches_rule=True).record.before
+        == described
     )
-    assert intent_of(Removal(SPLIT), Rules([]), order(), touches_rule=True).record.before == SPLIT.before
+    assert intent_of(Removal(SPLIT), GroupRules([]), order(), touches_rule=True).record.before == SPLIT.before
 
 
 @pytest.mark.parametrize(
@@ -103,7 +104,7 @@ def test_what_stands_is_the_rule_and_its_additions_as_they_were_read() -> None:
         {**fields, "SecurityGroupRuleId": name}
         for fields, name in zip((*SPLIT.adds, SPLIT.adds[0]), ("sgr-7", "sgr-8", "sgr-9"), strict=True)
     )
-    rules = Rules([raw_of(GROUP.rules[0]), first, second, twin, raw_of(rule(2))])
+    rules = GroupRules([raw_of(GROUP.rules[0]), first, second, twin, raw_of(rule(2))])
 
     def standing(action: Action, left: list[str] | None) -> list[str]:
         end = settled(Removal(action), End(OutcomeKind.failed, "no"), rules, left=left)

@@ -17,7 +17,7 @@ from orchestrator.plan import Action, Place
 from orchestrator.policy import Check, parse_port
 from orchestrator.remediate import Guard, Removal, Restoral, Target
 from orchestrator.remediate.desired_state import End, Need
-from orchestrator.remediate.group_state import Shut, View
+from orchestrator.remediate.group_state import GroupView, Shut
 from orchestrator.remediate.neighbours import Around, nothing_around
 from orchestrator.remediate.records import intent_of
 from orchestrator.securitygroup import Placement, content_digest
@@ -42,11 +42,11 @@ def view_of(
     around: Callable[[], Awaitable[Around]] = nothing_around,
     held: Guard | None = None,
     session: ReadSession | None = None,
-) -> View:
+) -> GroupView:
     """A view of the group, by a session that may do anything, unless another is given."""
     place = Place(there.account_id, REGION, group.security_group_id)
     reader = RegionReader(session or there.enter(""), Placement(there.account_id), REGION)
-    return View(reader, place, HASTE, held, around)
+    return GroupView(reader, place, HASTE, held, around)
 
 
 def split_of(there: Cloud) -> tuple[Group, Action, list[str]]:
@@ -104,7 +104,7 @@ async def test_an_intent_adds_to_what_an_earlier_delivery_was_to_add(there: Clou
     assert view.added == {"sgr-1": {first, second}}
 
 
-async def begun(there: Cloud) -> tuple[View, Group, Target, list[str]]:
+async def begun(there: Cloud) -> tuple[GroupView, Group, Target, list[str]]:
     """A view of a group whose split was intended, with the contents that it adds."""
     group, action, contents = split_of(there)
     target = Removal(action)
