@@ -5,14 +5,17 @@ from __future__ import annotations
 import logging
 from typing import Any
 
+from alibabacloud_actiontrail20200706.client import Client as ActionTrailClient
 from alibabacloud_alb20200616.client import Client as AlbClient
 from alibabacloud_ecs20140526.client import Client as EcsClient
 from alibabacloud_nlb20220430.client import Client as NlbClient
 from alibabacloud_resourcecenter20221201.client import Client as ResourceCenterClient
 from alibabacloud_resourcedirectorymaster20220419.client import Client as DirectoryClient
 from alibabacloud_resourcemanager20200331.client import Client as ResourceManagerClient
+from alibabacloud_slb20140515.client import Client as SlbClient
 from alibabacloud_sts20150401.client import Client as StsClient
 from alibabacloud_tea_openapi.models import Config
+from alibabacloud_vpc20160428.client import Client as VpcClient
 
 from orchestrator.emulator import Emulator, Keys
 
@@ -54,6 +57,18 @@ class Official:
     def alb(self, keys: Keys | None = None) -> Any:
         """ALB 2020-06-16."""
         return AlbClient(self.config(keys))
+
+    def slb(self, keys: Keys | None = None) -> Any:
+        """SLB (classic balancers) 2014-05-15."""
+        return SlbClient(self.config(keys))
+
+    def vpc(self, keys: Keys | None = None) -> Any:
+        """VPC 2016-04-28."""
+        return VpcClient(self.config(keys))
+
+    def actiontrail(self, keys: Keys | None = None) -> Any:
+        """ActionTrail 2020-07-06."""
+        return ActionTrailClient(self.config(keys))
 
     def resource_center(self, keys: Keys | None = None) -> Any:
         """ResourceCenter 2022-12-01."""

@@ -77,6 +77,7 @@ def test_the_blocks_of_python_run(capsys: pytest.CaptureFixture[str]) -> None:
     assert min(map(int, capsys.readouterr().out.split())) > 0
     made = run("sg-mine")
     assert made["world"].estate(made["account"], "cn-hangzhou").groups["sg-mine"].rules == (made["rule"],)
+    assert run("FlowLog(")["opened"]
     run("VARIANTS")["test_my_client"](next(iter(VARIANTS)))
 
 
@@ -92,20 +93,22 @@ def test_the_block_of_the_logs_runs(
 
 def test_the_product_of_the_page_is_one(monkeypatch: pytest.MonkeyPatch, official: Official) -> None:
     """Its module is all that an official client needs to list what it holds; a right is asked for."""
-    monkeypatch.setitem(REGISTRY, ("2016-04-28", "DescribeVpcs"), REGISTRY["2014-05-26", "DescribeRegions"])
-    run("DescribeVpcs")
+    monkeypatch.setitem(
+        REGISTRY, ("2016-04-28", "DescribeVSwitches"), REGISTRY["2014-05-26", "DescribeRegions"]
+    )
+    run("DescribeVSwitches")
     world, emulator = official.emulator.world, official.emulator
     hub = world.organization.hub_account_id
     world.put(hub, "cn-hangzhou", Group("sg-more", vpc_id="vpc-more"))
     params = Params(
-        action="DescribeVpcs", version="2016-04-28", protocol="HTTP", pathname="/", method="POST",
+        action="DescribeVSwitches", version="2016-04-28", protocol="HTTP", pathname="/", method="POST",
         auth_type="AK", style="RPC", req_body_type="formData", body_type="json",
     )  # fmt: skip
     query = {"RegionId": "cn-hangzhou", "PageSize": "1"}
     answer = AnyClient(official.config()).call_api(params, OpenApiRequest(query=query), RuntimeOptions())
     there = {one.vpc_id for one in world.estate(hub, "cn-hangzhou").groups.values()} - {""}
     assert answer["body"]["TotalCount"] == len(there) > 1
-    assert len(answer["body"]["Vpcs"]["Vpc"]) == 1
+    assert len(answer["body"]["VSwitches"]["VSwitch"]) == 1
     keys = emulator.enter(next(iter(world.organization.members)), "sgsweep-read").keys
     with pytest.raises(Exception, match="NoPermission"):
         AnyClient(official.config(keys)).call_api(params, OpenApiRequest(query=query), RuntimeOptions())

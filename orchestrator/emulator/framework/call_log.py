@@ -29,6 +29,8 @@ class LoggedCall:
     fault: str = ""
     changes: tuple[dict[str, object], ...] = ()
     bent: str = ""
+    user_agent: str = ""
+    access_key_id: str = ""
 
     @property
     def parameters(self) -> dict[str, str]:

@@ -40,6 +40,7 @@ class _Trace:
     context: Context | None = None
     fault: Fault | None = None
     bent: str = ""
+    user_agent: str = ""
     headers: dict[str, str] = field(default_factory=dict)
 
 
@@ -53,6 +54,8 @@ class Gateway:
         """Answer one request; never raises for what a client sends."""
         protocol = next((one for one in PROTOCOLS if one.claims(request)), RPC)
         trace = _Trace(new_request_id(), self.state.clock(), protocol)
+        self.state.begin(trace.now)
+        trace.user_agent = request.headers.get("user-agent", "")
         try:
             reply = protocol.answer(self._carry_out(request, trace), trace.request_id)
             code = ""
@@ -137,14 +140,16 @@ class Gateway:
         if not operation.metered:
             return
         region_id = context.region_id
-        if operation.product == "sts" and not self.state.quirks.sts_by_region:
+        by_account = operation.product == "sts" and not self.state.quirks.sts_by_region
+        if by_account or operation.calls_per_second:
             region_id = ""
-        wait = meter.take(context.account_id, region_id, operation.product, operation.action, trace.now)
+        key = (context.account_id, region_id, operation.action)
+        own = operation.calls_per_second
+        wait = meter.take(context.account_id, region_id, operation.product, operation.action, trace.now, own)
         if wait:
             trace.headers.update(meter.headers(wait))
             raise self.state.quirks.throttled.error()
-        key = (context.account_id, region_id, operation.action)
-        trace.headers.update(meter.told(key, operation.product, trace.now))
+        trace.headers.update(meter.told(key, operation.product, trace.now, own))
 
     def _operate(self, context: Context, trace: _Trace, *, ignored: bool) -> Answer:
         operation = context.operation
@@ -226,6 +231,8 @@ class Gateway:
                 fault=trace.fault.kind.value if trace.fault else "",
                 changes=tuple(trace.context.changes) if trace.context else (),
                 bent=trace.bent,
+                user_agent=trace.user_agent,
+                access_key_id=signed.access_key_id if signed else "",
             )
         )
 

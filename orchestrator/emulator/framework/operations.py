@@ -64,6 +64,7 @@ class Operation:
     `region_by_host`: where no RegionId is given, the region is that of the endpoint.
     `guarded` is False where no permission is needed.
     `metered` is False where the cloud does not limit calls of an account.
+    `calls_per_second` is a limit of its own, for an account in all regions: in force where calls are limited at all.
     `unpermitted` answers, in place of a refusal, a caller who lacks the permission.
     `ram_prefix` and `ram_action`: what RAM calls the product and the action where it has names of its own for them.
     """
@@ -79,6 +80,7 @@ class Operation:
     regional: bool = False
     region_by_host: bool = False
     mutating: bool = False
+    calls_per_second: int = 0
     unpermitted: Handler | None = None
     ram_prefix: str = ""
     ram_action: str = ""

@@ -166,6 +166,10 @@ class Quirks(Struct, frozen=True, kw_only=True):
     """A change of a group that is not there, by who has no right to it: refused as not found (True), or as denied."""
     session_policies_ignored: bool = False
     """AssumeRole takes a session policy and does not heed it, as no real STS does: what the doctor must notice."""
+    trail_span_days: int = 0
+    """The longest span LookupEvents takes: 30 days on an older page, nothing (0: any) on the newer ones."""
+    trail_takes_one_time: bool = False
+    """LookupEvents with one of StartTime and EndTime: refused, as the newest page has it, or the other's default."""
     clock_ahead_seconds: float = 0.0
     """How far the cloud's clock is ahead of this machine's."""
     sts_by_region: bool = False

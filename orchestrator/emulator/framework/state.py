@@ -65,6 +65,7 @@ class State:
         self.tokens = ClientTokens(options.quirks.client_token_seconds)
         self.history: dict[str, list[tuple[float, tuple[Rule, ...]]]] = {}
         self._services: dict[type[Any], Any] = {}
+        self._epoch: float | None = None
         hub = world.organization.hub_account_id
         if options.hub_is_root:
             self.hub = self.identities.add_root(hub, options.hub_keys)
@@ -72,6 +73,19 @@ class State:
             self.hub = self.identities.add_user(
                 hub, options.hub_user, options.hub_statements, options.hub_keys
             )
+
+    @property
+    def epoch(self) -> float:
+        """When the cloud started, in seconds since 1970: the ages in a world count back from here.
+
+        It is the time of the first request, or of the first question for it: before, a clock may not run yet.
+        """
+        return self.begin(self.clock()) if self._epoch is None else self._epoch
+
+    def begin(self, now: float) -> float:
+        """Take this moment as the start unless there was one before; the start."""
+        self._epoch = now if self._epoch is None else self._epoch
+        return self._epoch
 
     def of(self, kind: type[T]) -> T:
         """What a service keeps of this cloud, in a class of its own: made when first asked for, then the same."""

@@ -44,27 +44,34 @@ class Meter:
         self._windows: dict[tuple[str, str, str], tuple[int, int]] = {}
         self._buckets: dict[tuple[str, str, str], tuple[float, float]] = {}
 
-    def take(self, account_id: str, region_id: str, product: str, action: str, now: float) -> float:
-        """0.0 where the call is within its limit, else the seconds until one would be."""
+    def take(
+        self, account_id: str, region_id: str, product: str, action: str, now: float, own: int = 0
+    ) -> float:
+        """0.0 where the call is within its limit, else the seconds until one would be.
+
+        `own` is how many calls a second an API takes that has a limit of its own.
+        """
         rules, key = self.rules, (account_id, region_id, action)
-        limit, window = self._limit(key, product)
+        limit, window = self._limit(key, product, own)
         if limit is None:
             return 0.0
         if rules.kind == "bucket":
-            return self._take_token(key, limit / window, rules.burst or limit, now)
+            return self._take_token(key, limit / window, own or rules.burst or limit, now)
         return self._take_window(key, limit, window, now)
 
-    def _limit(self, key: tuple[str, str, str], product: str) -> tuple[int | None, float]:
+    def _limit(self, key: tuple[str, str, str], product: str, own: int) -> tuple[int | None, float]:
         """How many calls there may be in how many seconds; None for any number."""
         rules, (account_id, _, action) = self.rules, key
         if product == "sts":
             return rules.per_api.get(action, rules.sts_limit), rules.sts_window_seconds
         usual = rules.accounts.get(account_id, rules.limit)
+        if own and usual is not None and action not in rules.per_api:
+            return own, 1.0
         return rules.per_api.get(action, usual), rules.window_seconds
 
-    def told(self, key: tuple[str, str, str], product: str, now: float) -> dict[str, str]:
+    def told(self, key: tuple[str, str, str], product: str, now: float, own: int = 0) -> dict[str, str]:
         """What an answer that was not refused says of its limit, where every answer does."""
-        limit, window = self._limit(key, product)
+        limit, window = self._limit(key, product, own)
         if self.rules.hint != "always" or limit is None:
             return {}
         if self.rules.kind == "bucket":

@@ -48,6 +48,8 @@ _OTHER_ANSWERS: Final[dict[str, dict[str, Any]]] = {
     "throttling-403": {"throttled": UncertainError(403, "Throttling.API", _THROTTLED)},
     "throttling-rejected": {"throttled": UncertainError(503, "Rejected.Throttling", _THROTTLED)},
     "chained-sessions-short": {"chained_session_seconds": 3600},
+    "trail-span-30-days": {"trail_span_days": 30},
+    "trail-takes-one-time": {"trail_takes_one_time": True},
     "sts-by-region": {"sts_by_region": True},
     "looks-before-ram": {"looks_before_ram": True},
     "log-throttled-other-name": {

@@ -1,4 +1,4 @@
-"""NLB 2022-04-30 and ALB 2020-06-16: which groups the balancers of a region joined, and where they listen.
+"""NLB 2022-04-30 and ALB 2020-06-16: groups that balancers joined, where they listen, and what they forward to.
 
 ALB's requests name no region: it is the endpoint's.
 """
@@ -8,12 +8,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
+from orchestrator.emulator.framework.errors import ApiError
 from orchestrator.emulator.framework.operations import Answer, Context, operation
 from orchestrator.emulator.framework.paging import add_token, by_token
-from orchestrator.emulator.world.model import Balancer, Listener
+from orchestrator.emulator.world.model import Balancer, Listener, Server, ServerGroup, WaysIn
 
 VERSIONS: Final = {"nlb": "2022-04-30", "alb": "2020-06-16"}
 _CREATED: Final = "2024-05-01T08:00:00Z"
+
+
+def _ways_in(context: Context) -> WaysIn:
+    return context.state.world.ways_in(context.account_id, context.region_id)
 
 
 def _balancers(context: Context) -> list[Balancer]:
@@ -23,7 +28,7 @@ def _balancers(context: Context) -> list[Balancer]:
     vpcs = set(ask.items("VpcIds"))
     return [
         one
-        for one in context.estate.balancers.values()
+        for one in (*context.estate.balancers.values(), *_ways_in(context).balancers)
         if one.product == context.operation.product
         and (not ids or one.balancer_id in ids)
         and (not names or one.name in names)
@@ -93,11 +98,93 @@ def _listener(context: Context, one: Balancer, listener: Listener) -> dict[str, 
         "LoadBalancerId": one.balancer_id,
         "Tags": [],
     }
+    group_id = _ways_in(context).forwards.get(listener.listener_id, "")
     if one.product == "nlb":
-        row["RegionId"] = context.region_id
+        row |= {"RegionId": context.region_id, "ServerGroupId": group_id}
         if listener.end_port:
             row |= {"StartPort": str(listener.start_port), "EndPort": str(listener.end_port)}
+    elif group_id:
+        groups = {"ServerGroupTuples": [{"ServerGroupId": group_id}]}
+        row["DefaultActions"] = [{"Type": "ForwardGroup", "ForwardGroupConfig": groups}]
     return row
+
+
+# --- what they forward to
+
+
+def _groups(context: Context) -> list[ServerGroup]:
+    """The server groups of the product."""
+    return [one for one in _ways_in(context).server_groups if one.product == context.operation.product]
+
+
+def list_server_groups(context: Context) -> Answer:
+    """The server groups of a region, by token."""
+    ask = context.parameters
+    ids, names = set(ask.items("ServerGroupIds")), set(ask.items("ServerGroupNames"))
+    rows = [
+        _group(context, one)
+        for one in _groups(context)
+        if (not ids or one.server_group_id in ids)
+        and (not names or one.name in names)
+        and ask.text("VpcId", one.vpc_id) == one.vpc_id
+        and ask.text("ServerGroupType", one.kind) == one.kind
+    ]
+    return _answer(context, "ServerGroups", rows, "ServerGroupId")
+
+
+def _group(context: Context, one: ServerGroup) -> dict[str, object]:
+    row: dict[str, object] = {
+        "ServerGroupId": one.server_group_id,
+        "ServerGroupName": one.name,
+        "ServerGroupStatus": "Available",
+        "ServerGroupType": one.kind,
+        "Protocol": one.protocol,
+        "Scheduler": "Wrr",
+        "ServerCount": len(one.servers),
+        "VpcId": one.vpc_id,
+        "RelatedLoadBalancerIds": list(one.balancer_ids),
+        "ResourceGroupId": "",
+        "Tags": [],
+    }
+    if one.product == "nlb":
+        row |= {"RegionId": context.region_id, "AddressIPVersion": "ipv4", "AnyPortEnabled": _any_port(one)}
+        row["PreserveClientIpEnabled"] = one.preserves_client
+    return row
+
+
+def _any_port(one: ServerGroup) -> bool:
+    """Whether it forwards to the port of the listener."""
+    return any(not server.port for server in one.servers)
+
+
+def list_server_group_servers(context: Context) -> Answer:
+    """The servers of one group, or of all of the region, by token."""
+    ask = context.parameters
+    group_id = ask.text("ServerGroupId")
+    if group_id and group_id not in {one.server_group_id for one in _groups(context)}:
+        raise ApiError(404, "ResourceNotFound.ServerGroup", "The specified server group is not found.")
+    ids, addresses = set(ask.items("ServerIds", 40)), set(ask.items("ServerIps", 40))
+    rows = [
+        _server(one, server)
+        for one in _groups(context)
+        if not group_id or one.server_group_id == group_id
+        for server in one.servers
+        if (not ids or server.server_id in ids) and (not addresses or server.ip in addresses)
+    ]
+    return _answer(context, "Servers", rows, "ServerId")
+
+
+def _server(group: ServerGroup, one: Server) -> dict[str, object]:
+    return {
+        "ServerGroupId": group.server_group_id,
+        "ServerId": one.server_id,
+        "ServerIp": one.ip,
+        "ServerType": one.kind,
+        "Port": one.port,
+        "Weight": one.weight,
+        "Status": "Available",
+        "Description": "",
+    }
 
 
 def _register() -> None:
@@ -105,6 +192,8 @@ def _register() -> None:
         for action, listing, handler in (
             ("ListLoadBalancers", "LoadBalancers", list_load_balancers),
             ("ListListeners", "Listeners", list_listeners),
+            ("ListServerGroups", "ServerGroups", list_server_groups),
+            ("ListServerGroupServers", "Servers", list_server_group_servers),
         ):
             operation(product, version, action, listing=(listing,), regional=True, region_by_host=True)(
                 handler

@@ -12,9 +12,10 @@ from collections.abc import Iterable, Iterator
 from ipaddress import IPv4Network
 from typing import Any, Final, NamedTuple
 
-from orchestrator.emulator.world.model import Estate, Group, Interface
+from orchestrator.emulator.world.flow_logs import covering, writes
+from orchestrator.emulator.world.model import Estate, FlowLog, Group, Interface
+from orchestrator.emulator.world.origin import vswitch_of
 
-LOGSTORE: Final = "flowlog"
 DAYS: Final = 15
 WINDOW_SECONDS: Final = 600
 """AggregationInterval: ten minutes, the default of CreateFlowLog."""
@@ -63,16 +64,6 @@ NUMBERS: Final = frozenset(
 """Which of them are indexed as `long`; the others are `text`."""
 
 
-def project_name(account_id: str, region_id: str) -> str:
-    """The Log Service project that the flow logs of an account's region go to."""
-    return f"sgsweep-flow-{account_id}-{region_id}"
-
-
-def vswitch_of(vpc_id: str) -> str:
-    """The vSwitch of the interfaces in a VPC: each VPC of a world has one."""
-    return vpc_id.replace("vpc-", "vsw-", 1)
-
-
 def logged(interfaces: Iterable[Interface]) -> tuple[Interface, ...]:
     """The interfaces that can be in a flow log: those of a VPC that are in use."""
     return tuple(one for one in interfaces if one.vpc_id and one.status == "InUse")
@@ -91,6 +82,17 @@ def make(
         rng = random.Random(f"flows/{seed}/{account_id}/{one.interface_id}")
         groups = [estate.groups[key] for key in one.group_ids if key in estate.groups]
         yield from _Traffic(rng, account_id, one, last).of(rng.choice(_KINDS), _open_ports(groups))
+
+
+def written(
+    rows: Iterable[Flow], interfaces: Iterable[Interface], logs: Iterable[FlowLog], until: float
+) -> Iterator[Flow]:
+    """Those of the records that some flow log of their interface has written."""
+    every = tuple(logs)
+    of = {one.interface_id: covering(every, one) for one in interfaces}
+    for row in rows:
+        if any(writes(log, row.action, until - row.start) for log in of.get(row.eni_id, ())):
+            yield row
 
 
 def _open_ports(groups: list[Group]) -> list[tuple[int, str]]:

@@ -137,14 +137,188 @@ class Balancer(Struct, frozen=True, omit_defaults=True):
     tags: tuple[Tag, ...] = ()
 
 
+class Server(Struct, frozen=True, omit_defaults=True):
+    """What a balancer forwards to. `kind` is Ecs, Eni or Ip; `role` is Master or Slave in a group of such."""
+
+    server_id: str
+    kind: str = "Ecs"
+    ip: str = ""
+    port: int = 0
+    weight: int = 100
+    role: str = ""
+
+
+class ServerGroup(Struct, frozen=True, omit_defaults=True):
+    """The servers behind listeners. `product` is nlb or alb, or slb for those of a classic balancer."""
+
+    server_group_id: str
+    product: str
+    servers: tuple[Server, ...]
+    name: str = ""
+    vpc_id: str = ""
+    kind: str = "Instance"
+    protocol: str = "TCP"
+    preserves_client: bool = True
+    balancer_ids: tuple[str, ...] = ()
+
+
+class ClassicListener(Struct, frozen=True, omit_defaults=True):
+    """Where a classic balancer listens, and what it forwards to: the default servers unless a group is named."""
+
+    port: int
+    backend_port: int = 0
+    protocol: str = "tcp"
+    status: str = "running"
+    vserver_group_id: str = ""
+    master_slave_group_id: str = ""
+    acl_status: str = "off"
+    acl_type: str = ""
+    acl_ids: tuple[str, ...] = ()
+
+
+class ClassicBalancer(Struct, frozen=True, omit_defaults=True):
+    """A Classic Load Balancer (CLB, product slb). Its groups of servers are of its own."""
+
+    balancer_id: str
+    name: str = ""
+    address: str = ""
+    address_type: str = "internet"
+    vpc_id: str = ""
+    vswitch_id: str = ""
+    status: str = "active"
+    listeners: tuple[ClassicListener, ...] = ()
+    default_servers: tuple[Server, ...] = ()
+    vserver_groups: tuple[ServerGroup, ...] = ()
+    master_slave_groups: tuple[ServerGroup, ...] = ()
+
+
+class ForwardEntry(Struct, frozen=True, omit_defaults=True):
+    """A DNAT entry. Ports are a number, a range like `10/20`, or `any`."""
+
+    entry_id: str
+    external_ip: str
+    external_port: str
+    internal_ip: str
+    internal_port: str
+    protocol: str = "tcp"
+    name: str = ""
+    status: str = "Available"
+
+
+class NatGateway(Struct, frozen=True, omit_defaults=True):
+    """A NAT gateway with its elastic addresses (allocation id and address) and its one DNAT table."""
+
+    nat_gateway_id: str
+    name: str = ""
+    vpc_id: str = ""
+    vswitch_id: str = ""
+    network_type: str = "internet"
+    status: str = "Available"
+    addresses: tuple[tuple[str, str], ...] = ()
+    forward_table_id: str = ""
+    entries: tuple[ForwardEntry, ...] = ()
+
+
+class AclEntry(Struct, frozen=True, omit_defaults=True):
+    """A rule of a network ACL; the first that matches decides. `cidr` is the other side's."""
+
+    entry_id: str
+    policy: str
+    protocol: str = "all"
+    port: str = "-1/-1"
+    cidr: str = "0.0.0.0/0"
+    ip_version: str = "IPv4"
+    entry_type: str = "custom"
+    name: str = ""
+
+
+class NetworkAcl(Struct, frozen=True, omit_defaults=True):
+    """A network ACL, which filters what enters and leaves the vSwitches that it is bound to."""
+
+    network_acl_id: str
+    vpc_id: str
+    name: str = ""
+    vswitch_ids: tuple[str, ...] = ()
+    ingress: tuple[AclEntry, ...] = ()
+    egress: tuple[AclEntry, ...] = ()
+    status: str = "Available"
+
+
+class FlowLog(Struct, frozen=True, omit_defaults=True):
+    """A VPC flow log: what it captures and where it goes. `age_days`: how old it is as the cloud starts."""
+
+    flow_log_id: str
+    resource_type: str
+    resource_id: str
+    project: str
+    logstore: str
+    vpc_id: str = ""
+    name: str = ""
+    traffic_type: str = "All"
+    traffic_path: tuple[str, ...] = ("all",)
+    ip_version: str = "IPv4"
+    status: str = "Active"
+    business_status: str = "Normal"
+    deliver_status: str = "SUCCESS"
+    deliver_error: str = ""
+    aggregation_minutes: int = 10
+    age_days: float = 200.0
+
+
+class WaysIn(Struct, frozen=True, omit_defaults=True):
+    """What stands before the interfaces of a region and does not show on them.
+
+    `balancers` have joined no security group; `forwards` is the server group by listener, of these and the estate's.
+    """
+
+    nat_gateways: tuple[NatGateway, ...] = ()
+    network_acls: tuple[NetworkAcl, ...] = ()
+    classic_balancers: tuple[ClassicBalancer, ...] = ()
+    balancers: tuple[Balancer, ...] = ()
+    server_groups: tuple[ServerGroup, ...] = ()
+    forwards: dict[str, str] = field(default_factory=dict)
+
+
+class Actor(Struct, frozen=True, omit_defaults=True):
+    """Who did something, as ActionTrail's userIdentity says it. `kind`: root-account, ram-user or assumed-role.
+
+    `name` is the user's, or `role:session`.
+    """
+
+    kind: str
+    name: str
+    principal_id: str
+    access_key_id: str = ""
+
+
+class Event(Struct, frozen=True, omit_defaults=True):
+    """A call that was made before the cloud started, `age_seconds` ago then. `opened` are the rules that it opened."""
+
+    age_seconds: float
+    action: str
+    actor: Actor
+    parameters: dict[str, str]
+    event_id: str
+    source_ip: str = ""
+    user_agent: str = ""
+    error_code: str = ""
+    is_read: bool = False
+    group_id: str = ""
+    opened: tuple[str, ...] = ()
+
+
 class Estate(Struct, omit_defaults=True):
-    """What one account owns in one region."""
+    """What one account owns in one region. None is not made yet."""
 
     groups: dict[str, Group] = field(default_factory=dict)
     prefix_lists: dict[str, PrefixList] = field(default_factory=dict)
     port_lists: dict[str, PortList] = field(default_factory=dict)
     interfaces: tuple[Interface, ...] | None = None
     balancers: dict[str, Balancer] = field(default_factory=dict)
+    flow_logs: tuple[FlowLog, ...] | None = None
+    ways_in: WaysIn | None = None
+    history: tuple[Event, ...] | None = None
+    vpc_tags: dict[str, tuple[Tag, ...]] | None = None
 
 
 class Folder(Struct, frozen=True, omit_defaults=True):

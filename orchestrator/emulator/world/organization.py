@@ -38,6 +38,28 @@ WRITE_ACTIONS: Final = (
     "ecs:ModifySecurityGroupRule",
     "ecs:ModifySecurityGroupEgressRule",
 )
+EVIDENCE_ACTIONS: Final = (
+    "actiontrail:LookupEvents",
+    "vpc:DescribeFlowLogs",
+    "vpc:DescribeNatGateways",
+    "vpc:DescribeForwardTableEntries",
+    "vpc:DescribeNetworkAcls",
+    "vpc:DescribeVpcs",
+    "slb:DescribeLoadBalancers",
+    "slb:DescribeLoadBalancerAttribute",
+    "slb:DescribeLoadBalancerListeners",
+    "slb:DescribeVServerGroups",
+    "slb:DescribeVServerGroupAttribute",
+    "slb:DescribeMasterSlaveServerGroupAttribute",
+    "nlb:ListServerGroups",
+    "nlb:ListServerGroupServers",
+    "alb:ListServerGroups",
+    "alb:ListServerGroupServers",
+    "log:GetLogStoreLogs",
+    "log:GetLogStore",
+    "log:GetIndex",
+)
+"""What asks who opened a door, who uses it and what stands behind it; the role for changes does not have them."""
 UNREACHABLE: Final = ("missing", "refuses", "external_id", "powerless")
 
 _TREE: Final = (
@@ -154,8 +176,9 @@ def _roles(
     hub = f"acs:ram::{organization.hub_account_id}:root"
     management = f"acs:ram::{organization.management.account_id}:root"
     reads, writes = Statement("Allow", READ_ACTIONS), Statement("Allow", READ_ACTIONS + WRITE_ACTIONS)
+    evidence = Statement("Allow", EVIDENCE_ACTIONS)
     ours = {
-        READ_ROLE: Role(READ_ROLE, (hub,), (reads,), plan.external_id),
+        READ_ROLE: Role(READ_ROLE, (hub,), (reads, evidence), plan.external_id),
         REMEDIATION_ROLE: Role(REMEDIATION_ROLE, (hub,), (writes,), plan.external_id),
     }
     access = {ADMINISTRATOR_ROLE: Role(ADMINISTRATOR_ROLE, (management,), ADMINISTRATOR)}

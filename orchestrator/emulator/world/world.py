@@ -14,19 +14,24 @@ from typing import Literal
 import msgspec
 from msgspec import Struct
 
-from orchestrator.emulator.world import interfaces, regions
+from orchestrator.emulator.world import flow_logs, history, interfaces, regions, vpc_tags, ways_in
 from orchestrator.emulator.world.archetypes import Archetype
 from orchestrator.emulator.world.model import (
     Account,
     Estate,
+    Event,
+    FlowLog,
     Group,
     Interface,
     Organization,
     Role,
     Rule,
+    Tag,
+    WaysIn,
     stored,
 )
 from orchestrator.emulator.world.organization import OrganizationOutline, found
+from orchestrator.emulator.world.origin import Origin
 from orchestrator.emulator.world.scenery import Recipe, Scenery
 
 Snapshot = dict[str, dict[str, dict[str, tuple[Rule, ...]]]]
@@ -163,6 +168,49 @@ class World:
             estate.interfaces = interfaces.make(seed, account_id, region_id, estate)
         return estate.interfaces
 
+    # What is behind and before the groups is made of the estate as it was at first, whatever has become of its rules.
+
+    def flow_logs(self, account_id: str, region_id: str) -> tuple[FlowLog, ...]:
+        """The flow logs of a region, made when first asked for; none where the world was loaded without them."""
+        estate = self.estate(account_id, region_id)
+        if estate.flow_logs is None:
+            site = self._original(account_id, region_id)
+            estate.flow_logs = flow_logs.make(site, self.interfaces(account_id, region_id)) if site else ()
+        return estate.flow_logs
+
+    def ways_in(self, account_id: str, region_id: str) -> WaysIn:
+        """NAT, network ACLs and what balancers forward to, made in the same way."""
+        estate = self.estate(account_id, region_id)
+        if estate.ways_in is None:
+            site = self._original(account_id, region_id)
+            estate.ways_in = ways_in.make(site, self.interfaces(account_id, region_id)) if site else WaysIn()
+        return estate.ways_in
+
+    def history(self, account_id: str, region_id: str) -> tuple[Event, ...]:
+        """What was called before the cloud started, oldest first, made in the same way."""
+        estate = self.estate(account_id, region_id)
+        if estate.history is None:
+            site = self._original(account_id, region_id)
+            estate.history = history.make(site) if site else ()
+        return estate.history
+
+    def vpc_tags(self, account_id: str, region_id: str) -> dict[str, tuple[Tag, ...]]:
+        """The tags of the VPCs of a region, by VPC, made in the same way."""
+        estate = self.estate(account_id, region_id)
+        if estate.vpc_tags is None:
+            site = self._original(account_id, region_id)
+            estate.vpc_tags = vpc_tags.make(site) if site else {}
+        return estate.vpc_tags
+
+    def _original(self, account_id: str, region_id: str) -> Origin | None:
+        """A generated estate as it was made; None where it was not generated, or has nothing."""
+        if self._scenery is None or self.recipe is None or region_id not in self.region_ids:
+            return None
+        estate = self._scenery.estate(account_id, region_id)
+        is_showcase = account_id == self.organization.hub_account_id and region_id == self.region_ids[0]
+        origin = Origin(self.recipe.seed, account_id, region_id, estate, is_showcase=is_showcase)
+        return origin if estate.groups else None
+
     def groups(self) -> Iterator[tuple[str, str, Group]]:
         """Every group with its account and region. Makes the whole world."""
         for account_id in self.account_ids:
@@ -183,7 +231,7 @@ class World:
         """Write the whole world as JSON."""
         estates = {
             account_id: {
-                region_id: _plain(estate)
+                region_id: _plain(self._whole(account_id, region_id))
                 for region_id in self.region_ids
                 if (estate := self.estate(account_id, region_id)).groups or estate.prefix_lists
             }
@@ -198,6 +246,14 @@ class World:
             "estates": estates,
         }
         Path(path).write_bytes(msgspec.json.encode(document))
+
+    def _whole(self, account_id: str, region_id: str) -> Estate:
+        """An estate with all that belongs to it made."""
+        self.flow_logs(account_id, region_id)
+        self.ways_in(account_id, region_id)
+        self.history(account_id, region_id)
+        self.vpc_tags(account_id, region_id)
+        return self.estate(account_id, region_id)
 
     @classmethod
     def load(cls, path: Path | str) -> World:
@@ -218,7 +274,17 @@ class World:
 def _plain(estate: Estate) -> dict[str, object]:
     """An estate for a file: rules without their empty fields."""
     document: dict[str, object] = msgspec.to_builtins(
-        Estate({}, estate.prefix_lists, estate.port_lists, estate.interfaces, estate.balancers)
+        Estate(
+            {},
+            estate.prefix_lists,
+            estate.port_lists,
+            estate.interfaces,
+            estate.balancers,
+            estate.flow_logs,
+            estate.ways_in,
+            estate.history,
+            estate.vpc_tags,
+        )
     )
     document["groups"] = {
         key: {**msgspec.structs.asdict(group), "rules": [stored(rule) for rule in group.rules]}

@@ -13,6 +13,8 @@ from aliyun.log import LogClient, LogException
 
 from orchestrator.emulator import Emulator, Keys, World
 from orchestrator.emulator.world import flows
+from orchestrator.emulator.world.flow_logs import LOGSTORE, project_name, writes
+from orchestrator.emulator.world.model import FlowLog
 from tests.emulator.log_wire import SCHEMES, flow
 from tests.emulator.wire import control
 
@@ -29,8 +31,12 @@ class Official:
             for account_id in self.world.organization.members
             for region_id in self.world.region_ids
             if flows.logged(self.world.interfaces(account_id, region_id))
+            and all(
+                one.resource_type == "VPC" and writes(one, "ACCEPT", 7 * 86_400)
+                for one in self.world.flow_logs(account_id, region_id) or [FlowLog("", "", "", "", "")]
+            )
         )
-        self.project = flows.project_name(self.account_id, self.region_id)
+        self.project = project_name(self.account_id, self.region_id)
         self._made: list[Any] = []
 
     def client(self, scheme: str, keys: Keys | None = None, region_id: str = "") -> Any:
@@ -71,7 +77,7 @@ def test_the_official_client_counts_what_the_logs_hold(official: Official, schem
     """SQL over the world's flow logs gives what its raw logs, page after page, give when counted here."""
     client, now = official.client(scheme), int(time.time())
     since = now - 6 * 86_400
-    asked = (official.project, flows.LOGSTORE, since, now)
+    asked = (official.project, LOGSTORE, since, now)
     raw = [
         one.contents for page in client.get_log_all(*asked, query="action: ACCEPT") for one in page.get_logs()
     ]
@@ -101,9 +107,9 @@ def test_the_official_client_counts_what_the_logs_hold(official: Official, schem
 def test_the_official_client_reads_retention_index_and_project(official: Official, scheme: str) -> None:
     """How long logs are kept, which fields SQL sees, whose the project is."""
     client = official.client(scheme)
-    store = official.emulator.logstore(official.project, flows.LOGSTORE)
-    assert client.get_logstore(official.project, flows.LOGSTORE).get_ttl() == store.ttl_days
-    index = client.get_index_config(official.project, flows.LOGSTORE).get_index_config()
+    store = official.emulator.logstore(official.project, LOGSTORE)
+    assert client.get_logstore(official.project, LOGSTORE).get_ttl() == store.ttl_days
+    index = client.get_index_config(official.project, LOGSTORE).get_index_config()
     assert {name: (key.index_type, key.doc_value) for name, key in index.key_config_list.items()} == {
         name: ("long" if name in flows.NUMBERS else "text", True) for name in flows.FIELDS
     }
@@ -123,7 +129,7 @@ def test_the_official_client_understands_refusals(official: Official, scheme: st
         (official.client(scheme, wrong), official.project, "*", "SignatureNotMatch"),
     ):
         with pytest.raises(LogException) as caught:
-            client.get_log(project, flows.LOGSTORE, 1, 2, query=query)
+            client.get_log(project, LOGSTORE, 1, 2, query=query)
         assert caught.value.get_error_code() == wanted
         assert len(caught.value.get_request_id()) == 24
 
@@ -176,18 +182,18 @@ def test_records_are_put_from_python() -> None:
     world = World.generate(seed=7, accounts=4, region_ids=5)
     with Emulator(world) as emulator:
         official = Official(emulator)
-        store = emulator.logstore(official.project, flows.LOGSTORE)
+        store = emulator.logstore(official.project, LOGSTORE)
         before = store.rows
         assert (
             emulator.put_flows(official.account_id, official.region_id, (flow(-at) for at in range(1000)))
             == 1000
         )
         assert store.rows == before + 1000 > 1000
-        assert emulator.put_logs(official.project, flows.LOGSTORE, [{"action": "REJECT"}]) == 1
+        assert emulator.put_logs(official.project, LOGSTORE, [{"action": "REJECT"}]) == 1
         with pytest.raises(LookupError):
             emulator.put_flows(official.account_id, "no-region", ())
         with pytest.raises(LookupError):
-            emulator.put_logs("nobodys", flows.LOGSTORE, [])
+            emulator.put_logs("nobodys", LOGSTORE, [])
 
 
 def test_flow_logs_can_be_gathered_in_one_project(official: Official) -> None:
@@ -196,7 +202,7 @@ def test_flow_logs_can_be_gathered_in_one_project(official: Official) -> None:
     at = int(time.time()) - 60 - flow(0).time
     rows = [flow(at, account_id=one) for one in emulator.world.account_ids]
     emulator.gather_flows("central", official.account_id, official.region_id, rows)
-    asked = ("central", flows.LOGSTORE, int(time.time()) - 600, int(time.time()))
+    asked = ("central", LOGSTORE, int(time.time()) - 600, int(time.time()))
     query = '* | SELECT "account-id", count(*) AS n FROM log GROUP BY "account-id" LIMIT 100'
     found = [
         one.contents["account-id"] for one in official.client("v4").get_log(*asked, query=query).get_logs()

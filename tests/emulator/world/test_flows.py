@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
+from typing import Any
 
 import pytest
 
 from orchestrator.emulator import Flow, World
 from orchestrator.emulator.world import flows
+from orchestrator.emulator.world.model import FlowLog, Interface
 
 UNTIL = 1_800_000_123.0
 
@@ -110,3 +112,35 @@ def test_accepted_flows_come_in_by_a_rule_of_the_group(world: World, everything:
     for record in everything:
         if record.action == "ACCEPT" and record.direction == "in":
             assert f"{record.dstport}/{record.dstport}" in opened[record.eni_id]
+
+
+def test_records_are_those_that_a_flow_log_writes() -> None:
+    """None of an interface without a log or by one that is inactive; of a young log only what came since; by kind."""
+    interface = Interface("eni-1", vpc_id="vpc-1", private_ip="10.0.0.1", group_ids=("sg-1",), status="InUse")
+    now, day = 1_800_000_000.0, 86_400
+    rows = [
+        Flow(int(now - age * day), "1001", eni_id="eni-1", start=int(now - age * day), action=action)
+        for age in (1, 5)
+        for action in ("ACCEPT", "REJECT", "-")
+    ]
+
+    def ages(**fields: Any) -> list[tuple[int, str]]:
+        log = FlowLog("fl-1", "VPC", "vpc-1", "p", "flowlog", **fields)
+        return [
+            (round((now - one.start) / day), one.action)
+            for one in flows.written(rows, [interface], [log], now)
+        ]
+
+    every = [(1, "ACCEPT"), (1, "REJECT"), (1, "-"), (5, "ACCEPT"), (5, "REJECT"), (5, "-")]
+    assert ages() == every
+    assert ages(age_days=2.5) == every[:3]
+    assert ages(traffic_type="Drop") == [one for one in every if one[1] != "ACCEPT"]
+    assert ages(traffic_type="Allow") == [one for one in every if one[1] != "REJECT"]
+    assert (
+        ages(status="Inactive")
+        == ages(deliver_status="FAILED")
+        == ages(business_status="FinancialLocked")
+        == []
+    )
+    other = FlowLog("fl-1", "NetworkInterface", "eni-2", "p", "flowlog")
+    assert list(flows.written(rows, [interface], [other], now)) == []

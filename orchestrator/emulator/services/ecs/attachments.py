@@ -8,6 +8,7 @@ from orchestrator.emulator.framework.operations import Answer, Context, operatio
 from orchestrator.emulator.framework.paging import add_token, by_number, by_token
 from orchestrator.emulator.services.ecs.groups import VERSION, json_list
 from orchestrator.emulator.world.model import Interface
+from orchestrator.emulator.world.origin import vswitch_of
 
 _CREATED: Final = "2024-05-01T08:00Z"
 
@@ -50,6 +51,7 @@ def _interface(context: Context, one: Interface) -> dict[str, object]:
         "Type": "Primary" if one.primary else "Secondary",
         "Status": one.status,
         "VpcId": one.vpc_id,
+        "VSwitchId": vswitch_of(one.vpc_id),
         "PrivateIpAddress": one.private_ip,
         "SecurityGroupIds": {"SecurityGroupId": list(one.group_ids)},
         "AssociatedPublicIp": _public(context, one),
@@ -119,7 +121,11 @@ def _instance(context: Context, one: Interface) -> dict[str, object]:
                 }
             ]
         },
-        "VpcAttributes": {"VpcId": one.vpc_id, "PrivateIpAddress": {"IpAddress": [one.private_ip]}},
+        "VpcAttributes": {
+            "VpcId": one.vpc_id,
+            "VSwitchId": vswitch_of(one.vpc_id),
+            "PrivateIpAddress": {"IpAddress": [one.private_ip]},
+        },
         "CreationTime": _CREATED,
         "Tags": {"Tag": [{"TagKey": tag.key, "TagValue": tag.value} for tag in one.instance_tags]},
     }

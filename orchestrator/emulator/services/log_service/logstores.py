@@ -19,6 +19,7 @@ from typing import Final
 
 from orchestrator.emulator.framework.state import State
 from orchestrator.emulator.world import flows
+from orchestrator.emulator.world.flow_logs import LOGSTORE, project_name
 from orchestrator.emulator.world.flows import Flow
 
 DAY_SECONDS: Final = 86_400
@@ -139,14 +140,16 @@ class Logs:
             return
         account_id, region_id = match[1], match[2]
         interfaces = flows.logged(world.interfaces(account_id, region_id))
-        if not interfaces:
+        logs = [one for one in world.flow_logs(account_id, region_id) if one.project == name]
+        if not interfaces or not logs:
             return
         now, seed = state.clock(), world.recipe.seed if world.recipe else 0
         project = self.add_project(name, account_id, region_id, now - 90 * DAY_SECONDS)
-        store = self.add_logstore(project, flows.LOGSTORE, FLOW_FIELDS, project.created)
+        store = self.add_logstore(project, LOGSTORE, FLOW_FIELDS, project.created)
         store.ttl_days = Random(f"ttl/{seed}/{name}").choice((30, 30, 30, 90, 180, 7))
         estate = world.estate(account_id, region_id)
-        self.insert(store, flows.make(seed, account_id, estate, interfaces, now))
+        made = flows.make(seed, account_id, estate, interfaces, now)
+        self.insert(store, flows.written(made, interfaces, logs, now))
 
     # --- rows
 
@@ -205,11 +208,11 @@ def put_flows(state: State, account_id: str, region_id: str, rows: Iterable[Flow
 
     LookupError: the account has no interface in a VPC there, so nothing is logged.
     """
-    logs, name = logs_of(state), flows.project_name(account_id, region_id)
+    logs, name = logs_of(state), project_name(account_id, region_id)
     project = logs.project(state, name)
     if project is None:
         raise LookupError(f"there is no project {name}")
-    return logs.insert(project.logstores[flows.LOGSTORE], rows)
+    return logs.insert(project.logstores[LOGSTORE], rows)
 
 
 def add_flow_logstore(state: State, project: str, account_id: str, region_id: str) -> Logstore:
@@ -219,7 +222,7 @@ def add_flow_logstore(state: State, project: str, account_id: str, region_id: st
     """
     logs, created = logs_of(state), state.clock() - 90 * DAY_SECONDS
     found = logs.project(state, project) or logs.add_project(project, account_id, region_id, created)
-    return logs.add_logstore(found, flows.LOGSTORE, FLOW_FIELDS, created)
+    return logs.add_logstore(found, LOGSTORE, FLOW_FIELDS, created)
 
 
 def _row(store: Logstore, log: Mapping[str, object], now: float) -> Iterator[object]:

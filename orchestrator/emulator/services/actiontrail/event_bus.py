@@ -1,4 +1,4 @@
-"""ActionTrail and EventBridge: an event, in its envelope, for each call that was to change a security group."""
+"""EventBridge: an event, in its envelope, for each call that was to change a security group."""
 
 from __future__ import annotations
 
