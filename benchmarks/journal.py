@@ -23,7 +23,7 @@ from accounts.credentials import Credentials, StaticCredentials
 from benchmarks.table import Row
 from orchestrator.audit import AuditRecord, Phase
 from orchestrator.cloud.client import AccountSession, Client, CloudSettings
-from orchestrator.emulator import Emulator, Group, Rule, World
+from orchestrator.emulator import Emulator, Group, Rule, World, WorldOutline
 from orchestrator.journal import (
     Claim,
     Intent,
@@ -188,7 +188,7 @@ def _floor(prepared: Sequence[tuple[list[Intent], list[Settled]]]) -> float:
 
 def _apply(folder: Path) -> Iterator[Row]:
     """2,000 groups with five rules to change, one of them split, in 50 accounts; the emulator counts the calls."""
-    world = World.generate(seed=1, accounts=ACCOUNTS, groups_per_account=0, region_ids=1)
+    world = World.generate(WorldOutline(seed=1, accounts=ACCOUNTS, groups_per_account=0, region_ids=1))
     with Emulator(world) as emulator:
         by_account = _plan(world)
         actions = [action for several in by_account.values() for action in several]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from random import Random
 
-from orchestrator.emulator import Group, Rule, World
+from orchestrator.emulator import Group, Rule, World, WorldOutline
 from orchestrator.emulator.world.archetypes import BENIGN, RISKY, Site
 from orchestrator.emulator.world.regions import BY_ID
 
@@ -14,7 +14,7 @@ ANYONE = "0.0.0.0/0"
 
 def _empty(accounts: int, regions: int) -> World:
     """An organization that owns nothing."""
-    world = World.generate(7, accounts, groups_per_account=0, region_ids=regions)
+    world = World.generate(WorldOutline(7, accounts, groups_per_account=0, region_ids=regions))
     for region_id in world.region_ids:
         world.estate(world.account_ids[0], region_id).groups.clear()
     return world
@@ -22,7 +22,7 @@ def _empty(accounts: int, regions: int) -> World:
 
 def generated(accounts: int, regions: int = 28, groups: float = 40.0) -> World:
     """An organization as `sgsweep emulate` makes it."""
-    return World.generate(7, accounts, groups_per_account=groups, region_ids=regions)
+    return World.generate(WorldOutline(7, accounts, groups_per_account=groups, region_ids=regions))
 
 
 def realistic(accounts: int, regions: int, groups: int) -> World:

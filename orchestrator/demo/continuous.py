@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 from accounts.credentials import Credentials, StaticCredentials
 from orchestrator.cloud.client import AccountSession, Client, CloudSettings
-from orchestrator.emulator import Emulator, Group, Role, Rule, Statement, World
+from orchestrator.emulator import Emulator, Group, Role, Rule, Statement, World, WorldOutline
 from orchestrator.emulator.server.triggers import Triggers
 from orchestrator.emulator.services.config.recorder import ConfigRule, Key, config_of
 from orchestrator.emulator.services.function_compute import Function, FunctionCompute
@@ -191,7 +191,7 @@ def _wait_for(holds: Callable[[], bool]) -> bool:
 @contextmanager
 def _cloud() -> Iterator[Stage]:
     """The emulated cloud, the two rules, and the function deployed three times as Terraform deploys it."""
-    world = World.generate(7, 2, region_ids=2, groups_per_account=3)
+    world = World.generate(WorldOutline(7, 2, region_ids=2, groups_per_account=3))
     hub = world.organization.hub_account_id
     for member in world.organization.members:
         estate = world.estate(member, _REGION)

@@ -18,7 +18,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from orchestrator.emulator import Expected, World
+from orchestrator.emulator import Expected, World, WorldOutline
 from orchestrator.files import replaced
 from orchestrator.journal import OutcomeKind, read_trusted
 from orchestrator.terminal import say, table
@@ -43,8 +43,8 @@ class Demo:
         self.folder = folder
         self.surprises: list[str] = []
         self._environment: dict[str, str] = {}
-        world = World.generate(SEED, MEMBERS, unreachable=CLOSED, balancers=True)
-        all_open = World.generate(SEED, MEMBERS, balancers=True)
+        world = World.generate(WorldOutline(SEED, MEMBERS, unreachable=CLOSED, balancers=True))
+        all_open = World.generate(WorldOutline(SEED, MEMBERS, balancers=True))
         closed = {one for one in world.account_ids if world.roles.get(one) != all_open.roles.get(one)}
         self.foretold = Expected.of(world, frozenset(closed))
 

@@ -17,6 +17,7 @@ from orchestrator.emulator.server.serve import read_fault, read_quirks, serve
 from orchestrator.emulator.world.expected import Expected
 from orchestrator.emulator.world.flows import Flow
 from orchestrator.emulator.world.model import Group, Role, Rule, Statement, Tag
+from orchestrator.emulator.world.organization import WorldOutline
 from orchestrator.emulator.world.world import World, differences
 
 __all__ = [
@@ -49,6 +50,7 @@ __all__ = [
     "Throttle",
     "UncertainError",
     "World",
+    "WorldOutline",
     "differences",
     "read_fault",
     "read_quirks",

@@ -24,7 +24,7 @@ from accounts.credentials import (
 from accounts.identity import identify
 from orchestrator.cloud.client import AccountSession, Client, CloudSettings
 from orchestrator.cloud.errors import Denied
-from orchestrator.emulator import Emulator, Fault, Kind, Options, World
+from orchestrator.emulator import Emulator, Fault, Kind, Options, World, WorldOutline
 from tests.proxy import Proxy
 
 ROLE = "sgsweep-read"
@@ -81,7 +81,7 @@ async def hub_at(
     options: Options | None = None, environment: Mapping[str, str] | None = None, **settings: object
 ) -> AsyncIterator[tuple[Emulator, AccountSession, HubCredentials]]:
     """An organization whose hub has the role, and the hub's session by the chain; jitter waits for nothing."""
-    world = World.generate(seed=7, accounts=1, region_ids=1, hub_roles=True)
+    world = World.generate(WorldOutline(seed=7, accounts=1, region_ids=1, hub_roles=True))
     async with Emulator(world, options) as emulator:
         chosen = CloudSettings(**{"endpoint": emulator.http_url, **settings})  # type: ignore[arg-type]  # a test's own
         async with Client(chosen, chance=lambda: 0.0) as client:
@@ -241,7 +241,7 @@ async def test_a_named_profile_that_is_nowhere_is_no_licence_to_take_the_instanc
 
 async def test_the_chains_calls_go_by_our_proxy_and_our_authorities(home: Path) -> None:
     """STS by CONNECT through a real proxy, with a certificate that only ca_file vouches for; and not by NO_PROXY."""
-    world = World.generate(seed=7, accounts=1, region_ids=1, hub_roles=True)
+    world = World.generate(WorldOutline(seed=7, accounts=1, region_ids=1, hub_roles=True))
     async with Emulator(world) as emulator:
         role_profile(home, emulator)
         with Proxy(URL(emulator.https_url).port or 0) as proxy:

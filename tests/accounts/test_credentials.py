@@ -28,7 +28,7 @@ from accounts.credentials import (
 )
 from orchestrator.cloud.client import AccountSession, Client, CloudSettings
 from orchestrator.cloud.errors import CloudError, Denied, NotFound, Unavailable
-from orchestrator.emulator import Emulator, Fault, Kind, Options, World
+from orchestrator.emulator import Emulator, Fault, Kind, Options, World, WorldOutline
 from orchestrator.emulator.world.model import Statement
 from orchestrator.inventory import read_policy
 from tests.accounts.conftest import Hub, hub_of
@@ -40,7 +40,7 @@ SESSION = RoleSession(session_name("run-1"), policy=read_policy())
 @pytest.fixture
 def world() -> World:
     """Three members, one region."""
-    return World.generate(seed=7, accounts=3, region_ids=1)
+    return World.generate(WorldOutline(seed=7, accounts=3, region_ids=1))
 
 
 class Clock:
@@ -152,7 +152,7 @@ async def test_an_answer_without_a_session_makes_the_account_unreachable(keys: d
 
 async def test_the_session_carries_the_run_the_external_id_and_the_source_identity() -> None:
     """A role that wants an external id is entered with it only; the call names who is behind it."""
-    world = World.generate(seed=7, accounts=2, region_ids=1, external_id="ours")
+    world = World.generate(WorldOutline(seed=7, accounts=2, region_ids=1, external_id="ours"))
     async with hub_of(world) as hub:
         session = RoleSession(
             session_name("2026-11-24T10-00-00-abcdef"), external_id="ours", source_identity="alice"
@@ -218,7 +218,7 @@ async def test_hub_keys_that_expire_in_the_middle_are_told_apart(world: World) -
 
 async def test_the_hubs_own_account_is_entered_by_the_role_where_there_is_one(world: World) -> None:
     """Else by the hub's own keys; a role that refuses is no reason to take those."""
-    with_roles = World.generate(seed=7, accounts=1, region_ids=1, hub_roles=True)
+    with_roles = World.generate(WorldOutline(seed=7, accounts=1, region_ids=1, hub_roles=True))
     for made, role_name, by_role in ((with_roles, READ_ROLE, True), (world, READ_ROLE, False)):
         async with hub_of(made) as hub:
             role = AssumedRole(hub.call, role_arn(hub.account_id, role_name), SESSION)
@@ -382,4 +382,6 @@ def test_another_source_identity_is_refused_before_any_account_is_entered(text: 
 
 def test_the_emulators_hub_is_a_user() -> None:
     """What these tests stand on: the hub's keys are long-term ones."""
-    assert not Emulator(World.generate(seed=1, accounts=1, region_ids=1)).hub_credentials.security_token
+    assert not Emulator(
+        World.generate(WorldOutline(seed=1, accounts=1, region_ids=1))
+    ).hub_credentials.security_token

@@ -10,7 +10,7 @@ import pytest
 from accounts.discovery import DiscoveryError, discover
 from accounts.settings import OrganizationError, OrganizationSettings
 from orchestrator.cloud.errors import Denied, NotFound
-from orchestrator.emulator import Emulator, Fault, Kind, Options, Quirks, World
+from orchestrator.emulator import Emulator, Fault, Kind, Options, Quirks, World, WorldOutline
 from tests.accounts.conftest import hub_of
 
 APIS = ["2020-03-31", "2022-04-19"]
@@ -18,7 +18,7 @@ APIS = ["2020-03-31", "2022-04-19"]
 
 def world(accounts: int = 5, **more: Any) -> World:
     """An organization without much in it."""
-    return World.generate(seed=3, accounts=accounts, region_ids=1, groups_per_account=1, **more)
+    return World.generate(WorldOutline(seed=3, accounts=accounts, region_ids=1, groups_per_account=1, **more))
 
 
 @pytest.mark.parametrize("api", APIS)

@@ -16,14 +16,14 @@ from accounts.identity import WrongAccountError, identify, prove
 from accounts.sdk import Params, pooled, quiet_official_loggers
 from orchestrator.cloud.client import CloudSettingsError
 from orchestrator.cloud.errors import NotFound
-from orchestrator.emulator import Fault, Kind, Options, World
+from orchestrator.emulator import Fault, Kind, Options, World, WorldOutline
 from tests.accounts.conftest import hub_of
 
 
 @pytest.fixture
 def world() -> World:
     """Two members, two regions."""
-    return World.generate(seed=7, accounts=2, region_ids=2)
+    return World.generate(WorldOutline(seed=7, accounts=2, region_ids=2))
 
 
 async def test_a_session_proves_the_account_it_is_in(world: World) -> None:

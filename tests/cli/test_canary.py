@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from orchestrator.emulator import Emulator, Fault, Kind, Options, Quirks, World
+from orchestrator.emulator import Emulator, Fault, Kind, Options, Quirks, World, WorldOutline
 from orchestrator.emulator.framework.variants import VARIANTS
 from orchestrator.emulator.world.model import Group, Rule, Statement
 from orchestrator.emulator.world.world import differences
@@ -26,7 +26,7 @@ OTHER = Rule("sgr-other", source_cidr_ip="0.0.0.0/0", port_range="22/22", descri
 
 def world_with(*rules: Rule, **group: Any) -> World:
     """Two members; the first has the canary group."""
-    world = World.generate(7, 2, region_ids=2, groups_per_account=4)
+    world = World.generate(WorldOutline(7, 2, region_ids=2, groups_per_account=4))
     world.put(first(world), HERE, Group(CANARY, "canary", vpc_id="vpc-1", rules=(OTHER, *rules), **group))
     return world
 

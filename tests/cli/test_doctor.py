@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from orchestrator.emulator import Emulator, Fault, Kind, Options, Quirks, World
+from orchestrator.emulator import Emulator, Fault, Kind, Options, Quirks, World, WorldOutline
 from orchestrator.emulator.framework.throttle import Throttle
 from orchestrator.emulator.world.model import ControlPolicy, Statement
 from orchestrator.inventory import GROUP_ACTIONS, READ_ACTIONS
@@ -24,7 +24,7 @@ JUDGING = Statement("Allow", ("ram:ListPoliciesForRole", "ram:GetPolicy"))
 
 def small() -> World:
     """Three members and the hub, two regions, groups in each account."""
-    return World.generate(11, 3, region_ids=2, groups_per_account=12)
+    return World.generate(WorldOutline(11, 3, region_ids=2, groups_per_account=12))
 
 
 def first(world: World) -> str:
@@ -310,7 +310,9 @@ def test_a_closed_region_says_nothing_of_rights(desk_of: MakeDesk) -> None:
 
 def test_who_cannot_be_entered_is_told_as_ever(desk_of: MakeDesk) -> None:
     """By the role that was refused, and nothing is claimed of its rights."""
-    world = World.generate(11, 3, region_ids=2, groups_per_account=12, unreachable={"0": "refuses"})
+    world = World.generate(
+        WorldOutline(11, 3, region_ids=2, groups_per_account=12, unreachable={"0": "refuses"})
+    )
     desk, _ = desk_of(world)
     ended, found = checked(desk)
     assert ended.code == 3

@@ -12,7 +12,7 @@ import pytest
 from msgspec.structs import replace
 
 from orchestrator.config.facts import Fact, Facts, read_probe
-from orchestrator.emulator import Options, Quirks, World
+from orchestrator.emulator import Options, Quirks, World, WorldOutline
 from orchestrator.emulator.framework.bending import Bend, BendKind
 from orchestrator.emulator.framework.quirks import RuleCount
 from orchestrator.emulator.world.model import Group, Rule, Statement
@@ -25,7 +25,7 @@ NOT_COMPARED = "RuleCount is not compared: it counts something else here, as pro
 
 def small() -> World:
     """Three members and the hub."""
-    return World.generate(11, 3, region_ids=2, groups_per_account=12)
+    return World.generate(WorldOutline(11, 3, region_ids=2, groups_per_account=12))
 
 
 def learned(desk: Desk) -> dict[str, Any]:

@@ -23,7 +23,7 @@ from orchestrator import run, terminal
 from orchestrator.audit import AuditRecord, Chains, Phase
 from orchestrator.cli import logs, output, progress
 from orchestrator.cli.errors import exit_code_of
-from orchestrator.emulator import World
+from orchestrator.emulator import World, WorldOutline
 from orchestrator.journal import JournalError
 from orchestrator.run import Progress, RefusedError
 from orchestrator.terminal import OutputError, give, say, visible
@@ -197,7 +197,7 @@ def _renamed(value: Any) -> Any:
 def hostile_cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
     """An organization whose members, groups and rules are all named to steer a terminal."""
     path = tmp_path_factory.mktemp("world") / "world.json"
-    world = World.generate(5, 3, region_ids=2, groups_per_account=6)
+    world = World.generate(WorldOutline(5, 3, region_ids=2, groups_per_account=6))
     world.save(path)
     path.write_text(json.dumps(_renamed(json.loads(path.read_bytes()))), encoding="utf-8")
     with emulated("--world", str(path), *SMALL[-2:]) as cloud:

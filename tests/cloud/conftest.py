@@ -11,7 +11,7 @@ import pytest
 from accounts.credentials import Credentials, CredentialSource, StaticCredentials
 from orchestrator.cloud.client import AccountSession, Client, CloudSettings
 from orchestrator.cloud.stats import Attempt
-from orchestrator.emulator import Emulator, Options, World
+from orchestrator.emulator import Emulator, Options, World, WorldOutline
 
 READ_ROLE = "sgsweep-read"
 
@@ -19,7 +19,7 @@ READ_ROLE = "sgsweep-read"
 @pytest.fixture
 def world() -> World:
     """Three members besides the hub, three regions."""
-    return World.generate(seed=7, accounts=3, region_ids=3)
+    return World.generate(WorldOutline(seed=7, accounts=3, region_ids=3))
 
 
 class Speaker:

@@ -31,6 +31,7 @@ from orchestrator.emulator import (
     Rule,
     Throttle,
     World,
+    WorldOutline,
 )
 from orchestrator.emulator.world.model import PrefixList
 from orchestrator.inventory import RegionReader
@@ -47,7 +48,7 @@ THROTTLE = Throttle(per_api={"RevokeSecurityGroup": 1}, hint="retry-after")
 
 def _world() -> tuple[World, str]:
     """One member with one group of one rule."""
-    world = World.generate(seed=1, accounts=1, groups_per_account=0, region_ids=1)
+    world = World.generate(WorldOutline(seed=1, accounts=1, groups_per_account=0, region_ids=1))
     account_id = next(iter(world.organization.members))
     rules = (Rule(security_group_rule_id="sgr-1", port_range="22/22", source_cidr_ip="0.0.0.0/0"),)
     world.put(account_id, REGION, Group(GROUP, vpc_id="vpc-1", rules=rules))

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from orchestrator.emulator import Emulator, World
+from orchestrator.emulator import Emulator, World, WorldOutline
 from tests.emulator.clients import Official
 from tests.emulator.wire import Cloud
 
@@ -21,7 +21,7 @@ def no_stray_loop() -> None:
 @pytest.fixture
 def world() -> World:
     """Four members besides the hub, five regions."""
-    return World.generate(seed=7, accounts=4, region_ids=5)
+    return World.generate(WorldOutline(seed=7, accounts=4, region_ids=5))
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from urllib.parse import quote, unquote
 import lz4.block
 import msgspec
 
-from orchestrator.emulator import Flow, Keys, World
+from orchestrator.emulator import Flow, Keys, World, WorldOutline
 from orchestrator.emulator.framework.protocols import Reply
 from orchestrator.emulator.framework.signature import WireRequest
 from orchestrator.emulator.services.log_service import Logs, Logstore, logs_of
@@ -116,7 +116,9 @@ class LogCloud(Cloud):
     """A cloud with one logstore of flow logs in a project of the first member, and rows that a test puts there."""
 
     def __init__(self, *rows: Flow, **options: Any) -> None:
-        super().__init__(World.generate(seed=3, accounts=4, region_ids=4, groups_per_account=0), **options)
+        super().__init__(
+            World.generate(WorldOutline(seed=3, accounts=4, region_ids=4, groups_per_account=0)), **options
+        )
         self.logs: Logs = logs_of(self.state)
         project = self.logs.add_project(PROJECT, self.member, REGION, START - 90 * 86_400)
         self.store: Logstore = self.logs.add_logstore(project, "flowlog", FLOW_FIELDS, project.created)

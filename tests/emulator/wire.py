@@ -14,7 +14,7 @@ from urllib.parse import quote, urlencode
 
 import msgspec
 
-from orchestrator.emulator import Emulator, Keys, Options, World
+from orchestrator.emulator import Emulator, Keys, Options, World, WorldOutline
 from orchestrator.emulator.framework.gateway import Gateway
 from orchestrator.emulator.framework.identity import Caller
 from orchestrator.emulator.framework.protocols import Reply
@@ -143,7 +143,7 @@ class Cloud:
 
     def __init__(self, world: World | None = None, **options: Any) -> None:
         self.clock = Clock()
-        self.world = world or World.generate(seed=3, accounts=4, region_ids=4)
+        self.world = world or World.generate(WorldOutline(seed=3, accounts=4, region_ids=4))
         self.state = State(self.world, Options(clock=self.clock, **options))
         self.gateway = Gateway(self.state)
         self.hub = self.state.hub.keys

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from orchestrator.emulator import Group, Keys, Quirks, Rule, World
+from orchestrator.emulator import Group, Keys, Quirks, Rule, World, WorldOutline
 from orchestrator.emulator.world.model import PortList, PrefixList
 from tests.emulator.wire import Cloud
 
@@ -18,7 +18,8 @@ RULES = tuple(
 def make(**quirks: Any) -> Cloud:
     """A member with one plain group, a managed one, an enterprise one, a classic one, and two lists."""
     cloud = Cloud(
-        World.generate(1, 1, region_ids=(HERE, "cn-beijing"), groups_per_account=0), quirks=Quirks(**quirks)
+        World.generate(WorldOutline(1, 1, region_ids=(HERE, "cn-beijing"), groups_per_account=0)),
+        quirks=Quirks(**quirks),
     )
     egress = Rule(
         "sgr-out", direction="egress", ip_protocol="ALL", port_range="-1/-1", dest_cidr_ip="0.0.0.0/0"

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from orchestrator.emulator import Emulator, Group, Keys, Rule, World
+from orchestrator.emulator import Emulator, Group, Keys, Rule, World, WorldOutline
 from orchestrator.handler import handler, members, on_event
 
 REGION = "cn-hangzhou"
@@ -86,7 +86,7 @@ def site(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> Iterator[Site]:
     """A running site; the function is in apply mode with a ledger in a folder."""
-    world = World.generate(5, 2, region_ids=2, groups_per_account=2)
+    world = World.generate(WorldOutline(5, 2, region_ids=2, groups_per_account=2))
     with Emulator(world) as emulator:
         keys: Keys = emulator.hub_credentials
         monkeypatch.setenv("ALIBABA_CLOUD_ACCESS_KEY_ID", keys.access_key_id)

@@ -10,7 +10,7 @@ import pytest
 from alibabacloud_config20200907 import models
 from alibabacloud_config20200907.client import Client
 
-from orchestrator.emulator import Emulator, Group, World
+from orchestrator.emulator import Emulator, Group, World, WorldOutline
 from orchestrator.emulator.server.triggers import Triggers
 from orchestrator.emulator.services.config.recorder import Key, changed, config_of
 from orchestrator.emulator.services.function_compute import FunctionCompute
@@ -23,7 +23,7 @@ GROUP = "ACS::ECS::SecurityGroup"
 @pytest.fixture
 def cloud() -> Iterator[Emulator]:
     """A cloud with an open group in the hub and one in a member."""
-    world = World.generate(5, 1, region_ids=2, groups_per_account=1)
+    world = World.generate(WorldOutline(5, 1, region_ids=2, groups_per_account=1))
     for account in world.account_ids:
         group = Group(security_group_id="sg-x", name="x", vpc_id="vpc-1", rules=(accept("sgr-1"),))
         world.estate(account, REGION).groups["sg-x"] = group

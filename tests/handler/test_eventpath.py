@@ -11,7 +11,7 @@ import msgspec
 import pytest
 
 from orchestrator.config import Config, defaults
-from orchestrator.emulator import Emulator, Role, Statement, World
+from orchestrator.emulator import Emulator, Role, Statement, World, WorldOutline
 from orchestrator.emulator.server.triggers import Triggers
 from orchestrator.emulator.services.function_compute import Function, FunctionCompute
 from orchestrator.run import UsageError, try_events
@@ -22,7 +22,7 @@ _REGION = "cn-hangzhou"
 @contextmanager
 def _deployed(monkeypatch: pytest.MonkeyPatch, mode: str, *, arn: str) -> Iterator[tuple[Emulator, str]]:
     """A cloud with the function for events; EventBridge's target is `arn`."""
-    world = World.generate(5, 1, region_ids=1, groups_per_account=1)
+    world = World.generate(WorldOutline(5, 1, region_ids=1, groups_per_account=1))
     hub = world.organization.hub_account_id
     ledger = f"oss://sgsweep-{hub}-{_REGION}/ledger"
     with Emulator(world) as emulator:

@@ -17,7 +17,7 @@ import pytest
 from benchmarks.virtual import ENDPOINT, VirtualClient, run, serving
 from orchestrator.cloud import transport
 from orchestrator.cloud.client import CloudSettings
-from orchestrator.emulator import Group, InProcess, World
+from orchestrator.emulator import Group, InProcess, World, WorldOutline
 from orchestrator.handler import RemediationFailed, entrypoints, remedy
 from tests.handler.conftest import REGION, accept
 
@@ -53,7 +53,7 @@ class _Memory:
 
 def _world() -> tuple[World, str, str]:
     """A world in which one member has a hundred groups that are open, and another has one."""
-    world = World.generate(5, 2, region_ids=1, groups_per_account=0)
+    world = World.generate(WorldOutline(5, 2, region_ids=1, groups_per_account=0))
     noisy, quiet = list(world.organization.members)[:2]
     for number in range(GROUPS):
         rules = tuple(accept(f"sgr-{number}-{port}", f"{port}/{port}") for port in (22, 3389))

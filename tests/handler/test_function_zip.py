@@ -15,7 +15,7 @@ from types import ModuleType
 
 import pytest
 
-from orchestrator.emulator import Emulator, Group, World
+from orchestrator.emulator import Emulator, Group, World, WorldOutline
 from orchestrator.emulator.services.function_compute import Function, FunctionCompute, invoke, unpack
 from tests.handler.conftest import REGION, accept
 
@@ -93,7 +93,7 @@ def python(runtime: str) -> str:
 
 def opened() -> World:
     """A world with one group in a member that opens 22 to everyone."""
-    world = World.generate(5, 1, region_ids=2, groups_per_account=1)
+    world = World.generate(WorldOutline(5, 1, region_ids=2, groups_per_account=1))
     member = next(iter(world.organization.members))
     rules = (accept("sgr-ssh"), accept("sgr-web", "443/443"))
     world.estate(member, REGION).groups["sg-test"] = Group(

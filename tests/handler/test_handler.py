@@ -18,7 +18,7 @@ from orchestrator.cloud.endpoints import Destination
 from orchestrator.cloud.errors import Unavailable
 from orchestrator.cloud.settings import CloudSettings
 from orchestrator.cloud.transport import Answer, SignedAttempt, Transport
-from orchestrator.emulator import Emulator, Fault, Kind, Options, Quirks, World
+from orchestrator.emulator import Emulator, Fault, Kind, Options, Quirks, World, WorldOutline
 from orchestrator.emulator.framework.quirks import RuleCount
 from orchestrator.emulator.world.model import Balancer, Listener
 from orchestrator.handler import RemediationFailed, evaluate, remedy, settings
@@ -296,7 +296,7 @@ def test_the_management_account_is_a_member(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     """ListAccounts need not name the management account; it is one of ours all the same."""
-    world = World.generate(5, 2, region_ids=2, groups_per_account=0, hub="delegated")
+    world = World.generate(WorldOutline(5, 2, region_ids=2, groups_per_account=0, hub="delegated"))
     with Emulator(world) as emulator:
         site = Site(emulator, monkeypatch, capsys)
         monkeypatch.setenv("ALIBABA_CLOUD_ACCESS_KEY_ID", emulator.hub_credentials.access_key_id)
@@ -594,7 +594,7 @@ def test_a_cloud_that_counts_something_else(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     """SGSWEEP_RULE_COUNT says for the function what `[cloud] rule_count` says for the command, in reads and changes."""
-    world = World.generate(5, 2, region_ids=1, groups_per_account=0)
+    world = World.generate(WorldOutline(5, 2, region_ids=1, groups_per_account=0))
     with Emulator(world, Options(quirks=Quirks(rule_count=RuleCount.MORE))) as emulator:
         monkeypatch.setenv("ALIBABA_CLOUD_ACCESS_KEY_ID", emulator.hub_credentials.access_key_id)
         monkeypatch.setenv("ALIBABA_CLOUD_ACCESS_KEY_SECRET", emulator.hub_credentials.access_key_secret)

@@ -14,7 +14,7 @@ import pytest
 from accounts.credentials import Credentials, StaticCredentials
 from orchestrator.cloud.client import AccountSession, Client, CloudSettings
 from orchestrator.cloud.errors import ApiError
-from orchestrator.emulator import Emulator, Fault, Kind, World
+from orchestrator.emulator import Emulator, Fault, Kind, World, WorldOutline
 from orchestrator.emulator.services.oss import buckets
 from orchestrator.handler.function_log import Voice
 from orchestrator.handler.invocation_trail import InvocationTrail
@@ -29,7 +29,7 @@ NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 @pytest.fixture
 def cloud() -> Iterator[Emulator]:
     """A cloud with nothing in it but OSS."""
-    with Emulator(World.generate(1, 1, region_ids=1, groups_per_account=1)) as emulator:
+    with Emulator(World.generate(WorldOutline(1, 1, region_ids=1, groups_per_account=1))) as emulator:
         yield emulator
 
 

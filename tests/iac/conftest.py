@@ -15,7 +15,7 @@ import pytest
 
 from accounts import Account
 from orchestrator.config import defaults, load
-from orchestrator.emulator import World
+from orchestrator.emulator import World, WorldOutline
 from orchestrator.emulator.world.model import Group, Rule
 from orchestrator.journal import Observed, RunHeader, SqliteJournal
 from orchestrator.policy import evaluate
@@ -127,7 +127,7 @@ def scanned_for_real(desk_at: MakeDesk) -> MakeScan:
     """Scan an emulated organization whose hub has these groups; return the run folder."""
 
     def make(*groups: Group) -> Path:
-        world = World.generate(5, 0, region_ids=1, groups_per_account=0)
+        world = World.generate(WorldOutline(5, 0, region_ids=1, groups_per_account=0))
         for group in groups:
             world.put(world.organization.hub_account_id, world.region_ids[0], group)
         desk: Desk = desk_at(world)

@@ -15,7 +15,7 @@ import msgspec
 from accounts.credentials import Credentials, RoleSession, StaticCredentials
 from orchestrator.cloud.client import AccountSession, Client, CloudSettings, Limits
 from orchestrator.cloud.sessions import Sessions
-from orchestrator.emulator import Emulator, Group, Options, Rule, World
+from orchestrator.emulator import Emulator, Group, Options, Rule, World, WorldOutline
 from orchestrator.exposure import PacketSet, PortSet, effective, packets_to
 from orchestrator.inventory import ReadSession as Reading
 from orchestrator.inventory import RegionReader
@@ -138,7 +138,7 @@ class Cloud:
 @asynccontextmanager
 async def cloud(options: Options | None = None, *, read_timeout_seconds: float = 5.0) -> AsyncIterator[Cloud]:
     """A cloud that waits for nothing: retries have no jitter, limits are out of the way."""
-    world = World.generate(seed=1, accounts=1, groups_per_account=0, region_ids=1)
+    world = World.generate(WorldOutline(seed=1, accounts=1, groups_per_account=0, region_ids=1))
     async with Emulator(world, options) as emulator:
         limits = Limits(circuit_failures=10**6, retry_fraction=1.0, share=1.0, window_seconds=0.05)
         settings = CloudSettings(

@@ -11,7 +11,7 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from orchestrator import run
-from orchestrator.emulator import Fault, Kind, World
+from orchestrator.emulator import Fault, Kind, World, WorldOutline
 from orchestrator.run import Filters, ReportPart
 from orchestrator.run.published import report_schema
 from tests.run.conftest import Desk, desk_at  # noqa: F401 (a fixture)
@@ -42,7 +42,7 @@ def test_what_is_published_is_what_the_code_says() -> None:
 
 def test_every_report_is_right_by_the_schema(desk_at: Any) -> None:  # noqa: F811 (the fixture)
     """A whole run with open, managed and unseen things, after changes; and each part of it."""
-    world = World.generate(11, 3, region_ids=2, groups_per_account=8)
+    world = World.generate(WorldOutline(11, 3, region_ids=2, groups_per_account=8))
     desk: Desk = desk_at(world)
     member = next(iter(world.organization.members))
     desk.emulator.set_faults(Fault(kind=Kind.DENIED, action="DescribeRegions", account=member))
@@ -73,7 +73,7 @@ def test_every_report_is_right_by_the_schema(desk_at: Any) -> None:  # noqa: F81
 )
 def test_what_is_no_report_is_not_right_by_it(desk_at: Any, spoil: Any) -> None:  # noqa: F811 (the fixture)
     """The schema says something."""
-    desk: Desk = desk_at(World.generate(11, 1, region_ids=1, groups_per_account=6))
+    desk: Desk = desk_at(World.generate(WorldOutline(11, 1, region_ids=1, groups_per_account=6)))
     desk.scan()
     document = report(desk.folder / "first", ReportPart())
     assert problems(document) == []

@@ -13,7 +13,7 @@ import pytest
 
 from orchestrator import run
 from orchestrator.config import Config, defaults
-from orchestrator.emulator import Emulator, Options, World
+from orchestrator.emulator import Emulator, Options, World, WorldOutline
 from orchestrator.run import Filters, Progress, Summary
 
 
@@ -82,4 +82,4 @@ def desk_at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[MakeDes
 @pytest.fixture
 def desk(desk_at: MakeDesk) -> Desk:
     """A desk at a small organization: six members, four regions, everything reachable, nothing in the way."""
-    return desk_at(World.generate(11, 6, region_ids=4, groups_per_account=12))
+    return desk_at(World.generate(WorldOutline(11, 6, region_ids=4, groups_per_account=12)))

@@ -12,7 +12,7 @@ import msgspec
 from orchestrator import run
 from orchestrator.cli.exit_codes import of_close, of_scan, of_verify
 from orchestrator.cli.known_errors import explain_error
-from orchestrator.emulator import BENDS, Bend, BendKind, Bent, World
+from orchestrator.emulator import BENDS, Bend, BendKind, Bent, World, WorldOutline
 from orchestrator.emulator.world.expected import Expected
 from orchestrator.emulator.world.model import Rule
 from orchestrator.plan import Action
@@ -189,7 +189,7 @@ class Lies:
 
 def small_world(seed: int) -> World:
     """An organization of two members, with lists and interfaces in it."""
-    return World.generate(1000 + seed % 7, 2, region_ids=2, groups_per_account=10)
+    return World.generate(WorldOutline(1000 + seed % 7, 2, region_ids=2, groups_per_account=10))
 
 
 def _put_back(world: World, action: Action) -> None:

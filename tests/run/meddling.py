@@ -21,7 +21,19 @@ from accounts.credentials import HubCredentialsError
 from benchmarks.virtual import VirtualClient, VirtualLoop, serving
 from orchestrator import run
 from orchestrator.cloud.client import CloudSettings
-from orchestrator.emulator import Fault, Group, InProcess, Kind, Moment, Options, Rule, Tag, Throttle, World
+from orchestrator.emulator import (
+    Fault,
+    Group,
+    InProcess,
+    Kind,
+    Moment,
+    Options,
+    Rule,
+    Tag,
+    Throttle,
+    World,
+    WorldOutline,
+)
 from orchestrator.emulator.framework.errors import ApiError
 from orchestrator.emulator.world.model import PortList, PrefixList
 from orchestrator.journal import SqliteReader, read_trusted
@@ -95,7 +107,7 @@ class Campaign:
 
     def _make_cloud(self, loop: VirtualLoop) -> None:
         dice, allowed = self._dice, self._allowed
-        world = World.generate(seed=1, accounts=1, groups_per_account=0, region_ids=[REGION])
+        world = World.generate(WorldOutline(seed=1, accounts=1, groups_per_account=0, region_ids=[REGION]))
         self.account_id = next(iter(world.organization.members))
         self.estate = world.estate(self.account_id, REGION)
         self.estate.prefix_lists["pl-1"] = PrefixList("pl-1", "partners", entries=(_WORLD,))

@@ -8,7 +8,7 @@ import pytest
 
 from orchestrator import run
 from orchestrator.cli import output
-from orchestrator.emulator import Fault, Kind, Options, Quirks, World
+from orchestrator.emulator import Fault, Kind, Options, Quirks, World, WorldOutline
 from orchestrator.emulator.framework.quirks import RuleCount
 from orchestrator.run import Agreement, Filters, Progress
 from tests.run.conftest import MakeDesk
@@ -16,7 +16,7 @@ from tests.run.conftest import MakeDesk
 
 def agreement(desk_at: MakeDesk, count: RuleCount) -> Agreement | None:
     """What the doctor sees in a cloud that counts so."""
-    world = World.generate(11, 2, region_ids=2, groups_per_account=12)
+    world = World.generate(WorldOutline(11, 2, region_ids=2, groups_per_account=12))
     desk = desk_at(world, Options(quirks=Quirks(rule_count=count)))
     return asyncio.run(run.list_accounts(desk.config, Filters(), Progress(), check=True)).rule_counts
 
@@ -76,7 +76,7 @@ def test_the_doctor_tells_whether_there_is_a_second_witness(
     desk_at: MakeDesk, capfd: pytest.CaptureFixture[str], fault: Fault | None, said: str
 ) -> None:
     """By the calls that a scan makes; without one it says what to do, and that costs no exit code of its own."""
-    world = World.generate(11, 2, region_ids=2, groups_per_account=12)
+    world = World.generate(WorldOutline(11, 2, region_ids=2, groups_per_account=12))
     desk = desk_at(world, Options(faults=(fault,) if fault else ()))
     listed = asyncio.run(run.list_accounts(desk.config, Filters(), Progress(), check=True))
     assert output.accounts(listed, checked=True) == 0

@@ -13,7 +13,7 @@ import pytest
 from benchmarks.virtual import VirtualClient, serving
 from orchestrator import run
 from orchestrator.cloud.client import CloudSettings
-from orchestrator.emulator import Fault, InProcess, Kind, Options, Rule, World
+from orchestrator.emulator import Fault, InProcess, Kind, Options, Rule, World, WorldOutline
 from orchestrator.journal import SqliteReader
 from orchestrator.plan import is_old_default
 from orchestrator.run import Approval, Filters, Progress
@@ -62,7 +62,7 @@ def _live(fault: Fault, seed: int, folder: Path) -> list[str]:
 
 async def _day(fault: Fault, seed: int, out: Path) -> list[str]:
     """Scan, plan, apply and roll back while one of so many calls fails."""
-    world = World.generate(seed=5, accounts=3, groups_per_account=6, region_ids=2)
+    world = World.generate(WorldOutline(seed=5, accounts=3, groups_per_account=6, region_ids=2))
     cloud = InProcess(world, Options(faults=(fault,), seed=seed), latency_seconds=0.02)
     before = _said(world)
     dice = random.Random(seed)  # noqa: S311 - seeded to be repeated

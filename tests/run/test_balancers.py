@@ -10,7 +10,7 @@ import pytest
 
 from orchestrator import run
 from orchestrator.cli.exit_codes import of_changes, of_close, of_scan, of_verify
-from orchestrator.emulator import Fault, Kind, World
+from orchestrator.emulator import Fault, Kind, World, WorldOutline
 from orchestrator.emulator.framework.operations import Answer
 from orchestrator.emulator.framework.question import CallQuestion
 from orchestrator.emulator.services.resource_center import resource_center_of
@@ -31,13 +31,13 @@ ANYONE = Rule("sgr-anyone", port_range="22/22", source_cidr_ip="0.0.0.0/0")
 @pytest.fixture
 def organization(desk_at: MakeDesk) -> Desk:
     """A desk at an organization in which load balancers joined groups of many accounts."""
-    return desk_at(World.generate(11, 6, region_ids=4, groups_per_account=12, balancers=True))
+    return desk_at(World.generate(WorldOutline(11, 6, region_ids=4, groups_per_account=12, balancers=True)))
 
 
 @pytest.fixture
 def small(desk_at: MakeDesk) -> Desk:
     """A desk at one account: SSH for an office in a group that a balancer joined, Redis for everyone in another."""
-    world = World.generate(1, 1, region_ids=[REGION], groups_per_account=0)
+    world = World.generate(WorldOutline(1, 1, region_ids=(REGION,), groups_per_account=0))
     desk = desk_at(world)
     desk.config = desk.changed(organization={"include": (member(desk),)})
     put(desk, Group(security_group_id="sg-joined", vpc_id="vpc-1", rules=(OFFICE,)))

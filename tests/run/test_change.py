@@ -18,7 +18,7 @@ from orchestrator import run
 from orchestrator.cli.exit_codes import of_changes, of_close, of_scan, of_verify
 from orchestrator.cli.known_errors import explain_error
 from orchestrator.config import defaults
-from orchestrator.emulator import Fault, Kind, Options, World
+from orchestrator.emulator import Fault, Kind, Options, World, WorldOutline
 from orchestrator.emulator.world.expected import Expected
 from orchestrator.emulator.world.model import Group, PrefixList, Rule, Tag
 from orchestrator.files import replaced
@@ -142,7 +142,7 @@ def test_at_most_five_calls_a_group(desk: Desk) -> None:
 
 def test_narrowing_to_a_prefix_list(desk_at: MakeDesk) -> None:
     """The scan reads the list; the plan adds a rule from it before it revokes; where there is none, it says so."""
-    world = World.generate(1, 1, region_ids=2, groups_per_account=0)
+    world = World.generate(WorldOutline(1, 1, region_ids=2, groups_per_account=0))
     member = next(iter(world.organization.members))
     here, elsewhere = world.region_ids
     world.estate(member, here).prefix_lists["pl-office"] = PrefixList(
@@ -273,7 +273,7 @@ def test_a_plan_edited_by_one_byte_is_refused(desk: Desk) -> None:
 
 def test_a_plan_of_another_cloud_or_run_is_refused(desk_at: MakeDesk, tmp_path: Path) -> None:
     """A demo's plan never meets another endpoint; a plan never meets another run's folder."""
-    world = World.generate(11, 2, region_ids=2)
+    world = World.generate(WorldOutline(11, 2, region_ids=2))
     desk = desk_at(world)
     made = planned(desk)
     desk.scan("second")
@@ -310,7 +310,7 @@ def test_limits_hold_when_a_plan_is_carried_out(desk: Desk) -> None:
 
 def test_a_role_that_could_not_undo_is_refused_before_the_first_change(desk_at: MakeDesk) -> None:
     """Where a role may revoke but not authorize, or split but not take its additions back, nothing is changed."""
-    world = World.generate(11, 3, region_ids=2)
+    world = World.generate(WorldOutline(11, 3, region_ids=2))
     desk = desk_at(world)
     made = planned(desk)
     account = next(one.account_id for one in made.plan.actions if one.action == "split")
@@ -323,7 +323,7 @@ def test_a_role_that_could_not_undo_is_refused_before_the_first_change(desk_at: 
 
 def test_a_role_that_could_not_lift_a_block_is_refused_before_it_blocks(desk_at: MakeDesk) -> None:
     """A block adds drops only: where they could not be revoked later, they are not added."""
-    world = World.generate(11, 1, region_ids=1)
+    world = World.generate(WorldOutline(11, 1, region_ids=1))
     desk = desk_at(world)
     checks = tuple(msgspec.structs.replace(check, action="block") for check in desk.config.checks)
     desk.config = msgspec.structs.replace(desk.config, checks=checks)
@@ -342,7 +342,7 @@ def test_a_role_that_could_not_lift_a_block_is_refused_before_it_blocks(desk_at:
 
 def test_an_account_that_does_not_say_whether_undoing_is_allowed_is_left_alone(desk_at: MakeDesk) -> None:
     """Its changes are recorded as failed, the others are made; once it answers, the same command finishes."""
-    world = World.generate(11, 3, region_ids=2)
+    world = World.generate(WorldOutline(11, 3, region_ids=2))
     desk = desk_at(world)
     made = planned(desk)
     mute = made.plan.actions[0].account_id
@@ -428,7 +428,7 @@ def test_a_folder_is_used_by_one_process_at_a_time(desk: Desk) -> None:
 @pytest.mark.parametrize("kind", [Kind.ERROR_AFTER, Kind.RESET_AFTER, Kind.UNAVAILABLE, Kind.ERROR_BEFORE])
 def test_lost_answers_lose_nothing(desk_at: MakeDesk, kind: Kind) -> None:
     """Answers lost before or after the change was made: the end is the same, and nothing is revoked twice."""
-    world = World.generate(11, 5, region_ids=3, groups_per_account=12)
+    world = World.generate(WorldOutline(11, 5, region_ids=3, groups_per_account=12))
     desk = desk_at(world, Options(faults=(Fault(kind=kind, rate=0.3, action="*SecurityGroup"),), seed=2))
     made = planned(desk)
     result = apply(desk, made.plan.digest)
@@ -511,7 +511,7 @@ def test_the_action_is_overridden_for_one_plan(desk: Desk) -> None:
 
 def test_what_is_protected_stays_open_until_it_is_named(desk_at: MakeDesk) -> None:
     """A tag protects: the finding is open, counted and in the headline; plan and apply change it only by its id."""
-    world = World.generate(11, 1, region_ids=1, groups_per_account=0)
+    world = World.generate(WorldOutline(11, 1, region_ids=1, groups_per_account=0))
     account, region = next(iter(world.organization.members)), world.region_ids[0]
     ssh = Rule("sgr-1", port_range="22/22", source_cidr_ip="0.0.0.0/0")
     for group_id, tags in (("sg-kept", (Tag("sgsweep", "protected"),)), ("sg-free", ())):

@@ -14,7 +14,7 @@ from alibabacloud_config20200907.client import Client
 from orchestrator import run
 from orchestrator.cli.exit_codes import of_comparison
 from orchestrator.config import packs
-from orchestrator.emulator import World
+from orchestrator.emulator import World, WorldOutline
 from orchestrator.emulator.services.config.recorder import Key, changed
 from orchestrator.emulator.world.model import PrefixList, Rule
 from orchestrator.journal import JournalError
@@ -148,7 +148,7 @@ def test_the_clouds_own_results(estate: Estate) -> None:
 @pytest.mark.parametrize("seed", [5, 11])
 def test_every_difference_in_a_whole_organization_is_explained(desk_at: MakeDesk, seed: int) -> None:
     """Whatever groups there are, with load balancers and drops and lists: what both know is never unexplained."""
-    desk = desk_at(World.generate(seed, 4, region_ids=2, groups_per_account=14, balancers=True))
+    desk = desk_at(World.generate(WorldOutline(seed, 4, region_ids=2, groups_per_account=14, balancers=True)))
     pages = results_of_the_cloud(desk, desk.emulator.world.account_ids)
     desk.scan("run", checks=packs()["cloud-config-security-groups"])
     path = desk.folder / "theirs.json"

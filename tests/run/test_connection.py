@@ -13,7 +13,7 @@ from yarl import URL
 
 from orchestrator import run
 from orchestrator.cli.exit_codes import of_verify
-from orchestrator.emulator import World
+from orchestrator.emulator import World, WorldOutline
 from orchestrator.plan import decode
 from orchestrator.run import Approval, Connection, Filters, Progress, RefusedError
 from tests.proxy import Proxy
@@ -42,7 +42,7 @@ def test_the_summary_says_who_read_which_cloud(desk: Desk) -> None:
 
 def test_proxy_and_authority_are_told_and_kept_everywhere(desk_at: MakeDesk) -> None:
     """The real hosts by a real proxy with the emulator's own authority: in summary and plan, without the password."""
-    desk = desk_at(World.generate(11, 2, region_ids=1, groups_per_account=12))
+    desk = desk_at(World.generate(WorldOutline(11, 2, region_ids=1, groups_per_account=12)))
     told: list[Connection] = []
     with Proxy(URL(desk.emulator.https_url).port or 0) as proxy:
         ca_file = desk.emulator.ca_file

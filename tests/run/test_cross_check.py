@@ -11,7 +11,7 @@ import pytest
 from orchestrator import run
 from orchestrator.cli.exit_codes import of_close, of_scan
 from orchestrator.config import Config
-from orchestrator.emulator import Bend, BendKind, Fault, Kind, Options, Quirks, World
+from orchestrator.emulator import Bend, BendKind, Fault, Kind, Options, Quirks, World, WorldOutline
 from orchestrator.emulator.framework.question import CallQuestion
 from orchestrator.emulator.framework.variants import VARIANTS
 from orchestrator.emulator.services.resource_center import GROUP, Resource, ResourceCenter, resource_center_of
@@ -189,7 +189,9 @@ def test_throttled_it_is_waited_for(desk: Desk) -> None:
 @pytest.mark.parametrize("quirks", [Quirks(), VARIANTS["short-pages"]], ids=["full", "short"])
 def test_all_its_pages_are_heard(desk_at: MakeDesk, quirks: Quirks) -> None:
     """More groups than a page gives; a short page is not the last."""
-    desk = desk_at(World.generate(5, 4, region_ids=3, groups_per_account=60), Options(quirks=quirks))
+    desk = desk_at(
+        World.generate(WorldOutline(5, 4, region_ids=3, groups_per_account=60)), Options(quirks=quirks)
+    )
     summary = desk.scan()
     assert summary.security_groups > 200
     assert summary.second_witness[0].startswith("two witnesses")
@@ -198,7 +200,7 @@ def test_all_its_pages_are_heard(desk_at: MakeDesk, quirks: Quirks) -> None:
 
 def test_a_delegated_administrator_hears_it_too(desk_at: MakeDesk) -> None:
     """The management account is within the directory's scope, whoever asks."""
-    desk = desk_at(World.generate(3, 3, region_ids=2, hub="delegated"))
+    desk = desk_at(World.generate(WorldOutline(3, 3, region_ids=2, hub="delegated")))
     assert desk.scan().second_witness[0].startswith("two witnesses")
 
 
@@ -320,7 +322,9 @@ def test_what_is_cut_without_a_trace_is_read_or_told(
 def test_a_group_that_is_gone_is_told_and_no_more(desk_at: MakeDesk, name: str) -> None:
     """It is late: ECS says that there is no such group, by its id and by its rules."""
     quirks = VARIANTS[name] if name else Quirks()
-    desk = desk_at(World.generate(11, 3, region_ids=2, groups_per_account=6), Options(quirks=quirks))
+    desk = desk_at(
+        World.generate(WorldOutline(11, 3, region_ids=2, groups_per_account=6)), Options(quirks=quirks)
+    )
     account_id, region_id, _ = risky(desk)
     center_of(desk).ghosts += [
         Resource(account_id, region_id, GROUP, f"sg-bp1ghost{number}") for number in range(101)
@@ -543,7 +547,7 @@ def test_an_id_that_is_none_is_never_asked_for(desk: Desk, row: dict[str, Any]) 
 
 def test_what_it_named_before_it_failed_is_looked_for(desk_at: MakeDesk) -> None:
     """The first page stands where the second cannot be had; that it was not heard to its end is told."""
-    desk = desk_at(World.generate(5, 4, region_ids=3, groups_per_account=60))
+    desk = desk_at(World.generate(WorldOutline(5, 4, region_ids=3, groups_per_account=60)))
     account_id, region_id, group = next(iter(desk.emulator.world.groups()))
     first = (account_id, region_id, group.security_group_id)
     hide(desk, first)

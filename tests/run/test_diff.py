@@ -13,7 +13,7 @@ import pytest
 
 from orchestrator import run
 from orchestrator.cli.exit_codes import of_diff
-from orchestrator.emulator import Fault, Kind, World
+from orchestrator.emulator import Fault, Kind, World, WorldOutline
 from orchestrator.emulator.world.model import Group, Interface, PrefixList, Rule
 from orchestrator.journal import JournalError
 from orchestrator.policy import parse_checks, parse_exemptions
@@ -31,7 +31,7 @@ class Estate:
     """Two accounts in two regions, with groups and rules that a test says; and the runs over them."""
 
     def __init__(self, desk_at: MakeDesk) -> None:
-        self.world = World.generate(3, 2, region_ids=2, groups_per_account=0)
+        self.world = World.generate(WorldOutline(3, 2, region_ids=2, groups_per_account=0))
         self.accounts = list(self.world.organization.members)[:2]
         self.regions = list(self.world.region_ids)
         self.desk: Desk = desk_at(self.world)

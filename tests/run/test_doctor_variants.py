@@ -10,7 +10,7 @@ import pytest
 from orchestrator import run
 from orchestrator.cli.exit_codes import of_doctor
 from orchestrator.config import Canary
-from orchestrator.emulator import Options, World
+from orchestrator.emulator import Options, World, WorldOutline
 from orchestrator.emulator.framework.variants import VARIANTS
 from orchestrator.emulator.world.model import Group
 from orchestrator.run import Filters, Progress
@@ -22,7 +22,7 @@ HERE = "cn-hangzhou"
 @pytest.mark.parametrize("name", VARIANTS)
 def test_a_right_that_is_there_is_never_said_to_lack(desk_at: MakeDesk, name: str) -> None:
     """Reads asked for, changes tried on the canary group and taken back, in an organization where all is allowed."""
-    world = World.generate(11, 2, region_ids=2, groups_per_account=6)
+    world = World.generate(WorldOutline(11, 2, region_ids=2, groups_per_account=6))
     member = next(iter(world.organization.members))
     world.put(member, HERE, Group("sg-canary", "canary", vpc_id="vpc-1"))
     desk = desk_at(world, Options(quirks=VARIANTS[name]))

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from orchestrator import run
-from orchestrator.emulator import Fault, Kind, Options, Quirks, World
+from orchestrator.emulator import Fault, Kind, Options, Quirks, World, WorldOutline
 from orchestrator.emulator.world.archetypes import dropped, open_over_ipv6, web
 from orchestrator.emulator.world.model import Group, Interface, Rule
 from orchestrator.emulator.world.scenery import example_group
@@ -50,7 +50,7 @@ def test_no_exposure_saves_the_calls(desk: Desk) -> None:
 @pytest.mark.parametrize("kind", [Kind.DENIED, Kind.EMPTY])
 def test_what_may_not_be_seen_is_unknown(desk_at: MakeDesk, kind: Kind) -> None:
     """A refusal and a list that is empty for lack of rights are no proof that nothing is attached."""
-    world = World.generate(11, 2, region_ids=2)
+    world = World.generate(WorldOutline(11, 2, region_ids=2))
     faults = tuple(
         Fault(kind=kind, action=action) for action in ("DescribeNetworkInterfaces", "DescribeInstances")
     )
@@ -63,7 +63,7 @@ def test_what_may_not_be_seen_is_unknown(desk_at: MakeDesk, kind: Kind) -> None:
 @pytest.mark.parametrize("shown", [True, False])
 def test_the_address_that_came_with_an_instance_is_joined(desk_at: MakeDesk, shown: bool) -> None:  # noqa: FBT001 - a case
     """An interface may show its elastic address only: the instance tells the rest, and it is counted once."""
-    world = World.generate(11, 4, region_ids=2)
+    world = World.generate(WorldOutline(11, 4, region_ids=2))
     desk = desk_at(world, Options(quirks=Quirks(fixed_address_on_interface=shown)))
     test_each_finding_says_what_is_attached(desk)
     assert any((one["attachment"] or {}).get("public_ips") for one in desk.lines("findings.jsonl"))
@@ -73,7 +73,7 @@ def test_the_address_that_came_with_an_instance_is_joined(desk_at: MakeDesk, sho
 def test_an_interface_whose_instance_is_not_given_may_be_public(desk_at: MakeDesk, kind: Kind) -> None:
     """DescribeInstances without the right answers an empty list: nothing is latent then; an elastic address shows."""
     faults = (Fault(kind=kind, action="DescribeInstances"),)
-    desk = desk_at(World.generate(11, 4, region_ids=2), Options(faults=faults))
+    desk = desk_at(World.generate(WorldOutline(11, 4, region_ids=2)), Options(faults=faults))
     desk.scan()
     behind = [one for one in desk.lines("findings.jsonl") if (one["attachment"] or {}).get("instances")]
     assert {one["exposure"] for one in behind} <= {"exposed", "unknown"}
@@ -96,7 +96,7 @@ def _interface(*group_ids: str, number: int = 1) -> Interface:
 
 def test_groups_on_one_interface_are_judged_together(desk_at: MakeDesk) -> None:
     """Another group's winning drop makes a finding latent; another group's accept keeps the port reachable."""
-    world = World.generate(1, 1, region_ids=[REGION], groups_per_account=0)
+    world = World.generate(WorldOutline(1, 1, region_ids=(REGION,), groups_per_account=0))
     account = next(iter(world.organization.members))
     open_group, _ = example_group(open_over_ipv6, account, REGION, seed=1)
     twin, _ = example_group(open_over_ipv6, account, REGION, seed=2)
@@ -129,7 +129,7 @@ def test_groups_on_one_interface_are_judged_together(desk_at: MakeDesk) -> None:
 
 def test_halves_of_two_groups_on_one_interface_are_one_internet(desk_at: MakeDesk) -> None:
     """What neither opens alone is found, reported only, and explained as it was found; both halves are reached."""
-    world = World.generate(1, 1, region_ids=[REGION], groups_per_account=0)
+    world = World.generate(WorldOutline(1, 1, region_ids=(REGION,), groups_per_account=0))
     account = next(iter(world.organization.members))
     for name, source in (("low", "20.0.0.0/9"), ("high", "20.128.0.0/9")):
         half = Rule(f"sgr-{name}", port_range="22/22", source_cidr_ip=source)

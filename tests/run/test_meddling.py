@@ -17,7 +17,7 @@ from accounts.credentials import Credentials, StaticCredentials
 from benchmarks.virtual import ENDPOINT, VirtualClient, VirtualLoop, run, serving
 from orchestrator.cloud import transport
 from orchestrator.cloud.client import AccountSession, CloudSettings
-from orchestrator.emulator import Group, InProcess, Moment, World
+from orchestrator.emulator import Group, InProcess, Moment, World, WorldOutline
 from orchestrator.emulator.world.model import PortList, PrefixList
 from orchestrator.plan import Action
 from tests.remediate.kit import planned, rule
@@ -183,7 +183,7 @@ def _judged(script: Script, monkeypatch: pytest.MonkeyPatch) -> Judge:
     async def play() -> Judge:
         loop = asyncio.get_running_loop()
         assert isinstance(loop, VirtualLoop)
-        world = World.generate(seed=1, accounts=1, groups_per_account=0, region_ids=[REGION])
+        world = World.generate(WorldOutline(seed=1, accounts=1, groups_per_account=0, region_ids=(REGION,)))
         return await _Scene(InProcess(world), loop).play(script)
 
     return run(play())

@@ -7,7 +7,7 @@ from collections import Counter
 import pytest
 
 from orchestrator.cli.exit_codes import of_changes, of_scan
-from orchestrator.emulator import Fault, Kind, Options, Throttle, World
+from orchestrator.emulator import Fault, Kind, Options, Throttle, World, WorldOutline
 from orchestrator.emulator.world.expected import Expected
 from tests.run.conftest import MakeDesk
 from tests.run.test_change import apply, planned, verify
@@ -19,8 +19,8 @@ MEMBERS, CLOSED = 200, 5
 @pytest.mark.timeout(600)
 def test_an_organization_in_rough_weather(desk_at: MakeDesk) -> None:
     """200 accounts x 28 regions, throttled, failing, tokens expiring, some closed: all found, listed and closed."""
-    world = World.generate(23, MEMBERS, unreachable=CLOSED, groups_per_account=12)
-    everything = World.generate(23, MEMBERS, groups_per_account=12)
+    world = World.generate(WorldOutline(23, MEMBERS, unreachable=CLOSED, groups_per_account=12))
+    everything = World.generate(WorldOutline(23, MEMBERS, groups_per_account=12))
     closed = frozenset(one for one in world.account_ids if world.roles.get(one) != everything.roles.get(one))
     foretold = Expected.of(world, closed)
     members = [one for one in world.account_ids[1:] if one not in closed]

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from orchestrator import run
-from orchestrator.emulator import Fault, Kind, World
+from orchestrator.emulator import Fault, Kind, World, WorldOutline
 from orchestrator.emulator.world.model import Group, Interface, Rule, Tag
 from orchestrator.policy import OwnerEntry, Owners
 from orchestrator.report import FORMATS, ReportError
@@ -26,7 +26,7 @@ class Estate:
     """Two accounts with one open group for each place that can name an owner."""
 
     def __init__(self, desk_at: MakeDesk) -> None:
-        self.world = World.generate(3, 2, region_ids=1, groups_per_account=0)
+        self.world = World.generate(WorldOutline(3, 2, region_ids=1, groups_per_account=0))
         self.region = self.world.region_ids[0]
         self.first, self.second = list(self.world.organization.members)[:2]
         self.desk: Desk = desk_at(self.world)

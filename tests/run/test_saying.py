@@ -15,7 +15,7 @@ from orchestrator import run
 from orchestrator.cli import output
 from orchestrator.cli.exit_codes import of_changes, of_close, of_scan, of_verify
 from orchestrator.cli.known_errors import explain_error
-from orchestrator.emulator import Options, Quirks, World
+from orchestrator.emulator import Options, Quirks, World, WorldOutline
 from orchestrator.emulator.framework.quirks import RuleCount
 from orchestrator.emulator.world.model import Group, Rule
 from orchestrator.journal import JobState, OutcomeKind, SqliteJournal, SqliteReader
@@ -28,7 +28,7 @@ class Door:
     """An organization of a few accounts with one group each, where 22 stands open to everybody."""
 
     def __init__(self, desk_at: MakeDesk, *, managed: bool = False, options: Options | None = None) -> None:
-        self.world = World.generate(3, 3, region_ids=1, groups_per_account=0)
+        self.world = World.generate(WorldOutline(3, 3, region_ids=1, groups_per_account=0))
         self.region = self.world.region_ids[0]
         self.accounts = list(self.world.organization.members)[:2]
         for account in self.accounts:

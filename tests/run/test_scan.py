@@ -15,7 +15,7 @@ from accounts.discovery import DiscoveryError
 from orchestrator import run
 from orchestrator.cli.exit_codes import of_scan
 from orchestrator.cloud.errors import Denied
-from orchestrator.emulator import Bend, BendKind, Fault, Kind, Options, Quirks, Throttle, World
+from orchestrator.emulator import Bend, BendKind, Fault, Kind, Options, Quirks, Throttle, World, WorldOutline
 from orchestrator.emulator.framework.question import CallQuestion
 from orchestrator.emulator.framework.quirks import RuleCount
 from orchestrator.emulator.world.expected import Expected
@@ -72,7 +72,7 @@ def test_it_makes_no_call_more_than_it_must(desk: Desk) -> None:
 
 def test_what_cannot_be_seen_is_listed_and_makes_the_run_incomplete(desk_at: MakeDesk) -> None:
     """A closed account is a row with code, message and RequestId; the others are swept; exit 3."""
-    desk = desk_at(World.generate(11, 6, region_ids=3, groups_per_account=6, unreachable=2))
+    desk = desk_at(World.generate(WorldOutline(11, 6, region_ids=3, groups_per_account=6, unreachable=2)))
     summary = desk.scan()
     rows = desk.lines("unreachable.jsonl")
     assert len(rows) == 2
@@ -85,7 +85,7 @@ def test_what_cannot_be_seen_is_listed_and_makes_the_run_incomplete(desk_at: Mak
 
 def test_an_accepted_account_does_not_count_as_incomplete(desk_at: MakeDesk) -> None:
     """What an owner has accepted is listed still; after its day it counts again."""
-    desk = desk_at(World.generate(11, 3, region_ids=2, groups_per_account=3, unreachable=1))
+    desk = desk_at(World.generate(WorldOutline(11, 3, region_ids=2, groups_per_account=3, unreachable=1)))
     desk.scan()
     (row,) = desk.lines("unreachable.jsonl")
     accepted = [
@@ -139,7 +139,7 @@ def test_what_is_accepted_may_be_a_region_or_an_answer(
 
 def test_what_is_accepted_is_told_as_exemptions_are(desk_at: MakeDesk) -> None:
     """One that has expired, one that expires soon, and one that accepts nothing: nobody else would notice."""
-    desk = desk_at(World.generate(11, 3, region_ids=2, groups_per_account=3, unreachable=1))
+    desk = desk_at(World.generate(WorldOutline(11, 3, region_ids=2, groups_per_account=3, unreachable=1)))
     desk.scan()
     account = desk.lines("unreachable.jsonl")[0]["account_id"]
     today = datetime.now(UTC).date()
@@ -159,7 +159,7 @@ def test_what_is_accepted_is_told_as_exemptions_are(desk_at: MakeDesk) -> None:
 
 def test_a_wide_source_is_open_to_ssh_and_told_apart_elsewhere(desk_at: MakeDesk) -> None:
     """To SSH it makes the run end with 1, to a cache with 0; both are in the findings, each counted once."""
-    world = World.generate(11, 1, region_ids=1, groups_per_account=0)
+    world = World.generate(WorldOutline(11, 1, region_ids=1, groups_per_account=0))
     account, region = next(iter(world.organization.members)), world.region_ids[0]
     desk = desk_at(world)
     wide = [
@@ -189,7 +189,7 @@ def test_a_wide_source_is_open_to_ssh_and_told_apart_elsewhere(desk_at: MakeDesk
 )
 def test_faults_that_pass_change_nothing_in_the_result(desk_at: MakeDesk, kind: Kind) -> None:
     """A tenth of the reads fail once: the findings are the same, and the run is complete."""
-    world = World.generate(3, 4, region_ids=3, groups_per_account=8)
+    world = World.generate(WorldOutline(3, 4, region_ids=3, groups_per_account=8))
     calm = desk_at(world)
     calm.scan()
     stormy = desk_at(world, Options(faults=(Fault(kind=kind, rate=0.1, action="Describe*"),), seed=5))
@@ -202,7 +202,7 @@ def test_faults_that_pass_change_nothing_in_the_result(desk_at: MakeDesk, kind: 
 @pytest.mark.parametrize("action", READS)
 def test_a_read_that_fails_for_good_is_never_a_pass(desk_at: MakeDesk, action: str) -> None:
     """A region or group that cannot be read in full is unreachable, named, and not among the findings."""
-    world = World.generate(11, 2, region_ids=2, groups_per_account=8)
+    world = World.generate(WorldOutline(11, 2, region_ids=2, groups_per_account=8))
     struck = world.account_ids[0]
     desk = desk_at(world, Options(faults=(Fault(kind=Kind.DENIED, account=struck, action=action),)))
     summary = desk.scan()
@@ -252,7 +252,7 @@ def test_fewer_rules_than_are_counted_make_the_group_unreachable(desk: Desk, kin
 
 def test_a_wholesale_disagreement_of_counts_is_told_once(desk_at: MakeDesk) -> None:
     """Then it is our reading of RuleCount that is wrong: the groups are judged and planned, the run is incomplete."""
-    world = World.generate(11, 6, region_ids=4, groups_per_account=12)
+    world = World.generate(WorldOutline(11, 6, region_ids=4, groups_per_account=12))
     desk = desk_at(world, Options(quirks=Quirks(rule_count=RuleCount.MORE)))
     summary = desk.scan()
     assert desk.lines("unreachable.jsonl") == []
@@ -298,7 +298,7 @@ def test_a_session_of_another_account_is_refused_before_anything_is_read(desk: D
 
 def test_both_cards_of_a_classic_group_are_read(desk_at: MakeDesk) -> None:
     """A rule of the intranet card is seen, and counted: `internal-lateral` and zone = "any" judge it."""
-    world = World.generate(11, 1, region_ids=1, groups_per_account=0)
+    world = World.generate(WorldOutline(11, 1, region_ids=1, groups_per_account=0))
     account, region = world.account_ids[0], world.region_ids[0]
     rules = tuple(
         Rule(security_group_rule_id=f"sgr-{card}", port_range="22/22", source_cidr_ip=source, nic_type=card)
@@ -315,7 +315,7 @@ def test_both_cards_of_a_classic_group_are_read(desk_at: MakeDesk) -> None:
 
 def test_a_repeated_page_token_is_an_incomplete_read(desk_at: MakeDesk) -> None:
     """A list that never ends is named, not read for ever and not taken for whole."""
-    world = World.generate(11, 1, region_ids=1, groups_per_account=250)
+    world = World.generate(WorldOutline(11, 1, region_ids=1, groups_per_account=250))
     fault = Fault(kind=Kind.REPEATED_TOKEN, action="DescribeSecurityGroups")
     desk = desk_at(world, Options(faults=(fault,)))
     summary = desk.scan()
@@ -336,7 +336,7 @@ def test_a_repeated_page_token_is_an_incomplete_read(desk_at: MakeDesk) -> None:
 )
 def test_open_questions_of_the_api_do_not_matter(desk_at: MakeDesk, quirks: Quirks) -> None:
     """Whatever the documentation leaves open, the same groups are found."""
-    world = World.generate(11, 3, region_ids=2, groups_per_account=10)
+    world = World.generate(WorldOutline(11, 3, region_ids=2, groups_per_account=10))
     desk = desk_at(world, Options(quirks=quirks))
     desk.scan()
     foretold = Expected.of(world)
@@ -345,7 +345,7 @@ def test_open_questions_of_the_api_do_not_matter(desk_at: MakeDesk, quirks: Quir
 
 def test_throttling_by_windows_loses_nothing(desk_at: MakeDesk) -> None:
     """A quota far below the need slows the sweep; every group is still read, none is unreachable."""
-    world = World.generate(5, 2, region_ids=2, groups_per_account=60)
+    world = World.generate(WorldOutline(5, 2, region_ids=2, groups_per_account=60))
     desk = desk_at(world, Options(throttle=Throttle(limit=8, window_seconds=0.25, hint="retry-after")))
     summary = desk.scan(limits={"window_seconds": 0.25, "share": 1.0})
     assert summary.complete
@@ -355,7 +355,7 @@ def test_throttling_by_windows_loses_nothing(desk_at: MakeDesk) -> None:
 
 def test_resume_asks_only_what_is_missing(desk_at: MakeDesk) -> None:
     """Finished accounts cost no call; what was unreachable is tried again and then complete."""
-    world = World.generate(11, 4, region_ids=3, groups_per_account=8)
+    world = World.generate(WorldOutline(11, 4, region_ids=3, groups_per_account=8))
     struck = world.account_ids[2]
     desk = desk_at(world, Options(faults=(Fault(kind=Kind.DENIED, account=struck, action=READS[0]),)))
     assert of_scan(desk.scan()) == 3
@@ -370,7 +370,7 @@ def test_resume_asks_only_what_is_missing(desk_at: MakeDesk) -> None:
 
 def test_an_interrupted_scan_loses_nothing(desk_at: MakeDesk) -> None:
     """Cancelled in the middle, as by Ctrl-C, a run is a run folder that `resume` completes."""
-    world = World.generate(11, 8, region_ids=4, groups_per_account=12)
+    world = World.generate(WorldOutline(11, 8, region_ids=4, groups_per_account=12))
     desk = desk_at(world, Options(latency_seconds=0.02))
     progress = Progress()
 
@@ -392,7 +392,7 @@ def test_an_interrupted_scan_loses_nothing(desk_at: MakeDesk) -> None:
 
 def test_tokens_that_expire_in_the_middle_are_renewed(desk_at: MakeDesk) -> None:
     """Sessions refused as expired are entered anew, and nothing is lost."""
-    world = World.generate(11, 3, region_ids=3, groups_per_account=8)
+    world = World.generate(WorldOutline(11, 3, region_ids=3, groups_per_account=8))
     member = world.account_ids[1]  # the hub's own keys have no end
     fault = Fault(kind=Kind.EXPIRED, account=member, action="DescribeSecurityGroup*", skip=2, count=1)
     desk = desk_at(world, Options(faults=(fault,), seed=3))
@@ -442,7 +442,7 @@ def test_a_filter_that_matches_nothing_is_an_error(desk: Desk) -> None:
 
 def test_a_hub_that_may_not_list_accounts_says_so(desk_at: MakeDesk) -> None:
     """The error of the first call stands as it is, and no folder is left behind."""
-    world = World.generate(11, 1, region_ids=1)
+    world = World.generate(WorldOutline(11, 1, region_ids=1))
     desk = desk_at(world, Options(faults=(Fault(kind=Kind.DENIED, action="ListAccounts"),)))
     with pytest.raises(Denied, match="ListAccounts"):
         desk.scan()
@@ -460,9 +460,9 @@ def test_a_run_folder_is_never_overwritten(desk: Desk) -> None:
 
 def test_resume_against_another_cloud_is_refused(desk_at: MakeDesk) -> None:
     """A run made against one endpoint never goes on against another."""
-    desk = desk_at(World.generate(11, 1, region_ids=1))
+    desk = desk_at(World.generate(WorldOutline(11, 1, region_ids=1)))
     desk.scan()
-    other = desk_at(World.generate(11, 1, region_ids=1))
+    other = desk_at(World.generate(WorldOutline(11, 1, region_ids=1)))
     with pytest.raises(Exception, match="was made against"):
         asyncio.run(resume(other.config, desk.folder / "first", Progress()))
 

@@ -25,7 +25,7 @@ from orchestrator import run
 from orchestrator.approval import ApprovalError, sign
 from orchestrator.audit import AuditRecord, Chains
 from orchestrator.cli.exit_codes import of_changes, of_verify
-from orchestrator.emulator import World
+from orchestrator.emulator import World, WorldOutline
 from orchestrator.journal import Lock, OutcomeKind, RunInUse, TrailBroken
 from orchestrator.plan import decode, encode, signed_of_old, subject, with_signature
 from orchestrator.run import Approval, Changed, Progress, RefusedError, UsageError
@@ -48,7 +48,7 @@ def key_pair(folder: Path, name: str) -> Keys:
 @pytest.fixture
 def desk(desk_at: MakeDesk) -> Desk:
     """A desk at a very small organization."""
-    return desk_at(World.generate(11, 2, region_ids=1, groups_per_account=4))
+    return desk_at(World.generate(WorldOutline(11, 2, region_ids=1, groups_per_account=4)))
 
 
 @pytest.fixture

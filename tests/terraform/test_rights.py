@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from orchestrator.emulator import Emulator, Group, Rule, Statement, World
+from orchestrator.emulator import Emulator, Group, Rule, Statement, World, WorldOutline
 from orchestrator.emulator.framework.operations import REGISTRY
 from orchestrator.emulator.services.config.recorder import ConfigRule, config_of
 from orchestrator.emulator.world.model import Balancer, Listener, PortList, PrefixList, Role
@@ -69,7 +69,7 @@ def test_the_function_needs_exactly_its_policies(
 ) -> None:
     """Run under the roles of the applied example, the function is never refused, and uses every right it has."""
     found = dict(documents(terraform.resources("single-account")))
-    world = World.generate(5, 1, region_ids=1, groups_per_account=1)
+    world = World.generate(WorldOutline(5, 1, region_ids=1, groups_per_account=1))
     hub = world.organization.hub_account_id
     with Emulator(world) as emulator:
         environment = {
@@ -100,7 +100,7 @@ def test_the_judge_needs_exactly_its_policies(
 ) -> None:
     """Under the role that only reads, a rule is answered and a group looked at; nothing is refused, no right unused."""
     found = dict(documents(terraform.resources("single-account")))
-    world = World.generate(5, 1, region_ids=1, groups_per_account=1)
+    world = World.generate(WorldOutline(5, 1, region_ids=1, groups_per_account=1))
     hub = world.organization.hub_account_id
     with Emulator(world) as emulator:
         monkeypatch.setenv("SGSWEEP_ENDPOINT", emulator.http_url)

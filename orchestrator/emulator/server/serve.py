@@ -15,6 +15,7 @@ from orchestrator.emulator.framework.quirks import Quirks
 from orchestrator.emulator.framework.state import Options
 from orchestrator.emulator.framework.throttle import Throttle
 from orchestrator.emulator.server.http_server import Emulator
+from orchestrator.emulator.world.organization import WorldOutline
 from orchestrator.emulator.world.world import World
 
 _ID: Final = "ALIBABA_CLOUD_ACCESS_KEY_ID"
@@ -73,15 +74,17 @@ class EmulatorSettings(msgspec.Struct, frozen=True, kw_only=True):
         if self.world_file is not None:
             return World.load(self.world_file)
         return World.generate(
-            self.seed,
-            self.accounts,
-            groups_per_account=self.groups_per_account,
-            region_ids=self.regions,
-            hub=self.hub,
-            hub_roles=self.hub_roles,
-            external_id=self.external_id,
-            balancers=self.balancers,
-            unreachable=self.unreachable,
+            WorldOutline(
+                self.seed,
+                self.accounts,
+                groups_per_account=self.groups_per_account,
+                region_ids=self.regions,
+                hub=self.hub,
+                hub_roles=self.hub_roles,
+                external_id=self.external_id,
+                balancers=self.balancers,
+                unreachable=self.unreachable,
+            )
         )
 
     def options(self) -> Options:

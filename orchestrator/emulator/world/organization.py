@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import random
 from collections.abc import Mapping
-from typing import Final, Literal, NamedTuple
+from typing import Final, Literal
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from orchestrator.emulator.world.model import Account, Folder, Organization, Role, Statement, Tag
@@ -93,30 +94,49 @@ _STATUSES: Final = (
 _DELETIONS: Final = ("Checking", "Deleting", "CheckFailed", "DeleteFailed")
 
 
-class OrganizationOutline(NamedTuple):
-    """What is asked of an organization; see World.generate."""
+class WorldOutline(Struct, frozen=True):
+    """What a world is to be; the same outline gives the same world.
 
-    seed: int
-    accounts: int
-    hub: Literal["management", "delegated", "member"]
-    hub_roles: bool
-    external_id: str
-    unreachable: int | Mapping[str, str]
+    Attributes:
+        seed: of everything that is made up.
+        accounts: how many members, besides the hub.
+        groups_per_account: on average.
+        region_ids: region ids, or how many of the usual ones; None for all usual ones.
+        hub: which account the hub is.
+        hub_roles: also puts `sgsweep-read` and `sgsweep-remediate` into the hub's account.
+        external_id: that the roles of members ask for.
+        unreachable: a number of members, or a kind by account id or by position as text ("0"): `missing` (no role),
+            `refuses` (trusts another account), `external_id` (wants another one), `powerless` (the role allows
+            nothing).
+        careful_share: about so many of the accounts have no risky rule.
+        balancers: adds groups that load balancers have joined.
+    """
+
+    seed: int = 0
+    accounts: int = 40
+    groups_per_account: float = 40.0
+    region_ids: tuple[str, ...] | int | None = None
+    hub: Literal["management", "delegated", "member"] = "management"
+    hub_roles: bool = False
+    external_id: str = ""
+    unreachable: int | Mapping[str, str] = 0
+    careful_share: float = 0.5
+    balancers: bool = False
 
 
-def found(plan: OrganizationOutline) -> tuple[Organization, dict[str, dict[str, Role]]]:
+def found(outline: WorldOutline) -> tuple[Organization, dict[str, dict[str, Role]]]:
     """The organization and the roles of its accounts."""
-    rng = random.Random(f"organization/{plan.seed}")
+    rng = random.Random(f"organization/{outline.seed}")
     folders = _folders(rng)
     root = next(iter(folders))
     leaves = [folder.folder_id for folder in folders.values() if folder.parent_id]
     management = Account(_account_id(rng), "management", root, "management@example.org", type="CloudAccount")
     hub = management
     members: dict[str, Account] = {}
-    if plan.hub != "management":
+    if outline.hub != "management":
         hub = Account(_account_id(rng), "security-audit", leaves[1], "security-audit@example.org")
         members[hub.account_id] = hub
-    ordinary = [_member(rng, index, leaves) for index in range(plan.accounts)]
+    ordinary = [_member(rng, index, leaves) for index in range(outline.accounts)]
     members.update((account.account_id, account) for account in ordinary)
     organization = Organization(
         directory_id=f"rd-{_code(rng)}",
@@ -125,9 +145,9 @@ def found(plan: OrganizationOutline) -> tuple[Organization, dict[str, dict[str, 
         hub_account_id=hub.account_id,
         folders=folders,
         members=members,
-        delegated_administrators=(hub.account_id,) if plan.hub == "delegated" else (),
+        delegated_administrators=(hub.account_id,) if outline.hub == "delegated" else (),
     )
-    return organization, _roles(plan, organization, [account.account_id for account in ordinary], rng)
+    return organization, _roles(outline, organization, [account.account_id for account in ordinary], rng)
 
 
 def _code(rng: random.Random) -> str:
@@ -171,24 +191,24 @@ def _member(rng: random.Random, index: int, folders: list[str]) -> Account:
 
 
 def _roles(
-    plan: OrganizationOutline, organization: Organization, ordinary: list[str], rng: random.Random
+    outline: WorldOutline, organization: Organization, ordinary: list[str], rng: random.Random
 ) -> dict[str, dict[str, Role]]:
     hub = f"acs:ram::{organization.hub_account_id}:root"
     management = f"acs:ram::{organization.management.account_id}:root"
     reads, writes = Statement("Allow", READ_ACTIONS), Statement("Allow", READ_ACTIONS + WRITE_ACTIONS)
     evidence = Statement("Allow", EVIDENCE_ACTIONS)
     ours = {
-        READ_ROLE: Role(READ_ROLE, (hub,), (reads, evidence), plan.external_id),
-        REMEDIATION_ROLE: Role(REMEDIATION_ROLE, (hub,), (writes,), plan.external_id),
+        READ_ROLE: Role(READ_ROLE, (hub,), (reads, evidence), outline.external_id),
+        REMEDIATION_ROLE: Role(REMEDIATION_ROLE, (hub,), (writes,), outline.external_id),
     }
     access = {ADMINISTRATOR_ROLE: Role(ADMINISTRATOR_ROLE, (management,), ADMINISTRATOR)}
     roles = {account_id: {**ours, **access} for account_id in organization.members}
-    roles[organization.management.account_id] = {} if plan.hub == "management" else dict(ours)
-    if not plan.hub_roles:
-        roles[organization.hub_account_id] = {} if plan.hub == "management" else dict(access)
-    elif plan.hub == "management":
+    roles[organization.management.account_id] = {} if outline.hub == "management" else dict(ours)
+    if not outline.hub_roles:
+        roles[organization.hub_account_id] = {} if outline.hub == "management" else dict(access)
+    elif outline.hub == "management":
         roles[organization.hub_account_id] = dict(ours)
-    for account_id, kind in _shut(plan.unreachable, ordinary, rng).items():
+    for account_id, kind in _shut(outline.unreachable, ordinary, rng).items():
         roles[account_id] = shut(roles[account_id], kind)
     return roles
 

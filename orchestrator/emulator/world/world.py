@@ -6,10 +6,9 @@ until a client looks at them. A world can be saved as JSON and loaded again, by 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from threading import Lock
-from typing import Literal
 
 import msgspec
 from msgspec import Struct
@@ -30,7 +29,7 @@ from orchestrator.emulator.world.model import (
     WaysIn,
     stored,
 )
-from orchestrator.emulator.world.organization import OrganizationOutline, found
+from orchestrator.emulator.world.organization import WorldOutline, found
 from orchestrator.emulator.world.origin import Origin
 from orchestrator.emulator.world.scenery import Recipe, Scenery
 
@@ -77,39 +76,17 @@ class World:
         self._making = Lock()
 
     @classmethod
-    def generate(  # noqa: PLR0913 - a world has many properties, all with a sensible default
-        cls,
-        seed: int = 0,
-        accounts: int = 40,
-        *,
-        groups_per_account: float = 40.0,
-        region_ids: Sequence[str] | int | None = None,
-        hub: Literal["management", "delegated", "member"] = "management",
-        hub_roles: bool = False,
-        external_id: str = "",
-        unreachable: int | Mapping[str, str] = 0,
-        careful_share: float = 0.5,
-        balancers: bool = False,
-    ) -> World:
-        """A realistic organization of `accounts` members besides the hub.
-
-        `region_ids` are region ids or how many of the usual ones. About `careful_share` of the accounts have
-        no risky rule. `balancers` adds groups that load balancers have joined. `hub_roles` also puts
-        `sgsweep-read` and `sgsweep-remediate` into the hub's account.
-        `unreachable` is a number of members, or a kind by account id or by position as text ("0"): `missing`
-        (no role), `refuses` (trusts another account), `external_id` (wants another one), `powerless` (the
-        role allows nothing).
-        """
+    def generate(cls, outline: WorldOutline = WorldOutline()) -> World:  # noqa: B008 - it is frozen
+        """A realistic organization of as many members as the outline says, besides the hub."""
+        region_ids = outline.region_ids
         if region_ids is None:
             region_ids = regions.REGION_IDS
         elif isinstance(region_ids, int):
             further = tuple(region.region_id for region in regions.FURTHER_REGIONS)
             region_ids = (*regions.REGION_IDS, *further)[:region_ids]
-        plan = OrganizationOutline(seed, accounts, hub, hub_roles, external_id, unreachable)
-        organization, roles = found(plan)
-        return cls(
-            organization, roles, region_ids, Recipe(seed, groups_per_account, careful_share, balancers)
-        )
+        organization, roles = found(outline)
+        recipe = Recipe(outline.seed, outline.groups_per_account, outline.careful_share, outline.balancers)
+        return cls(organization, roles, region_ids, recipe)
 
     # --- accounts
 

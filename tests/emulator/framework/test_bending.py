@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from orchestrator.emulator import BENDS, Bend, BendKind, Emulator, Keys, World
+from orchestrator.emulator import BENDS, Bend, BendKind, Emulator, Keys, World, WorldOutline
 from orchestrator.emulator.world.model import Balancer, Listener, PortList, PrefixList
 from tests.emulator.wire import ECS, RM, STS, Cloud, control
 
@@ -40,7 +40,7 @@ class Place:
     """A member's region with groups, lists and interfaces; other regions and accounts have others."""
 
     def __init__(self) -> None:
-        world = World.generate(seed=3, accounts=4, region_ids=4, groups_per_account=40)
+        world = World.generate(WorldOutline(seed=3, accounts=4, region_ids=4, groups_per_account=40))
         self.cloud = Cloud(world)
         member = self.cloud.member
         for account_id in world.account_ids:

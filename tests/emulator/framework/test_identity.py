@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from orchestrator.emulator import Keys, Options, Quirks, Statement, UncertainError, World
+from orchestrator.emulator import Keys, Options, Quirks, Statement, UncertainError, World, WorldOutline
 from orchestrator.emulator.world.model import Role
 from orchestrator.emulator.world.organization import shut
 from orchestrator.emulator.world.policies import PolicyGrammarError, allows, read_policy
@@ -124,7 +124,7 @@ def test_a_role_name_is_case_sensitive(cloud: Cloud) -> None:
 )
 def test_members_can_be_unreachable_in_every_way(kind: str, status: int, code: str) -> None:
     """The role is missing, trusts somebody else, or wants another external id: no role of the account opens."""
-    cloud = Cloud(World.generate(1, 3, region_ids=1, unreachable={"0": kind}))
+    cloud = Cloud(World.generate(WorldOutline(1, 3, region_ids=1, unreachable={"0": kind})))
     for role in ("sgsweep-read", "sgsweep-remediate", "ResourceDirectoryAccountAccessRole"):
         answered, body = assume(cloud, RoleArn=f"acs:ram::{cloud.member}:role/{role}")
         assert (answered, body["Code"]) == (status, code)
@@ -132,7 +132,7 @@ def test_members_can_be_unreachable_in_every_way(kind: str, status: int, code: s
 
 def test_a_powerless_role_opens_and_allows_nothing() -> None:
     """The session exists, and every call of it is refused; lists of instances are silently empty."""
-    cloud = Cloud(World.generate(1, 3, region_ids=1, unreachable={"0": "powerless"}))
+    cloud = Cloud(World.generate(WorldOutline(1, 3, region_ids=1, unreachable={"0": "powerless"})))
     keys = session(cloud)
     assert cloud.code("DescribeRegions", keys) == (403, "Forbidden.RAM")
     region_id = cloud.world.region_ids[0]
@@ -143,7 +143,7 @@ def test_a_powerless_role_opens_and_allows_nothing() -> None:
 
 def test_an_external_id_must_match_where_the_role_wants_one() -> None:
     """Without it or with another one the trust policy refuses."""
-    cloud = Cloud(World.generate(1, 2, region_ids=1, external_id="install-7"))
+    cloud = Cloud(World.generate(WorldOutline(1, 2, region_ids=1, external_id="install-7")))
     assert assume(cloud)[1]["Code"] == "NoPermission"
     assert assume(cloud, ExternalId="install-8")[1]["Code"] == "NoPermission"
     assert assume(cloud, ExternalId="install-7")[0] == 200
@@ -172,7 +172,7 @@ def test_a_hub_limited_to_its_roles() -> None:
 
 def test_only_the_management_account_has_the_administrators_role() -> None:
     """A delegated administrator is not trusted by ResourceDirectoryAccountAccessRole, but by sgsweep's roles."""
-    cloud = Cloud(World.generate(1, 2, region_ids=1, hub="delegated"))
+    cloud = Cloud(World.generate(WorldOutline(1, 2, region_ids=1, hub="delegated")))
     member = next(key for key in cloud.world.organization.members if key != cloud.state.hub.account_id)
     administrator = f"acs:ram::{member}:role/ResourceDirectoryAccountAccessRole"
     assert assume(cloud, RoleArn=administrator)[1]["Code"] == "NoPermission"

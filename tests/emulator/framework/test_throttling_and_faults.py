@@ -17,6 +17,7 @@ from orchestrator.emulator import (
     Throttle,
     UncertainError,
     World,
+    WorldOutline,
     read_fault,
 )
 from orchestrator.emulator.framework.faults import Faults, read_faults
@@ -28,7 +29,7 @@ HERE = "cn-hangzhou"
 
 def world() -> World:
     """Three members, two regions."""
-    return World.generate(1, 3, region_ids=2)
+    return World.generate(WorldOutline(1, 3, region_ids=2))
 
 
 def throttled(cloud: Cloud, action: str = "DescribeRegions", **asked: Any) -> bool:
@@ -211,7 +212,7 @@ def test_an_expired_fault_ends_the_session_for_good() -> None:
 
 def test_repeated_token_and_empty_wait_for_a_call_they_spoil() -> None:
     """The repeated token strikes a further page only, the empty list a list only, and then as told."""
-    cloud = Cloud(World.generate(5, 30, region_ids=1))
+    cloud = Cloud(World.generate(WorldOutline(5, 30, region_ids=1)))
     cloud.state.use_faults([Fault(kind=Kind.REPEATED_TOKEN, count=1)])
     first = cloud.ok("ListAccounts", version="2022-04-19", MaxResults=10)
     second = cloud.ok("ListAccounts", version="2022-04-19", MaxResults=10, NextToken=first["NextToken"])

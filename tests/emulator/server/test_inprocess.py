@@ -23,6 +23,7 @@ from orchestrator.emulator import (
     Rule,
     Throttle,
     World,
+    WorldOutline,
 )
 from orchestrator.emulator.framework.errors import ApiError
 from orchestrator.emulator.framework.protocols import Reply
@@ -56,7 +57,7 @@ class Client:
 
 def made(options: Options | None = None, **more: Any) -> Client:
     """A cloud whose hub has one group with a rule for SSH."""
-    world = World.generate(1, 1, region_ids=2, groups_per_account=0)
+    world = World.generate(WorldOutline(1, 1, region_ids=2, groups_per_account=0))
     rule = Rule("sgr-ssh", port_range="22/22", source_cidr_ip="0.0.0.0/0")
     client = Client(InProcess(world, options, **more))
     world.put(client.account_id, REGION, Group("sg-1", vpc_id="vpc-1", rules=(rule,)))

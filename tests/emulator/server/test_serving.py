@@ -21,6 +21,7 @@ from orchestrator.emulator import (
     Quirks,
     UncertainError,
     World,
+    WorldOutline,
     read_quirks,
     serve,
 )
@@ -158,7 +159,7 @@ def test_every_quirk_is_documented() -> None:
 
 async def test_a_port_in_use_is_an_os_error_and_leaves_nothing_open() -> None:
     """The second emulator on the same port fails and can be garbage collected without a warning."""
-    world = World.generate(1, 1, region_ids=1)
+    world = World.generate(WorldOutline(1, 1, region_ids=1))
     async with Emulator(world) as first:
         port = int(first.http_url.rsplit(":", 1)[1])
         with pytest.raises(OSError, match="address already in use"):
@@ -168,7 +169,7 @@ async def test_a_port_in_use_is_an_os_error_and_leaves_nothing_open() -> None:
 
 def test_a_thread_that_cannot_start_says_why() -> None:
     """The sync form raises the same error in the caller's thread."""
-    world = World.generate(1, 1, region_ids=1)
+    world = World.generate(WorldOutline(1, 1, region_ids=1))
     with Emulator(world) as first:
         port = int(first.http_url.rsplit(":", 1)[1])
         with pytest.raises(OSError, match="address already in use"):
@@ -178,7 +179,7 @@ def test_a_thread_that_cannot_start_says_why() -> None:
 
 async def test_https_trusts_only_its_own_authority_and_takes_any_host() -> None:
     """The CA file opens it, by address and by name; without it the certificate is refused."""
-    async with Emulator(World.generate(1, 1, region_ids=1)) as emulator:
+    async with Emulator(World.generate(WorldOutline(1, 1, region_ids=1))) as emulator:
         context = ssl.create_default_context(cafile=emulator.ca_file)
         if hasattr(ssl, "VERIFY_X509_STRICT"):
             context.verify_flags |= ssl.VERIFY_X509_STRICT
@@ -193,7 +194,7 @@ async def test_https_trusts_only_its_own_authority_and_takes_any_host() -> None:
 
 async def test_the_control_surface_tells_and_sets() -> None:
     """Calls, changes, the world, faults, expiry and clearing, over HTTP."""
-    world = World.generate(1, 2, region_ids=2)
+    world = World.generate(WorldOutline(1, 2, region_ids=2))
     async with Emulator(world) as emulator:
         await who(emulator)
         session = emulator.enter(next(iter(world.organization.members)), "sgsweep-read")
@@ -232,7 +233,7 @@ async def test_the_control_surface_tells_and_sets() -> None:
 
 def test_the_control_surface_can_be_off() -> None:
     """Without it the path is an unsigned request like any other."""
-    with Emulator(World.generate(1, 1, region_ids=1), Options(control=False)) as emulator:
+    with Emulator(World.generate(WorldOutline(1, 1, region_ids=1)), Options(control=False)) as emulator:
         with pytest.raises(urllib.error.HTTPError, match="400") as refused:
             urllib.request.urlopen(f"{emulator.http_url}/_emulator/calls", timeout=5)  # noqa: S310 - loopback
         refused.value.close()

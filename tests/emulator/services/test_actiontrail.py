@@ -10,7 +10,7 @@ import pytest
 from alibabacloud_actiontrail20200706 import models as trail_models
 from alibabacloud_ecs20140526 import models as ecs_models
 
-from orchestrator.emulator import VARIANTS, Emulator, Group, Keys, Rule, Throttle, World
+from orchestrator.emulator import VARIANTS, Emulator, Group, Keys, Rule, Throttle, World, WorldOutline
 from orchestrator.emulator.services.actiontrail import trail_of
 from orchestrator.emulator.world.model import Event
 from tests.emulator.clients import Official
@@ -99,7 +99,7 @@ def test_the_official_client_finds_what_it_changed_itself(official: Official, em
 
 def test_an_opening_says_who_when_and_what() -> None:
     """Each opening names its rules: an Authorize by ports and source, a change by the rule's id; all ways are there."""
-    cloud = Cloud(World.generate(seed=7, accounts=2, region_ids=3))
+    cloud = Cloud(World.generate(WorldOutline(seed=7, accounts=2, region_ids=3)))
     hub = cloud.world.organization.hub_account_id
     rules = {
         rule.security_group_rule_id: rule

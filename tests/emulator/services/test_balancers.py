@@ -9,7 +9,7 @@ import pytest
 from alibabacloud_alb20200616 import models as alb_models
 from alibabacloud_nlb20220430 import models as nlb_models
 
-from orchestrator.emulator import World
+from orchestrator.emulator import World, WorldOutline
 from orchestrator.emulator.world.balanced import BALANCED, nlb_own
 from orchestrator.emulator.world.expected import Expected
 from orchestrator.emulator.world.model import Balancer
@@ -24,7 +24,7 @@ REGION = "cn-hangzhou"
 @pytest.fixture
 def world() -> World:
     """An organization whose hub owns one group of each kind that a balancer can join."""
-    return World.generate(seed=7, accounts=4, region_ids=5, balancers=True)
+    return World.generate(WorldOutline(seed=7, accounts=4, region_ids=5, balancers=True))
 
 
 def owned(world: World, product: str) -> list[Balancer]:
@@ -35,7 +35,7 @@ def owned(world: World, product: str) -> list[Balancer]:
 
 def test_balancers_are_asked_for(world: World) -> None:
     """Without asking there are none, and everything else is the same; a saved world keeps them."""
-    plain = World.generate(seed=7, accounts=4, region_ids=5)
+    plain = World.generate(WorldOutline(seed=7, accounts=4, region_ids=5))
     for account_id, region_id, group in plain.groups():
         assert not plain.estate(account_id, region_id).balancers
         assert world.estate(account_id, region_id).groups[group.security_group_id] == group
@@ -140,7 +140,7 @@ def test_products_do_not_show_each_others(world: World) -> None:
 @pytest.mark.parametrize(("product", "version"), [("nlb", NLB), ("alb", ALB)])
 def test_rights_to_balancers_are_checked(product: str, version: str) -> None:
     """The read role may list balancers and listeners; a session without the right is refused by its name."""
-    cloud = Cloud(World.generate(3, 2, region_ids=2, balancers=True))
+    cloud = Cloud(World.generate(WorldOutline(3, 2, region_ids=2, balancers=True)))
     for action in ("ListLoadBalancers", "ListListeners"):
         cloud.ok(action, cloud.enter("sgsweep-read"), version, RegionId=REGION)
         powerless = cloud.session("sgsweep-read", policy=())

@@ -6,14 +6,14 @@ from typing import Any
 
 import pytest
 
-from orchestrator.emulator import Quirks, Tag, World
+from orchestrator.emulator import Quirks, Tag, World, WorldOutline
 from tests.emulator.wire import RDM, RM, Cloud
 
 
 @pytest.fixture
 def organization() -> Cloud:
     """An organization of 120 members."""
-    return Cloud(World.generate(5, 120, region_ids=1))
+    return Cloud(World.generate(WorldOutline(5, 120, region_ids=1)))
 
 
 def accounts(body: dict[str, Any]) -> list[str]:
@@ -108,7 +108,7 @@ def test_the_directory_refuses(organization: Cloud, action: str, asked: dict[str
 @pytest.mark.parametrize(("hub", "allowed"), [("management", True), ("delegated", True), ("member", False)])
 def test_who_may_list_accounts(hub: Any, allowed: bool) -> None:  # noqa: FBT001 - a parameter
     """The management account and delegated administrators may, a plain member may not."""
-    cloud = Cloud(World.generate(1, 3, region_ids=1, hub=hub))
+    cloud = Cloud(World.generate(WorldOutline(1, 3, region_ids=1, hub=hub)))
     status, body = cloud.call("ListAccounts", version=RM)
     assert (status == 200) is allowed
     assert allowed or body["Code"] == "NoPermission"

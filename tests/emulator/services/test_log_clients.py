@@ -11,7 +11,7 @@ import msgspec
 import pytest
 from aliyun.log import LogClient, LogException
 
-from orchestrator.emulator import Emulator, Keys, World
+from orchestrator.emulator import Emulator, Keys, World, WorldOutline
 from orchestrator.emulator.world import flows
 from orchestrator.emulator.world.flow_logs import LOGSTORE, project_name, writes
 from orchestrator.emulator.world.model import FlowLog
@@ -179,7 +179,7 @@ def test_another_process_adds_logs_by_the_control_surface(official: Official) ->
 
 def test_records_are_put_from_python() -> None:
     """Any number of them, into the region of an account that has interfaces; elsewhere there is no project."""
-    world = World.generate(seed=7, accounts=4, region_ids=5)
+    world = World.generate(WorldOutline(seed=7, accounts=4, region_ids=5))
     with Emulator(world) as emulator:
         official = Official(emulator)
         store = emulator.logstore(official.project, LOGSTORE)

@@ -25,6 +25,7 @@ from orchestrator.emulator import (
     Role,
     Statement,
     World,
+    WorldOutline,
 )
 from orchestrator.emulator.framework.signature import WireRequest
 from orchestrator.emulator.services.log_service.compression import lz4_block
@@ -258,7 +259,7 @@ def test_standard_sql_reads_so_many_bytes_and_no_more() -> None:
 @pytest.mark.looptime
 async def test_a_project_has_fifteen_places_for_queries() -> None:
     """The sixteenth at once is refused; when one has ended there is a place again; searches need none."""
-    world = World.generate(1, 1, region_ids=2, groups_per_account=0)
+    world = World.generate(WorldOutline(1, 1, region_ids=2, groups_per_account=0))
     cloud = InProcess(world, Options(quirks=Quirks(log_query_seconds=2.0)), latency_seconds=0.2)
     member = next(iter(world.organization.members))
     project = cloud.logs.add_project(PROJECT, member, REGION, 0)

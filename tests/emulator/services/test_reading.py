@@ -7,7 +7,18 @@ from typing import Any
 
 import pytest
 
-from orchestrator.emulator import VARIANTS, Group, Keys, Quirks, Rule, RuleCount, Tag, UncertainError, World
+from orchestrator.emulator import (
+    VARIANTS,
+    Group,
+    Keys,
+    Quirks,
+    Rule,
+    RuleCount,
+    Tag,
+    UncertainError,
+    World,
+    WorldOutline,
+)
 from orchestrator.emulator.world.model import Interface, PortList
 from tests.emulator.wire import Cloud
 
@@ -17,7 +28,8 @@ HERE = "cn-hangzhou"
 def make(groups: int = 130, rules: int = 25, **quirks: Any) -> Cloud:
     """A member with many groups; the first has many rules."""
     cloud = Cloud(
-        World.generate(1, 1, region_ids=(HERE, "cn-beijing"), groups_per_account=0), quirks=Quirks(**quirks)
+        World.generate(WorldOutline(1, 1, region_ids=(HERE, "cn-beijing"), groups_per_account=0)),
+        quirks=Quirks(**quirks),
     )
     for number in range(groups):
         many = rules if number == 0 else number % 3
@@ -231,7 +243,7 @@ def _asking(region_id: str, name: str, value: str) -> dict[str, Any]:
 
 def test_lists_are_found_by_id_and_name_and_unknown_ones_are_not() -> None:
     """The two kinds of list have different shapes; an unknown id is 404."""
-    cloud = Cloud(World.generate(2, 1, region_ids=1))
+    cloud = Cloud(World.generate(WorldOutline(2, 1, region_ids=1)))
     region_id = cloud.world.region_ids[0]
     estate = cloud.world.estate(cloud.state.hub.account_id, region_id)
     for action, name in (

@@ -9,7 +9,7 @@ from alibabacloud_config20200907 import models as config_models
 from alibabacloud_config20200907.client import Client as ConfigClient
 from alibabacloud_resourcecenter20221201 import models as center_models
 
-from orchestrator.emulator import Group, World
+from orchestrator.emulator import Group, World, WorldOutline
 from orchestrator.emulator.services.resource_center import Resource, ResourceCenter, resource_center_of
 from tests.emulator.clients import Official
 from tests.emulator.wire import Cloud
@@ -22,7 +22,7 @@ NLB = "ACS::NLB::LoadBalancer"
 @pytest.fixture
 def world() -> World:
     """Four members besides the hub, with balancers."""
-    return World.generate(seed=7, accounts=4, region_ids=5, balancers=True)
+    return World.generate(WorldOutline(seed=7, accounts=4, region_ids=5, balancers=True))
 
 
 @pytest.fixture
@@ -168,7 +168,7 @@ def test_it_may_be_off_or_not_permitted(cloud: Cloud) -> None:
 
 def test_a_delegated_administrator_may_search() -> None:
     """As for the directory's lists."""
-    cloud = Cloud(World.generate(3, 3, region_ids=2, hub="delegated"))
+    cloud = Cloud(World.generate(WorldOutline(3, 3, region_ids=2, hub="delegated")))
     assert places(search(cloud, ResourceType=GROUP)) == every_group(cloud.world)
 
 

@@ -9,7 +9,7 @@ from alibabacloud_alb20200616 import models as alb_models
 from alibabacloud_nlb20220430 import models as nlb_models
 from alibabacloud_slb20140515 import models as slb_models
 
-from orchestrator.emulator import Emulator, World
+from orchestrator.emulator import Emulator, World, WorldOutline
 from orchestrator.emulator.world.model import ClassicBalancer, WaysIn
 from tests.emulator.clients import Official
 from tests.emulator.wire import Cloud, flatten, v3
@@ -183,7 +183,7 @@ def test_what_is_not_there_is_refused(action: str, name: str, code: str) -> None
 @pytest.mark.parametrize("balancers", [False, True])
 def test_the_official_nlb_client_reads_servers(balancers: bool) -> None:  # noqa: FBT001 - a parameter
     """From each listener to its group and the servers in it, of balancers that joined groups and of others."""
-    world = World.generate(seed=7, accounts=1, region_ids=2, balancers=balancers)
+    world = World.generate(WorldOutline(seed=7, accounts=1, region_ids=2, balancers=balancers))
     with Emulator(world) as running:
         client = Official(running).nlb()
         expected = {one.server_group_id: one for one in ways_in(world).server_groups}
@@ -217,7 +217,7 @@ def test_the_official_nlb_client_reads_servers(balancers: bool) -> None:  # noqa
 @pytest.mark.parametrize("balancers", [False, True])
 def test_the_official_alb_client_reads_servers(balancers: bool) -> None:  # noqa: FBT001 - a parameter
     """The same of application balancers, whose listeners name the group in their default action."""
-    world = World.generate(seed=7, accounts=1, region_ids=2, balancers=balancers)
+    world = World.generate(WorldOutline(seed=7, accounts=1, region_ids=2, balancers=balancers))
     with Emulator(world) as running:
         client = Official(running).alb()
         expected = {one.server_group_id: one for one in ways_in(world).server_groups if one.product == "alb"}

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from orchestrator.emulator import Flow, World
+from orchestrator.emulator import Flow, World, WorldOutline
 from orchestrator.emulator.world import flows
 from orchestrator.emulator.world.model import FlowLog, Interface
 
@@ -24,7 +24,7 @@ def made(world: World, account_id: str, region_id: str, until: float = UNTIL) ->
 @pytest.fixture(scope="module")
 def world() -> World:
     """A dozen members."""
-    return World.generate(seed=7, accounts=12, region_ids=5)
+    return World.generate(WorldOutline(seed=7, accounts=12, region_ids=5))
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +46,7 @@ def test_the_same_seed_makes_the_same_traffic_whenever_it_is_asked(world: World)
         for region_id in world.region_ids
         if flows.logged(world.interfaces(account_id, region_id))
     )
-    again = World.generate(seed=7, accounts=12, region_ids=5)
+    again = World.generate(WorldOutline(seed=7, accounts=12, region_ids=5))
     first = made(world, account_id, region_id)
     assert first == made(again, account_id, region_id)
     later = made(world, account_id, region_id, UNTIL + 86_400)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.emulator import World
+from orchestrator.emulator import World, WorldOutline
 from orchestrator.emulator.world.archetypes import RISKY
 from orchestrator.emulator.world.flow_logs import FLAWS
 from orchestrator.emulator.world.model import ClassicBalancer, Server, WaysIn
@@ -34,16 +34,22 @@ def servers(found: WaysIn) -> list[Server]:
 
 def test_the_same_seed_makes_the_same_surroundings() -> None:
     """Also where the groups were changed before anybody looked; another seed makes others."""
-    one, two = World.generate(7, 6, region_ids=4), World.generate(7, 6, region_ids=4)
+    one, two = (
+        World.generate(WorldOutline(7, 6, region_ids=4)),
+        World.generate(WorldOutline(7, 6, region_ids=4)),
+    )
     for _, _, group in two.groups():
         group.rules = ()
     assert everything(one) == everything(two)
-    assert everything(World.generate(8, 6, region_ids=4)) != everything(one)
+    assert everything(World.generate(WorldOutline(8, 6, region_ids=4))) != everything(one)
 
 
 def test_surroundings_change_nothing_that_was_there() -> None:
     """Groups, interfaces and balancers are what they are without a look at what surrounds them."""
-    looked, plain = World.generate(7, 4, region_ids=3), World.generate(7, 4, region_ids=3)
+    looked, plain = (
+        World.generate(WorldOutline(7, 4, region_ids=3)),
+        World.generate(WorldOutline(7, 4, region_ids=3)),
+    )
     everything(looked)
     assert looked.snapshot() == plain.snapshot()
     for account_id in plain.account_ids:
@@ -54,7 +60,7 @@ def test_surroundings_change_nothing_that_was_there() -> None:
 
 def test_a_saved_world_keeps_its_surroundings(tmp_path: Path) -> None:
     """What was written is read back, to the last event; a world without any has none, not others."""
-    world = World.generate(7, 3, region_ids=2, balancers=True)
+    world = World.generate(WorldOutline(7, 3, region_ids=2, balancers=True))
     world.save(tmp_path / "world.json")
     again = World.load(tmp_path / "world.json")
     assert everything(again) == everything(world)
@@ -65,7 +71,7 @@ def test_a_saved_world_keeps_its_surroundings(tmp_path: Path) -> None:
 @pytest.mark.parametrize("seed", SEEDS)
 def test_a_dozen_accounts_show_all_kinds(seed: int) -> None:
     """The usual world has doors opened in every way and age, logs with every flaw and with none, and every way in."""
-    world = World.generate(seed, 12)
+    world = World.generate(WorldOutline(seed, 12))
     names: Counter[str] = Counter()
     ages: Counter[str] = Counter()
     kinds: Counter[str] = Counter()
@@ -97,7 +103,7 @@ def test_a_dozen_accounts_show_all_kinds(seed: int) -> None:
 @pytest.mark.parametrize("balancers", [False, True])
 def test_ways_in_lead_to_doors(balancers: bool) -> None:  # noqa: FBT001 - a parameter
     """Every server and DNAT target is an interface in use of a group made as risky, in the VPC that it must be in."""
-    world = World.generate(7, 12, region_ids=6, balancers=balancers)
+    world = World.generate(WorldOutline(7, 12, region_ids=6, balancers=balancers))
     risky = {archetype for _, archetype in RISKY}
     looked = 0
     for account_id in world.account_ids:
@@ -132,7 +138,7 @@ def test_ways_in_lead_to_doors(balancers: bool) -> None:  # noqa: FBT001 - a par
 def test_listeners_forward_to_groups_that_are_there() -> None:
     """Each listener's server group exists and is its product's; classic listeners name groups of their own balancer."""
     for balancers in (False, True):
-        world = World.generate(7, 6, region_ids=5, balancers=balancers)
+        world = World.generate(WorldOutline(7, 6, region_ids=5, balancers=balancers))
         forwarded = 0
         for account_id in world.account_ids:
             for region_id in world.region_ids:
