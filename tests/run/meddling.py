@@ -107,7 +107,7 @@ class Campaign:
 
     def _make_cloud(self, loop: VirtualLoop) -> None:
         dice, allowed = self._dice, self._allowed
-        world = World.generate(WorldOutline(seed=1, accounts=1, groups_per_account=0, region_ids=[REGION]))
+        world = World.generate(WorldOutline(seed=1, accounts=1, groups_per_account=0, region_ids=(REGION,)))
         self.account_id = next(iter(world.organization.members))
         self.estate = world.estate(self.account_id, REGION)
         self.estate.prefix_lists["pl-1"] = PrefixList("pl-1", "partners", entries=(_WORLD,))
