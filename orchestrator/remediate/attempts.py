@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from functools import partial
 
 from orchestrator.cloud.errors import ApiError, CloudError, NotFound, Unavailable
 from orchestrator.remediate.calls import is_rule_gone
@@ -54,7 +55,7 @@ class Attempts:
         word: str,
         batch: Sequence[str],
         owners: Mapping[str, Sequence[str]],
-        call_of: Callable[[Sequence[str]], Call],
+        call: Callable[[Sequence[str], int], Awaitable[str]],
     ) -> None:
         """Make one call for all of the batch; where it is refused for what it holds, for ever smaller parts of it.
 
@@ -65,17 +66,17 @@ class Attempts:
             word: names the call: "add", "remove" or "take back".
             batch: the items, such as rule ids.
             owners: the keys of the targets that each item is for.
-            call_of: makes the call for some of the items.
+            call: makes the call for some of the items, given how often it was answered before; returns its RequestId.
         """
         keys = list(dict.fromkeys(key for item in batch for key in owners[item]))
-        error = await self.make(keys, (word, *batch), call_of(batch))
+        error = await self.make(keys, (word, *batch), partial(call, batch))
         if error is None:
             return
         parts = _halves(batch, keys, owners) if is_about_the_request(error) else ()
         if not parts:
             self.errors.update(dict.fromkeys(keys, error))
         for part in parts:
-            await self.make_all(word, part, owners, call_of)
+            await self.make_all(word, part, owners, call)
 
 
 def is_about_the_request(error: CloudError) -> bool:

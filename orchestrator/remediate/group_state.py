@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Container, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from msgspec.structs import replace
@@ -138,6 +138,17 @@ class GroupView:
             for rule_id in self.rules.of_content(digest)
             if rule_id in self._added_ids.get(digest, ())
         ]
+
+    def ours_alone(self, target: Target, kept: Container[str]) -> list[str]:
+        """Return those of `ours` that a change which removes its rule has added for itself alone.
+
+        Args:
+            target: the change.
+            kept: contents that other changes need.
+        """
+        if not isinstance(target, Removal):
+            return []
+        return [one for one in self.ours(target) if content_digest(self.rules.by_id[one]) not in kept]
 
     def _show(self, rules: GroupRules, *, whole: bool) -> None:
         """Take over what was just read.

@@ -4,58 +4,42 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import AsyncIterator, Awaitable, Callable, Container, Iterable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from itertools import count
-from typing import NamedTuple
 
 from accounts import is_group_gone
-from orchestrator.cloud.errors import CloudError, Denied, Throttled, TooLate, Unavailable
+from orchestrator.cloud.errors import CloudError, Throttled, TooLate, Unavailable
 from orchestrator.journal import Claim, Ledger, Outcome, OutcomeKind
-from orchestrator.plan import Fields, Place
-from orchestrator.remediate.attempts import Attempts, Call
+from orchestrator.plan import Place
+from orchestrator.remediate.attempts import Attempts
 from orchestrator.remediate.calls import (
-    ChangeTurn,
     GroupCalls,
     batches,
-    bytes_to_add,
     is_open,
     is_rule_gone,
 )
 from orchestrator.remediate.desired_state import End, Need, Removal, Target
 from orchestrator.remediate.group_state import MAX_AGE_SECONDS, GroupView, Shut, Todo
-from orchestrator.remediate.records import Order, intent_of, key_of, settled_of
+from orchestrator.remediate.intents import Intents
+from orchestrator.remediate.records import Order, key_of, settled_of
 from orchestrator.remediate.settings import Settings
+from orchestrator.remediate.steps import (
+    Addition,
+    Modification,
+    Owners,
+    Picked,
+    Revocation,
+    Step,
+    TakingBack,
+    owners_of,
+)
 from orchestrator.securitygroup import content_digest
 
 _DIRECTIONS = ("ingress", "egress")
 NO_ANSWER = "it is so, but no answer of the cloud says that this run did it"
 _USUAL_QUOTA = 200  # rules in a group, unless the quota was raised (security group limits)
 _TOO_OFTEN = 5  # turns in which a reading grew too old; nothing is sent in them, so they cost time only
-
-_Owners = Mapping[str, Sequence[str]]
-"""Items of a call, such as rule ids, each with the keys of the targets that it is for."""
-
-
-class _Doubt(NamedTuple):
-    """A call for several rules that was refused since one of them was gone.
-
-    todos: what it was for. mine: keys of those that no call had touched before.
-    """
-
-    todos: tuple[Todo, ...]
-    mine: frozenset[str]
-
-
-class _Picked(NamedTuple):
-    """What a reading shows of the items of a call.
-
-    ready: those that the call is to be made for. waiting: targets that what was answered before does not show of yet.
-    """
-
-    ready: tuple[str, ...] = ()
-    waiting: tuple[Todo, ...] = ()
 
 
 class _Patience:
@@ -102,9 +86,7 @@ class GroupWork:
         self._order = order
         self._settings = settings
         self._attempts = Attempts()
-        self._tried: dict[str, Todo] = {}  # in the round under way
-        self._in_doubt: list[_Doubt] = []
-        self._said_so: set[str] = set()  # of which the cloud answered that the rule was touched
+        self._intents = Intents(view, ledger, claim, order)
 
     async def run(self, targets: Sequence[Target]) -> list[Outcome]:
         """Return how those ended that had not ended before.
@@ -160,19 +142,19 @@ class GroupWork:
             elif rounds_left <= 0:
                 return
             await self._view.look_around()  # before any turn is taken: an account that is shut is asked once
-            self._tried = {}
+            self._intents.tried = {}
             try:
                 await self._round(left)
             except CloudError as error:  # of the look that this round begins with
                 if self._view.was_seen:
                     self._errors.update((key_of(target), error) for target in left)
                 return
-            if not self._tried:
+            if not self._intents.tried:
                 return
             try:
-                await self._reread(list(self._tried.values()))
+                await self._reread(list(self._intents.tried.values()))
             except CloudError as error:
-                self._errors.update((key, error) for key in self._tried)
+                self._errors.update((key, error) for key in self._intents.tried)
                 return
 
     def _may_come_back(self, targets: Iterable[Target]) -> bool:
@@ -193,59 +175,12 @@ class GroupWork:
             for direction in _DIRECTIONS:
                 some = [one for one in targets if one.action.direction == direction]
                 ids = {one.action.rule_id: [key_of(one)] for one in some}
-                await self._remove(ids, partial(self._to_remove, some), direction)
+                await self._make(self._revocation(ids, direction, some))
             return
         await self._view.look()
         if todos := self._view.todos(targets):
-            await self._intend(todos, touches_rule=False)
+            await self._intents.intend(todos, touches_rule=False)
             await self._act(todos)
-
-    async def _intend(self, todos: Iterable[Todo], *, touches_rule: bool) -> None:
-        """Write down what is about to happen, before the first call that makes it happen."""
-        some = list(todos)
-        self._tried.update((todo.key, todo) for todo in some)
-        known = self._view.intended & self._view.touched if touches_rule else self._view.intended
-        new = [todo for todo in some if todo.key not in known]
-        if new:
-            intents = [
-                intent_of(todo.target, self._view.rules, self._order, touches_rule=touches_rule)
-                for todo in new
-            ]
-            await self._ledger.intend(self._claim, intents)
-            self._view.intend(intents)
-
-    @asynccontextmanager
-    async def _touching(self, todos: Sequence[Todo]) -> AsyncIterator[None]:
-        """Write down that the rules themselves are about to be touched; unless the call within is refused, they were.
-
-        Several may be refused for one of them, and whether the others were done is not documented.
-        """
-        before = frozenset(self._view.touched)
-        await self._intend(todos, touches_rule=True)
-        try:
-            yield
-            self._said_so |= {todo.key for todo in todos}
-        except CloudError as error:
-            is_refused = isinstance(error, (Denied, Throttled, TooLate)) or len(todos) == 1
-            mine = frozenset([todo.key for todo in todos]) - before
-            if is_refused and not isinstance(error, Unavailable):
-                self._view.touched -= mine
-            elif is_rule_gone(error) and all(isinstance(todo.target, Removal) for todo in todos):
-                self._in_doubt.append(_Doubt(tuple(todos), mine))
-            raise
-
-    def _settle_doubts(self) -> None:
-        """Tell by the last reading whose rule it was that was gone, where that refused a call for several.
-
-        A cloud may have taken the others away all the same. Then this reading would show two gone, for one of them went
-        before the call; where it shows one, that is the one, and it is not our doing.
-        """
-        standing = self._view.rules.by_id
-        for doubt in list(self._in_doubt):
-            gone = [todo.key for todo in doubt.todos if todo.target.action.rule_id not in standing]
-            if gone:
-                self._in_doubt.remove(doubt)
-                self._view.touched -= doubt.mine.intersection(gone) if len(gone) == 1 else frozenset()
 
     # Calls, in the order that loses no legitimate packet --------------------------------------------------
 
@@ -256,7 +191,8 @@ class GroupWork:
         if self._may_be_full(todos):
             await self._remove_of(plain)
         for direction in _DIRECTIONS:
-            await self._add([todo for todo in todos if todo.direction == direction], direction)
+            some = [todo for todo in todos if todo.direction == direction]
+            await self._make(Addition(self._view, self._calls, some, direction))
         # What stands in for the rest must stand first: who lacks it waits for the next round.
         for todo in todos:
             if todo.need.modify is not None and todo.key not in self._errors:
@@ -268,100 +204,31 @@ class GroupWork:
         adding = sum(len(todo.need.add) for todo in todos)
         return bool(adding) and len(self._view.rules.by_id) + adding > _USUAL_QUOTA
 
-    async def _add(self, todos: Sequence[Todo], direction: str) -> None:
-        """Add the rules, each once though several may need it."""
-        wanted: dict[str, Fields] = {}
-        owners: dict[str, list[str]] = {}
-        for todo in todos:
-            for fields in todo.need.add:
-                digest = content_digest(fields)
-                wanted[digest] = fields
-                owners.setdefault(digest, []).append(todo.key)
-
-        def pick(some: Sequence[str]) -> _Picked:
-            left = self._view.todos(todo.target for todo in todos)
-            missing = {content_digest(fields) for todo in left for fields in todo.need.add}
-            return _Picked(tuple([digest for digest in some if digest in missing]))
-
-        async def send(turn: ChangeTurn, some: Sequence[str], attempt: int) -> str:
-            rules = [wanted[digest] for digest in some]
-            self._view.sent(some)
-            return await self._calls.authorize(turn, rules, attempt, self._view.not_after)
-
-        def adding(some: Sequence[str]) -> Call:
-            return partial(self._in_turn, "Authorize", direction, partial(pick, some), send, is_addition=True)
-
-        for batch in batches({digest: bytes_to_add(fields) for digest, fields in wanted.items()}):
-            await self._attempts.make_all("add", batch, owners, adding)
-
     async def _modify(self, todo: Todo) -> None:
-        rule_id = todo.target.action.rule_id
-
-        def pick() -> _Picked:
-            left = self._view.todos([todo.target])
-            waiting = tuple([one for one in left if one.need.add])
-            ready = () if waiting or not left or left[0].need.modify is None else (rule_id,)
-            return _Picked(ready, waiting)
-
-        async def send(turn: ChangeTurn, some: Sequence[str], attempt: int) -> str:  # noqa: ARG001 - there is one
-            fields = {**self._view.rules.by_id[rule_id], **(todo.need.modify or {})}
-            async with self._touching([todo]):
-                return await self._calls.modify(turn, rule_id, fields, attempt, self._view.not_after)
-
-        call = partial(self._in_turn, "Modify", todo.direction, pick, send)
-        error = await self._attempts.make([todo.key], ("modify", rule_id), call)
+        step = Modification(self._view, self._calls, self._intents, todo)
+        call = partial(self._in_turn, step, (step.rule_id,))
+        error = await self._attempts.make([todo.key], (step.word, step.rule_id), call)
         if error is not None:
             self._errors[todo.key] = error
 
     async def _remove_of(self, todos: Sequence[Todo]) -> None:
         for direction in _DIRECTIONS:
             some = [todo for todo in todos if todo.direction == direction]
-            owners: dict[str, list[str]] = {}
-            for todo in some:
-                for rule_id in todo.need.remove:
-                    owners.setdefault(rule_id, []).append(todo.key)
-            await self._remove(owners, partial(self._to_remove, [todo.target for todo in some]), direction)
+            await self._make(self._revocation(owners_of(some), direction, [todo.target for todo in some]))
 
-    def _to_remove(self, targets: Sequence[Target], some: Sequence[str]) -> _Picked:
-        """Return which of the rules are to be revoked by the last look, and who waits for what was added to show."""
-        todos = [todo for todo in self._view.todos(targets) if todo.key not in self._errors]
-        mine = [todo for todo in todos if set(todo.need.remove) & set(some)]
-        waiting = [todo for todo in mine if todo.need.add or todo.need.modify is not None]
-        self._tried.update((todo.key, todo) for todo in mine)
-        ready = {rule_id for todo in mine if todo not in waiting for rule_id in todo.need.remove}
-        return _Picked(tuple([rule_id for rule_id in some if rule_id in ready]), tuple(waiting))
+    def _revocation(self, owners: Owners, direction: str, targets: Sequence[Target]) -> Revocation:
+        return Revocation(self._view, self._calls, self._intents, owners, direction, targets, self._errors)
 
-    async def _remove(
-        self, owners: _Owners, pick: Callable[[Sequence[str]], _Picked], direction: str, word: str = "remove"
-    ) -> None:
-        """Revoke rules, as many of them as each look picks."""
+    async def _make(self, step: Step) -> None:
+        """Make the step's call in batches, as many of its items in each as each look picks."""
+        for batch in batches(step.sizes()):
+            await self._attempts.make_all(step.word, batch, step.owners, partial(self._in_turn, step))
 
-        async def send(turn: ChangeTurn, some: Sequence[str], attempt: int) -> str:
-            rules = {rule_id: self._view.rules.by_id[rule_id] for rule_id in some}
-            keys = {key for rule_id in some for key in owners[rule_id]} if word == "remove" else ()
-            async with self._touching([todo for key, todo in self._tried.items() if key in keys]):
-                return await self._calls.revoke(turn, rules, attempt, self._view.not_after)
+    async def _in_turn(self, step: Step, some: Sequence[str], attempt: int) -> str:
+        """Take the turn of a step's call, look, and make it for what of the items it picks.
 
-        def removing(some: Sequence[str]) -> Call:
-            return partial(self._in_turn, "Revoke", direction, partial(pick, some), send)
-
-        known = {target.action.rule_id: target.action.before for target in self._view.targets}
-        known |= self._view.rules.by_id
-        sizes = {one: self._calls.bytes_to_revoke(one, known.get(one, {})) for one in owners}
-        for batch in batches(sizes):
-            await self._attempts.make_all(word, batch, owners, removing)
-
-    async def _in_turn(
-        self,
-        kind: str,
-        direction: str,
-        pick: Callable[[], _Picked],
-        send: Callable[[ChangeTurn, Sequence[str], int], Awaitable[str]],
-        attempt: int,
-        *,
-        is_addition: bool = False,
-    ) -> str:
-        """Take a call's turn, look, and make it for what the look picks; return its RequestId, "" for no call.
+        Returns:
+            Its RequestId; "" for no call.
 
         Raises:
             TooLate: the reading grew too old before the call could be sent, five times.
@@ -369,16 +236,16 @@ class GroupWork:
         """
         late, patience = 0, _Patience(self._settings)
         while True:
-            async with self._calls.turn(kind, direction, hurried=late > 0) as turn:
-                if not (is_addition and self._view.is_fresh) or late:
+            async with self._calls.turn(step.kind, step.direction, hurried=late > 0) as turn:
+                if not (step.is_addition and self._view.is_fresh) or late:
                     await self._view.look()
-                picked = pick()
+                picked = step.pick(some)
                 if picked.waiting and patience.is_over:
                     self._errors.update((todo.key, self._not_shown()) for todo in picked.waiting)
-                    picked = _Picked(picked.ready)
+                    picked = Picked(picked.ready)
                 if not picked.waiting:
                     try:
-                        return await send(turn, picked.ready, attempt) if picked.ready else ""
+                        return await step.send(turn, picked.ready, attempt) if picked.ready else ""
                     except TooLate as error:
                         late += 1
                         if late == _TOO_OFTEN:
@@ -416,21 +283,12 @@ class GroupWork:
         """
         failed = [target for target in targets if self._is_left_undone(target)]
         kept = self._needed_elsewhere(failed)
-
-        def pick(some: Sequence[str]) -> _Picked:
-            mine = {rule_id for target in failed for rule_id in self._ours(target, kept)}
-            return _Picked(tuple([rule_id for rule_id in some if rule_id in mine]))
-
         errors = dict(self._errors)  # why they failed: what taking back comes to does not hide it
         for direction in _DIRECTIONS * self._settings.rounds:
-            owners: dict[str, list[str]] = {}
-            for target in failed:
-                if target.action.direction == direction:
-                    for rule_id in self._ours(target, kept):
-                        owners.setdefault(rule_id, []).append(key_of(target))
-            if not owners:
+            step = TakingBack(self._view, self._calls, self._intents, failed, kept, direction)
+            if not step.owners:
                 continue
-            await self._remove(owners, pick, direction, "take back")
+            await self._make(step)
             self._attempts.errors = dict(errors)
             try:
                 await self._view.read()
@@ -461,13 +319,6 @@ class GroupWork:
             target.modifies and content_digest(now) != content_digest(target.action.before)
         )
 
-    def _ours(self, target: Target, kept: Container[str]) -> list[str]:
-        """Return the ids of the rules that stand because they were added for this change alone."""
-        if not isinstance(target, Removal):
-            return []
-        standing = self._view.rules.by_id
-        return [one for one in self._view.ours(target) if content_digest(standing[one]) not in kept]
-
     # Reading again ----------------------------------------------------------------------------------------
 
     async def _reread(self, todos: Sequence[Todo]) -> None:
@@ -480,7 +331,7 @@ class GroupWork:
         patience = _Patience(self._settings)
         while True:
             await self._view.read()
-            self._settle_doubts()
+            self._intents.settle_doubts()
             left = {todo.key: todo.need for todo in self._view.todos(targets)}
             is_shown = left.keys() <= self._errors.keys() and not self._is_behind(todos, left)
             if is_shown or patience.is_over:
@@ -533,11 +384,11 @@ class GroupWork:
         key = key_of(target)
         doubts = [end.reason]
         is_closed = end.outcome.is_change and (target.removes or target.modifies)
-        if is_closed and key not in self._said_so:
+        if is_closed and key not in self._intents.said_so:
             doubts.append(NO_ANSWER)
         # Most have nothing standing: what all the others need is asked for where there is something.
         is_any = _is_not_made(end.outcome) and bool(self._view.ours(target))
-        if is_any and (left := self._ours(target, self._needed_elsewhere([target]))):
+        if is_any and (left := self._view.ours_alone(target, self._needed_elsewhere([target]))):
             doubts.append(f"what was added for it may still stand: {', '.join(left)}")
         return End(end.outcome, "; ".join(filter(None, doubts)))
 
