@@ -11,7 +11,7 @@ import typer
 import yaml
 
 from orchestrator.cli.commands import app
-from tests.iac.command import command
+from tests.cli.in_process import command
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "checking-code.md"

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.iac.command import check, command, findings, told
+from tests.cli.in_process import command
+from tests.iac.command import check, findings, told
 from tests.iac.plans import Plan
 
 RULE = "alicloud_security_group_rule"

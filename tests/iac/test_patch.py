@@ -15,7 +15,8 @@ from orchestrator.iac.patching import Job, Piece, proven
 from orchestrator.iac.templates import read_text
 from orchestrator.iac.values import Code, DeclaredGroup, DeclaredRule
 from orchestrator.policy import Check, parse_port
-from tests.iac.command import check, command, told
+from tests.cli.in_process import command
+from tests.iac.command import check, told
 from tests.iac.conftest import MakeScan, Workspace, opened
 from tests.iac.plans import state, state_group, state_rule, written
 from tests.plan.groups import SSH, decided, judge_of, permission

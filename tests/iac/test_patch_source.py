@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from orchestrator.emulator.world.model import Group, Rule
-from tests.iac.command import check, command, told
+from tests.cli.in_process import command
+from tests.iac.command import check, told
 from tests.iac.conftest import MakeScan, Workspace, opened
 from tests.iac.test_patch import MAIN, NET, apply, in_cloud, values_of
 

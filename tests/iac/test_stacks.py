@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from orchestrator.emulator.world.model import Group
-from tests.iac.command import check, command, told
+from tests.cli.in_process import command
+from tests.iac.command import check, told
 from tests.iac.conftest import MakeScan, Workspace, opened
 from tests.iac.plans import PROVIDER, Plan, state, state_group, written
 

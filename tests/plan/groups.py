@@ -9,6 +9,7 @@ from typing import Any
 from orchestrator.plan import Decision, Judge, Plan, PlanHead, Settings, decide, make_plan
 from orchestrator.policy import Check, Finding, evaluate, parse_port
 from orchestrator.securitygroup import NO_LISTS, Lists, Placement, SecurityGroup, parse_group
+from tests import rulebook
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 SSH = Check(id="ssh", ports=(parse_port("22"),))
@@ -24,22 +25,17 @@ def permission(number: int, ports: str = "22/22", source: str = "0.0.0.0/0", **f
         if ":" in source
         else "SourceCidrIp"
     )
-    return {
+    more = {
         "SecurityGroupRuleId": f"sgr-{number}",
-        "Direction": "ingress",
-        "Policy": "Accept",
-        "Priority": 1,
-        "IpProtocol": "TCP",
         "PortRange": ports,
         "SourcePortRange": "",
-        "NicType": "intranet",
         "SourceCidrIp": "",
         "SourceGroupId": "",
         "Description": f"rule {number}",
         "CreateTime": "2024-01-01T00:00:00Z",
         key: source,
-        **fields,
     }
+    return rulebook.permission(**{**more, **fields})
 
 
 def group(
