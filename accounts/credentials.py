@@ -21,6 +21,8 @@ from accounts.settings import SOURCE_IDENTITY_MUST, is_source_identity
 
 _RENEW_BEFORE = timedelta(minutes=5)
 _RECHECK = timedelta(seconds=60)
+SESSION_PREFIX = "sgsweep-"
+"""What every RoleSessionName of ours begins with."""
 _SESSION_NAME_LIMIT = 32  # older STS deployments refuse more, though 64 is documented
 
 
@@ -387,4 +389,4 @@ def role_arn(account_id: str, role: str) -> str:
 def session_name(run_id: str) -> str:
     """Return a RoleSessionName that carries the run, within the 32 characters every STS deployment takes."""
     kept = "".join(char if char.isascii() and (char.isalnum() or char in ".@-_") else "-" for char in run_id)
-    return f"sgsweep-{kept}"[:_SESSION_NAME_LIMIT]
+    return f"{SESSION_PREFIX}{kept}"[:_SESSION_NAME_LIMIT]
