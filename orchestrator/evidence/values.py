@@ -6,7 +6,7 @@ from typing import Literal
 
 import msgspec
 
-OpenedStatus = Literal["found", "not_found", "too_old", "not_permitted", "not_asked"]
+OpenedStatus = Literal["found", "not_found", "too_old", "not_permitted", "unread", "not_asked"]
 TrafficStatus = Literal["observed", "quiet", "not_logged", "not_permitted", "incomplete", "not_asked"]
 BehindStatus = Literal["seen", "incomplete", "not_permitted", "not_asked"]
 
@@ -16,7 +16,7 @@ class Opened(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         status: `too_old`: the trail reaches back 90 days and the rule is older; `not_found`: it is younger, and yet no
-            event is about it.
+            event is about it; `not_permitted`: the right to ask is missing; `unread`: it could not be read in full.
         by: the user's or role session's name, as the event has it.
         arn: of the identity.
         at: the event's time, ISO 8601, UTC.
@@ -24,7 +24,7 @@ class Opened(msgspec.Struct, frozen=True, kw_only=True):
         via: by what: `console`, `Terraform`, `ROS`, an SDK, as the user agent and the identity tell.
         event_id, request_id, event_name: of the event.
         is_ours: it was a change of sgsweep's own.
-        reason: why it is not known, in a sentence with the RequestId; "" where it is.
+        reason: why it is not known, in a sentence with the RequestId, or what is doubtful about who is named; else "".
     """
 
     status: OpenedStatus
