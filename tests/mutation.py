@@ -155,6 +155,7 @@ ROOMS = {  # from the bottom up: what a room stands on is never one that comes l
             "tests/remediate/test_calls.py",
             "tests/remediate/test_bounds.py",
             "tests/remediate/test_neighbours.py",
+            "tests/remediate/test_undo_rights.py",
             "tests/remediate/test_view.py",
             "tests/remediate/test_apply.py",
             "tests/remediate/test_rollback.py",
@@ -196,6 +197,7 @@ ROOMS = {  # from the bottom up: what a room stands on is never one that comes l
                 "tests/remediate/test_rollback.py",
             ),
             "settings.py": ("tests/remediate/test_settings.py",),
+            "undo_rights.py": ("tests/remediate/test_undo_rights.py",),
         },
     ),
 }
