@@ -10,6 +10,7 @@ import typer
 
 from orchestrator.cli.demo import demo
 from orchestrator.cli.emulate import emulate
+from orchestrator.cli.evidence import evidence
 from orchestrator.cli.exit_codes import of_comparison, of_diff
 from orchestrator.cli.lines import configured_by, works_in
 from orchestrator.cli.notifying import failure_told, notify
@@ -258,6 +259,9 @@ def scan(
         json_objects.scan(summary, target)
     notify(settings, "scan", lambda: run.scan_notice(target, summary, code))
     raise typer.Exit(code)
+
+
+app.command()(evidence)
 
 
 @app.command()

@@ -8,7 +8,16 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from orchestrator.report import Became, ComparedChecks, Diff
-    from orchestrator.run import AccountList, Changed, Closed, CodeChecked, CodePatched, Summary, Verified
+    from orchestrator.run import (
+        AccountList,
+        Changed,
+        Closed,
+        CodeChecked,
+        CodePatched,
+        EvidenceGathered,
+        Summary,
+        Verified,
+    )
 
 CLEAN, OPEN, USAGE, INCOMPLETE, REFUSED, FAILED = range(6)
 
@@ -64,6 +73,11 @@ def of_patch(patched: CodePatched) -> int:
     """Return 3 where something that is open in the code's groups has no change that could be told."""
     untold = [one for one in patched.result.wanted if not one.patch and not one.snippet]
     return INCOMPLETE if untold or patched.result.left else CLEAN
+
+
+def of_evidence(gathered: EvidenceGathered) -> int:
+    """Return 3 where something could not be asked."""
+    return CLEAN if gathered.is_complete else INCOMPLETE
 
 
 def of_doctor(listed: AccountList) -> int:

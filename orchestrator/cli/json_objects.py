@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from orchestrator.cli.exit_codes import of_scan, of_verify
+from orchestrator.cli.exit_codes import of_evidence, of_scan, of_verify
 from orchestrator.terminal import document
 
 if TYPE_CHECKING:
     from orchestrator.policy import Check
-    from orchestrator.run import AccountList, Planned, Summary, Verified
+    from orchestrator.run import AccountList, EvidenceGathered, Planned, Summary, Verified
 
 
 def accounts(listed: AccountList) -> None:
@@ -82,6 +82,19 @@ def verified(found: Verified, folder: Path) -> None:
             "exit_code": of_verify(found),
             "proof": found.proof,
             **msgspec.structs.asdict(found),
+        }
+    )
+
+
+def evidence(found: EvidenceGathered) -> None:
+    """Give how many doors are known of, by what could be told of them, and what could not be asked."""
+    _give(
+        {
+            "folder": str(found.folder),
+            "exit_code": of_evidence(found),
+            "rules": found.rules,
+            "opened": found.opened,
+            "reasons": [{"reason": reason, "rules": count} for reason, count in found.reasons],
         }
     )
 

@@ -6,6 +6,7 @@ account at a time; who is asked at once is `run`'s to say.
 """
 
 from orchestrator.evidence.settings import EvidenceError, EvidenceSettings
+from orchestrator.evidence.trail import ACTIONS, Openers, Told
 from orchestrator.evidence.values import (
     NOT_ASKED,
     Behind,
@@ -19,6 +20,7 @@ from orchestrator.evidence.values import (
 )
 
 __all__ = [
+    "ACTIONS",
     "NOT_ASKED",
     "Behind",
     "Evidence",
@@ -26,7 +28,9 @@ __all__ = [
     "EvidenceSettings",
     "Flows",
     "Opened",
+    "Openers",
     "OwnedBy",
+    "Told",
     "Traffic",
     "Way",
     "WayStep",

@@ -63,6 +63,7 @@ from orchestrator.report.view import (
     RunView,
     Standing,
     level,
+    never_asked,
     owner_name,
     standing,
 )
@@ -121,6 +122,7 @@ __all__ = [
     "headline",
     "level",
     "managed_rule",
+    "never_asked",
     "number",
     "of_part",
     "only_ours",

@@ -12,6 +12,7 @@ from typing import Any, Literal, get_args
 import msgspec
 
 from accounts import AcceptedUnreachable, SkippedAccount, Unreachable
+from orchestrator.evidence import Opened
 from orchestrator.journal import AccountState, Effect, Outcome, RuleEffects, rule_key
 from orchestrator.plan import Plan
 from orchestrator.policy import UNDETERMINED, Check, Exemption, Finding, Severity
@@ -53,6 +54,10 @@ class ReportError(ValueError):
     """A run that cannot be rendered as asked. The text says what to do."""
 
 
+def never_asked(finding: Finding) -> None:
+    """Nobody was asked who opened it."""
+
+
 class RunView(msgspec.Struct, frozen=True, kw_only=True):
     """A run, as far as a report needs it.
 
@@ -70,6 +75,7 @@ class RunView(msgspec.Struct, frozen=True, kw_only=True):
     folder: the name of the run folder, for the commands that are to be typed; the words DIR where it is not known.
     earlier: the runs of the same organization before it, the oldest first.
     accepted: by which entry that still holds something unreachable is accepted, if by any.
+    opened: who opened the rule of a finding; None where that was not asked.
     language: that people are told it in; what programs read is the same in each.
     """
 
@@ -89,6 +95,7 @@ class RunView(msgspec.Struct, frozen=True, kw_only=True):
     earlier: tuple[Point, ...] = ()
     accepted: Callable[[Unreachable], AcceptedUnreachable | None] = lambda _: None
     language: Language = "en"
+    opened: Callable[[Finding], Opened | None] = never_asked
 
     def outcomes(self) -> Iterator[Outcome]:
         """Go over how the changes ended."""

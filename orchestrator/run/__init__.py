@@ -15,6 +15,7 @@ from orchestrator.run.cross_check import SecondWitness
 from orchestrator.run.diffing import differing
 from orchestrator.run.doctor import AccountList, Examined, Visit, list_accounts
 from orchestrator.run.eventpath import EventTried, try_events
+from orchestrator.run.evidencing import EvidenceGathered, gather
 from orchestrator.run.filters import Filters, of_severities
 from orchestrator.run.folder import Summary
 from orchestrator.run.narrowing import ReportPart
@@ -58,6 +59,7 @@ __all__ = [
     "Connection",
     "ConnectionCheck",
     "EventTried",
+    "EvidenceGathered",
     "Examined",
     "Filters",
     "Planned",
@@ -88,6 +90,7 @@ __all__ = [
     "differing",
     "explain_rule",
     "failed_notice",
+    "gather",
     "headline_in",
     "holds_run",
     "is_notified",

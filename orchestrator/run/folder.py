@@ -25,6 +25,7 @@ UNREACHABLE = "unreachable.jsonl"
 SUMMARY = "summary.json"
 PLAN = "plan.json"
 OUTCOMES = "outcomes.jsonl"
+EVIDENCE = "evidence.jsonl"
 REPORT = "report.html"
 
 

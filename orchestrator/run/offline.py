@@ -17,7 +17,16 @@ from orchestrator.files import make_folder, replaced
 from orchestrator.journal import Reader, RuleEffects, SqliteReader, Untrusted, check_trust, read_trusted
 from orchestrator.plan import Plan
 from orchestrator.policy import Finding
-from orchestrator.report import MOST_ROWS, PAGES, Headline, RunView, first_said, render, render_pages
+from orchestrator.report import (
+    MOST_ROWS,
+    PAGES,
+    Headline,
+    RunView,
+    first_said,
+    never_asked,
+    render,
+    render_pages,
+)
 from orchestrator.report.words import Language
 from orchestrator.run.criteria import criteria_of
 from orchestrator.run.folder import NO_CALLS, PLAN, REPORT, Summary, summarize
@@ -27,6 +36,7 @@ from orchestrator.run.sealed import record
 from orchestrator.run.speaking import language_of
 from orchestrator.run.trend import earlier_runs
 from orchestrator.run.unseen import Accepted, acceptance, unseen
+from orchestrator.run.witnessed import FACT, opened_in
 
 _log = structlog.get_logger()
 
@@ -62,6 +72,7 @@ def view(folder: Path, summary: Summary | None = None, language: Language | None
             folder=shlex.quote(folder.resolve().name),
             accepted=_accepted(reader),
             language=language or language_of(reader),
+            opened=opened_in(folder) if reader.fact(FACT) else never_asked,
         )
 
 

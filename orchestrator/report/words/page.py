@@ -242,6 +242,21 @@ PAGE: Mapping[str, Message] = {
     "row.findings": Message("{n} {n:finding|findings}", "{n} 个风险项"),
     "row.continued": Message("continued", "续"),
     "row.owner": Message("owner {owner}, by {by}", "负责人 {owner}（来源：{by}）"),
+    "row.opened": Message(
+        "opened by {by} at {at}, by {via} from {source}",
+        "由 {by} 于 {at} 打开（方式：{via}，来源 IP：{source}）",
+    ),
+    "row.opened_ours": Message(
+        "written by sgsweep itself, {by}, at {at}", "由 sgsweep 自身（{by}）于 {at} 写入"
+    ),
+    "row.opened_too_old": Message(
+        "opened more than 90 days ago, which is as far as ActionTrail reaches",
+        "打开时间早于 90 天前，操作审计（ActionTrail）只保留 90 天",
+    ),
+    "row.opened_not_found": Message(
+        "ActionTrail names nobody who opened it", "操作审计（ActionTrail）中没有打开它的事件"
+    ),
+    "row.opened_unread": Message("not known who opened it: {reason}", "无法得知由谁打开：{reason}"),
     "row.from": Message("from", "来自"),
     "row.to": Message("to", "发往"),
     "row.priority": Message("priority {n}", "优先级 {n}"),

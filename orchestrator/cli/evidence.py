@@ -1,0 +1,60 @@
+"""`sgsweep evidence`: who opened each open door of a run, asked after the scan."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import typer
+
+from orchestrator.cli.exit_codes import of_evidence
+from orchestrator.cli.lines import works_in
+from orchestrator.cli.options import Accounts, AsJson, ConfigFile, Quiet, RunFolder
+from orchestrator.cli.running import config_of, shown, wait
+from orchestrator.terminal import say, warn
+
+if TYPE_CHECKING:
+    from orchestrator.run import EvidenceGathered
+
+_SHOWN = 5
+_OPENED: Mapping[str, str] = {
+    "found": "opened by somebody who is named",
+    "too_old": "opened more than 90 days ago, which is as far as ActionTrail reaches",
+    "not_found": "opened by nobody that ActionTrail names",
+    "not_permitted": "could not be asked about: a right is missing",
+    "unread": "could not be asked about",
+}
+
+
+def evidence(
+    context: typer.Context,
+    folder: RunFolder,
+    account: Accounts = [],
+    as_json: AsJson = False,
+    quiet: Quiet = False,  # noqa: ARG001 (its callback hears it)
+    config: ConfigFile = None,
+) -> None:
+    """Ask who opened each open door of a run; goes on where it stopped. No verdict changes."""
+    from orchestrator import run
+    from orchestrator.cli import json_objects, output
+
+    works_in(folder)
+    progress = run.Progress(output.connection, say)
+    found = wait(shown(run.gather(config_of(context, config), folder, progress, tuple(account)), progress))
+    _told(found)
+    if as_json:
+        json_objects.evidence(found)
+    raise typer.Exit(of_evidence(found))
+
+
+def _told(found: EvidenceGathered) -> None:
+    for status, count in sorted(found.opened.items(), key=lambda item: -item[1]):
+        say(f"{count:>6} {'door' if count == 1 else 'doors'} {_OPENED.get(status, status)}")
+    for reason, count in found.reasons[:_SHOWN]:
+        warn(f"NOT ASKED about {count} of them: {reason}")
+    if len(found.reasons) > _SHOWN:
+        warn(f"and {len(found.reasons) - _SHOWN} more reasons: see evidence.jsonl")
+    if not found.rules:
+        say("the run has no open door to ask about")
+        return
+    say(f"{found.folder / 'evidence.jsonl'} has a line for each, and the report a column")
