@@ -12,13 +12,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Literal
 
 import msgspec
 
 from accounts.credentials import SESSION_PREFIX
 from orchestrator.cloud.signature import USER_AGENT
-from orchestrator.evidence.trail_events import TrailEvent, moment, stamp
+from orchestrator.evidence.trail_events import Permission, TrailEvent, moment, stamp
 from orchestrator.evidence.values import Opened, OpenedStatus
 from orchestrator.policy.findings import Finding
 from orchestrator.securitygroup.texts import (
@@ -42,6 +43,7 @@ OPENING = (*_AUTHORIZE.values(), *_MODIFY.values(), _POLICY, _CREATE, _JOIN)
 
 _WHOLE_FAMILY = ("0.0.0.0/0", "::/0")
 _DEFAULTS: dict[str, object] = {"policy": "accept", "priority": 1, "own": "", "source_ports": ""}
+_MEANT = ("protocol", "ports", "source_ports", "peer", "own", "policy", "priority")
 _OPENS = {"protocol", "ports", "peer", "policy", "priority"}  # a change of none of these opens nothing
 _CAME_WITH = "no call opened this rule by itself: it came with its group"
 _MAY_REPEAT = "the rule is older than this call, which may have changed nothing"
@@ -93,12 +95,12 @@ def is_settled(finding: Finding, events: Sequence[TrailEvent], read_from: dateti
 
     Args:
         finding: as above.
-        events: all of its group from now back to some moment.
-        read_from: that moment; None where it is not known.
+        events: newly read ones of its group, younger ones were looked at before.
+        read_from: all from then on were read; None where that is not known.
     """
     created = _created(finding)
     about = _about(finding, events)
-    if any(_opens(one, finding) and not _may_repeat(one, created) for one in about):
+    if any(not _may_repeat(one, created) for one in _opening(finding, about)):
         return True
     if any(one.name == _CREATE for one in about):
         return True
@@ -109,7 +111,7 @@ def _opener(finding: Finding, events: Sequence[TrailEvent]) -> tuple[TrailEvent 
     """Return the event that opened the rule, None where none is known, and what is doubtful about it."""
     created = _created(finding)
     about = _about(finding, events)
-    opening = [one for one in about if _opens(one, finding)]
+    opening = _opening(finding, about)
     sure = next((one for one in opening if not _may_repeat(one, created)), None)
     if sure is not None:
         return sure, ""
@@ -139,25 +141,33 @@ def _about(finding: Finding, events: Iterable[TrailEvent]) -> list[TrailEvent]:
     return sorted(found, key=lambda one: one.at, reverse=True)
 
 
-def _opens(event: TrailEvent, finding: Finding) -> bool:
-    """Tell whether the event made the rule what it is."""
+def _opening(finding: Finding, about: Iterable[TrailEvent]) -> list[TrailEvent]:
+    """Return the events that made the rule what it is."""
+    if finding.balancer_id:
+        return [
+            one
+            for one in about
+            if one.name == _JOIN and one.parameters.get("LoadBalancerId") == finding.balancer_id
+        ]
+    is_now = _is_now(finding)
+    return [one for one in about if _opens(one, finding, is_now)]
+
+
+def _opens(event: TrailEvent, finding: Finding, is_now: Mapping[str, object]) -> bool:
+    """Tell whether the event made the rule what it is now."""
     direction, asked = finding.direction, event.parameters
-    if event.name == _JOIN:
-        return bool(finding.balancer_id) and asked.get("LoadBalancerId") == finding.balancer_id
     if event.name == _POLICY:
         policy = str(finding.rule.get("InnerAccessPolicy") or "").lower()
         return bool(policy) and asked.get("InnerAccessPolicy", "").lower() == policy
-    if finding.balancer_id:
-        return False
-    is_now = _content(finding.rule, direction)
     if event.name == _MODIFY.get(direction):
         # without an id it changes the description of the rule that it describes, and opens nothing
+        if asked.get("SecurityGroupRuleId") != finding.rule_id:
+            return False
         becomes = _content(asked, direction)
-        is_it = asked.get("SecurityGroupRuleId") == finding.rule_id
-        return is_it and bool(becomes.keys() & _OPENS) and becomes.items() <= {**_DEFAULTS, **is_now}.items()
+        return bool(becomes.keys() & _OPENS) and becomes.items() <= {**_DEFAULTS, **is_now}.items()
     if event.name not in (_AUTHORIZE.get(direction), _CREATE):
         return False
-    return any(_same(one, finding.rule, direction) for one in _permissions(asked))
+    return any(_same(_asked(one, direction), is_now) for one in event.permissions)
 
 
 def _may_repeat(event: TrailEvent, created: datetime | None) -> bool:
@@ -180,27 +190,39 @@ def _created(finding: Finding) -> datetime | None:
 # --- what a rule says, and what a call asks for
 
 
-def _permissions(asked: Mapping[str, str]) -> list[dict[str, str]]:
-    """Return the rules that a call asks for: `Permissions.N.Field`, or one rule of plain fields."""
-    found: dict[str, dict[str, str]] = {}
-    for name, text in asked.items():
-        head, _, rest = name.partition(".")
-        number, _, field = rest.partition(".")
-        if head == "Permissions" and number and field:
-            found.setdefault(number, {})[field] = text
-    # what stands beside the list goes for a single rule: the API takes either form
-    return list(found.values()) or [{name: text for name, text in asked.items() if "." not in name}]
-
-
-def _same(asked: Mapping[str, str], rule: Mapping[str, object], direction: str) -> bool:
-    """Tell whether a rule that is asked for is the rule that is there."""
-    wanted, is_now = _content(asked, direction), _content(rule, direction)
-    if asked.get("Direction", direction).lower() != direction or not wanted.keys() >= {"protocol", "peer"}:
+def _same(asked: Mapping[str, object], is_now: Mapping[str, object]) -> bool:
+    """Tell whether a rule that is asked for is the rule that is there, by what both mean."""
+    if not asked.keys() >= {"protocol", "peer"} or asked.get("direction", "") not in (
+        "",
+        is_now["direction"],
+    ):
         return False
     # of the classic network alone: in a VPC every rule is told as `intranet`, whatever was asked for
-    if asked.get("NicType") == "intranet" and rule.get("NicType") == "internet":
+    if asked.get("card") == "intranet" and is_now.get("card") == "internet":
         return False
-    return {**_DEFAULTS, **wanted} == {**_DEFAULTS, **is_now}
+    return all(
+        asked.get(name, _DEFAULTS.get(name)) == is_now.get(name, _DEFAULTS.get(name)) for name in _MEANT
+    )
+
+
+@lru_cache(maxsize=65536)
+def _asked(permission: Permission, direction: str) -> Mapping[str, object]:
+    """Return what a rule means that a call asks for; each is held against every rule of its group."""
+    fields = dict(permission)
+    return {
+        **_content(fields, direction),
+        "direction": fields.get("Direction", "").lower(),
+        "card": fields.get("NicType", ""),
+    }
+
+
+def _is_now(finding: Finding) -> dict[str, object]:
+    """Return what the finding's rule means."""
+    return {
+        **_content(finding.rule, finding.direction),
+        "direction": finding.direction,
+        "card": finding.rule.get("NicType"),
+    }
 
 
 def _content(fields: Mapping[str, object], direction: str) -> dict[str, object]:

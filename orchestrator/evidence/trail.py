@@ -13,7 +13,7 @@ from datetime import datetime, timedelta, timezone
 from typing import Any, Protocol
 
 from orchestrator.cloud.errors import CloudError, Denied, NotFound, is_clock
-from orchestrator.evidence.opened_by import KEPT, History, is_settled, opened_by
+from orchestrator.evidence.opened_by import KEPT, OPENING, History, is_settled, opened_by
 from orchestrator.evidence.settings import EvidenceSettings
 from orchestrator.evidence.trail_events import TrailEvent, parse_events, stamp
 from orchestrator.evidence.trail_log import MOST_GROUPS, TrailLog, rows_as_events, trail_query
@@ -188,14 +188,15 @@ class _Reading:
         self._listing = PagedList(session, "LookupEvents", region_id, ("Events",))
         self._region_id = region_id
         self._group_id = group_id
-        self._findings = findings
-        self._events: dict[str, TrailEvent] = {}
+        self._unsettled = list(findings)
+        self._opening: dict[str, TrailEvent] = {}
         self._pages = 0
+        self._seen = 0
 
     @property
     def events(self) -> tuple[TrailEvent, ...]:
-        """All that were read, each once: spans touch."""
-        return tuple(self._events.values())
+        """Those that may have opened a rule, each once: spans touch."""
+        return tuple(self._opening.values())
 
     async def go_back(self, now: datetime) -> None:
         """Read span by span.
@@ -204,7 +205,7 @@ class _Reading:
             CloudError: it could not be read on; what was read before is kept.
         """
         for begin, end in _spans(now):
-            if not await self._read(begin, end) or self._is_settled(begin):
+            if not await self._read(begin, end) or self._is_settled((), begin):
                 return
 
     async def _read(self, begin: datetime, end: datetime) -> bool:
@@ -220,20 +221,21 @@ class _Reading:
         async for _, found in self._listing.pages(asked):
             events, unreadable = parse_events(found)
             self.gap = self.gap or _unreadable(unreadable)
-            for one in events:
-                self._events[one.event_id or f"{one.request_id} {one.name} {one.at}"] = one
+            opening = [one for one in events if one.name in OPENING]
+            self._opening |= {one.event_id or f"{one.request_id} {one.name} {one.at}": one for one in opening}
             self._pages += 1
-            if self._is_settled():
+            self._seen += len(found)
+            if self._is_settled(opening):
                 return False
             if self._pages >= _MOST_PAGES:
-                self.gap = (
-                    f"the group has more than {len(self._events):,} events: older ones were not asked for"
-                )
+                self.gap = f"the group has more than {self._seen:,} events: older ones were not asked for"
                 return False
         return True
 
-    def _is_settled(self, read_from: datetime | None = None) -> bool:
-        return all(is_settled(one, self.events, read_from) for one in self._findings)
+    def _is_settled(self, events: Sequence[TrailEvent], read_from: datetime | None = None) -> bool:
+        """Tell whether these events, or how far back was read, settle what those before have left."""
+        self._unsettled = [one for one in self._unsettled if not is_settled(one, events, read_from)]
+        return not self._unsettled
 
 
 class _Paced:

@@ -41,6 +41,10 @@ class Identity(msgspec.Struct, frozen=True):
     session_name: str = ""
 
 
+Permission = tuple[tuple[str, str], ...]
+"""A rule as a call asks for it: names of fields and their texts."""
+
+
 class TrailEvent(msgspec.Struct, frozen=True, kw_only=True):
     """One call that ActionTrail tells of.
 
@@ -52,6 +56,7 @@ class TrailEvent(msgspec.Struct, frozen=True, kw_only=True):
         user_agent: by what.
         event_type: `ApiCall`, `ConsoleOperation`, `AliyunServiceEvent`.
         parameters: of the call, flattened to `Permissions.1.PortRange`, each name beginning with a capital.
+        permissions: the rules that the call is about, by their fields: `Permissions.N`, else the one of plain fields.
         group_ids: the security groups that it was about: those it was called for, else those it made or names.
         request_id, event_id: to find it again.
         error_code: "" where the call was carried out.
@@ -65,6 +70,7 @@ class TrailEvent(msgspec.Struct, frozen=True, kw_only=True):
     user_agent: str = ""
     event_type: str = ""
     parameters: dict[str, str] = {}
+    permissions: tuple[Permission, ...] = ()
     group_ids: tuple[str, ...] = ()
     request_id: str = ""
     event_id: str = ""
@@ -86,6 +92,7 @@ def parse_event(raw: Mapping[str, object]) -> TrailEvent | None:
         user_agent=_text(raw, "userAgent"),
         event_type=_text(raw, "eventType"),
         parameters=parameters or {},
+        permissions=_permissions(parameters or {}),
         group_ids=_group_ids(raw, parameters or {}),
         request_id=_text(raw, "requestId"),
         event_id=_text(raw, "eventId"),
@@ -160,6 +167,18 @@ def _parameters(raw: Mapping[str, object]) -> dict[str, str] | None:
                     return None
             return found
     return None
+
+
+def _permissions(parameters: Mapping[str, str]) -> tuple[Permission, ...]:
+    """Return the rules of a call: the API takes a list of them, or (of old) a single one in plain fields."""
+    listed: dict[str, list[tuple[str, str]]] = {}
+    for name, text in parameters.items():
+        head, _, rest = name.partition(".")
+        number, _, field = rest.partition(".")
+        if head == "Permissions" and number and field:
+            listed.setdefault(number, []).append((field, text))
+    plain = tuple((name, text) for name, text in parameters.items() if "." not in name)
+    return tuple(map(tuple, listed.values())) or (plain,)
 
 
 def _flattened(prefix: str, value: object, depth: int) -> Iterator[tuple[str, str]]:

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import msgspec
 import pytest
 
 from orchestrator.cloud.errors import CloudError, Denied, Unavailable
+from orchestrator.emulator.services.log_service import add_trail, put_events
 from orchestrator.evidence.settings import EvidenceSettings
 from orchestrator.evidence.trail import Openers
-from orchestrator.evidence.trail_events import parse_event
+from orchestrator.evidence.trail_events import moment, parse_event, stamp
 from orchestrator.evidence.trail_log import MOST_CONDITIONS, MOST_GROUPS, rows_as_events, trail_query
+from tests.emulator.log_wire import NOW as LOG_NOW
+from tests.emulator.log_wire import PROJECT, LogCloud
 from tests.evidence.trail_kit import (
     ACCOUNT,
     ASKED,
@@ -102,6 +105,59 @@ async def test_the_log_is_asked_instead_of_each_account() -> None:
     ((_, begin, end),) = log.asked
     assert NOW - begin == timedelta(days=90)
     assert end >= NOW
+
+
+class _LogService:
+    """The emulator's Log Service, where the trail `org` is delivered."""
+
+    def __init__(self, *events: Mapping[str, Any]) -> None:
+        self._cloud = LogCloud()
+        store = add_trail(self._cloud.state, PROJECT, self._cloud.member, REGION, "org")
+        put_events(self._cloud.state, store, events)
+
+    async def query(self, query: str, begin: datetime, end: datetime) -> Sequence[Mapping[str, object]]:
+        """Have the query carried out."""
+        path = "/logstores/actiontrail_org/logs"
+        times: dict[str, Any] = {"begin": int(begin.timestamp()), "to": int(end.timestamp())}
+        rows: list[dict[str, object]] = self._cloud.ask(query, path=path, **times)["data"]
+        return rows
+
+
+def _delivered(now: datetime, name: str, asked: dict[str, Any], **more: Any) -> dict[str, Any]:
+    """An event as Log Service has it, so long before that cloud's now."""
+    event = {"recipientAccountId": ACCOUNT, **raw_event(name, asked, **more)}
+    at = moment(event["eventTime"])
+    assert at is not None
+    return {
+        **event,
+        "eventTime": stamp(now - (NOW - at)),
+        "requestParameters": None,
+        "requestParameterJson": msgspec.json.encode(event["requestParameters"]).decode(),
+        "resourceType": "ACS::ECS::SecurityGroup",
+        "resourceName": ",".join(event["referencedResources"]["ACS::ECS::SecurityGroup"]),
+    }
+
+
+async def test_log_service_carries_the_query_out() -> None:
+    """On the emulator's rows: of this account, region and these groups only; who, from where and by what come back."""
+    now = datetime.fromtimestamp(LOG_NOW, UTC)
+    log = _LogService(
+        _delivered(now, AUTHORIZE, ASKED, days=4, event_id="E-1"),
+        _delivered(now, AUTHORIZE, ASKED, days=3, event_id="E-2", recipientAccountId="1000000000000002"),
+        _delivered(now, AUTHORIZE, ASKED, days=3, event_id="E-3", acsRegion="cn-beijing"),
+        _delivered(now, AUTHORIZE, ASKED, days=2, event_id="E-4", errorCode="Forbidden.RAM"),
+        _delivered(now, "DescribeSecurityGroupAttribute", {}, days=1, event_id="E-5"),
+        _delivered(now, "CreateSecurityGroup", {}, days=9, event_id="E-6", group_id="sg-2"),
+        _delivered(now, AUTHORIZE, ASKED, days=1, event_id="E-7", group_id="sg-3"),
+    )
+    groups = {one: [finding(group_id=one)] for one in (GROUP_ID, "sg-2")}
+    rows = await log.query(trail_query(ACCOUNT, REGION, list(groups), 100), now - timedelta(days=80), now)
+    assert [one.event_id for one in rows_as_events(rows)[0]] == ["E-4", "E-1", "E-6"]
+    found = await Openers(ActionTrail(), SETTINGS, log).opened(REGION, groups, now)
+    assert [one.event_id for one in found.values()] == ["E-1", "E-6"]
+    told = found[GROUP_ID, RULE_ID]
+    assert (told.by, told.arn) == ("li.wei", f"acs:ram::{ACCOUNT}:user/li.wei")
+    assert (told.source_ip, told.via, told.at) == ("203.0.113.9", "console", stamp(now - timedelta(days=4)))
 
 
 async def test_many_groups_are_asked_for_together() -> None:
