@@ -44,7 +44,6 @@ OPENING = (*_AUTHORIZE.values(), *_MODIFY.values(), _POLICY, _CREATE, _JOIN)
 _WHOLE_FAMILY = ("0.0.0.0/0", "::/0")
 _DEFAULTS: dict[str, object] = {"policy": "accept", "priority": 1, "own": "", "source_ports": ""}
 _MEANT = ("protocol", "ports", "source_ports", "peer", "own", "policy", "priority")
-_OPENS = {"protocol", "ports", "peer", "policy", "priority"}  # a change of none of these opens nothing
 _CAME_WITH = "no call opened this rule by itself: it came with its group"
 _MAY_REPEAT = "the rule is older than this call, which may have changed nothing"
 
@@ -164,7 +163,7 @@ def _opens(event: TrailEvent, finding: Finding, is_now: Mapping[str, object]) ->
         if asked.get("SecurityGroupRuleId") != finding.rule_id:
             return False
         becomes = _content(asked, direction)
-        return bool(becomes.keys() & _OPENS) and becomes.items() <= {**_DEFAULTS, **is_now}.items()
+        return bool(becomes) and becomes.items() <= {**_DEFAULTS, **is_now}.items()
     if event.name not in (_AUTHORIZE.get(direction), _CREATE):
         return False
     return any(_same(_asked(one, direction), is_now) for one in event.permissions)

@@ -19,7 +19,7 @@ _DEPTH = 6
 _MOST_PARAMETERS = 5_000  # 100 permissions of some 20 fields, twice over
 
 
-class Identity(msgspec.Struct, frozen=True):
+class UserIdentity(msgspec.Struct, frozen=True):
     """Who called, by `userIdentity`.
 
     Attributes:
@@ -65,7 +65,7 @@ class TrailEvent(msgspec.Struct, frozen=True, kw_only=True):
 
     name: str
     at: datetime
-    identity: Identity = Identity()
+    identity: UserIdentity = UserIdentity()
     source_ip: str = ""
     user_agent: str = ""
     event_type: str = ""
@@ -124,7 +124,7 @@ def stamp(at: datetime) -> str:
     return at.astimezone(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def _identity(raw: Mapping[str, object], parameters: Mapping[str, str]) -> Identity:
+def _identity(raw: Mapping[str, object], parameters: Mapping[str, str]) -> UserIdentity:
     kind, user_name = _text(raw, "type"), _text(raw, "userName")
     principal_id, account_id = _text(raw, "principalId"), _text(raw, "accountId")
     role = session = ""
@@ -133,7 +133,7 @@ def _identity(raw: Mapping[str, object], parameters: Mapping[str, str]) -> Ident
         role = next((one.partition(":")[0] for one in (user_name, principal) if ":" in one), user_name)
         named = (one.partition(":")[2] for one in (user_name, principal_id, principal))
         session = next(filter(None, named), "")
-    return Identity(
+    return UserIdentity(
         kind=kind,
         user_name=user_name,
         principal_id=principal_id,

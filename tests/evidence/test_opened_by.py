@@ -72,6 +72,7 @@ MATCHING: dict[str, tuple[dict[str, Any], str, dict[str, Any]]] = {
     "defaults said": ({}, AUTHORIZE, {**ASKED, "Policy": "accept", "Priority": 1, "SourcePortRange": "1/65535"}),
     "priority": ({"Priority": 7}, AUTHORIZE, {**ASKED, "Priority": "7"}),
     "own side": ({"DestCidrIp": "10.0.0.5/32"}, AUTHORIZE, {**ASKED, "DestCidrIp": "10.0.0.5"}),
+    "any own side": ({"DestCidrIp": "0.0.0.0/0"}, AUTHORIZE, ASKED),
     "egress": (
         {"Direction": "egress", "SourceCidrIp": "", "DestCidrIp": "0.0.0.0/0"}, "AuthorizeSecurityGroupEgress",
         {"IpProtocol": "TCP", "PortRange": "22/22", "DestCidrIp": "0.0.0.0/0"},
@@ -82,7 +83,7 @@ MATCHING: dict[str, tuple[dict[str, Any], str, dict[str, Any]]] = {
         {"Direction": "egress", "SourceCidrIp": "", "DestCidrIp": "0.0.0.0/0"}, "ModifySecurityGroupEgressRule",
         {"SecurityGroupRuleId": RULE_ID, "DestCidrIp": "0.0.0.0/0"},
     ),
-    "a group made with rules": ({}, "CreateSecurityGroup", numbered(ASKED)),
+    "a group made with rules": ({}, "CreateSecurityGroup", numbered({**ASKED, "Direction": "ingress"})),
     "the group's own policy": (
         {"InnerAccessPolicy": "Accept"}, "ModifySecurityGroupPolicy", {"InnerAccessPolicy": "accept"},
     ),
@@ -191,16 +192,27 @@ def test_an_authorization_before_the_rule_made_another_one() -> None:
     assert told(finding(created=ago(3)), event(AUTHORIZE, ASKED, days=40)).status == "not_found"
 
 
+@pytest.mark.parametrize("minutes", [-4, 4])
+def test_the_times_of_call_and_rule_may_be_minutes_apart(minutes: int) -> None:
+    """The call that is told was neither before the rule nor a repetition."""
+    one = finding(created=ago(3) + timedelta(minutes=minutes))
+    found = told(one, event(AUTHORIZE, ASKED, days=3))
+    assert (found.status, found.reason) == ("found", "")
+
+
 def test_a_rule_that_no_call_opened_came_with_its_group() -> None:
     """The creation of the group is told, and that it is a guess; a younger rule did not come with it."""
     made = event(
         "CreateSecurityGroup", '{"VpcId": "vpc-1"}', days=10, responseElements={"SecurityGroupId": GROUP_ID}
     )
-    for created in (None, ago(10)):
-        found = told(finding(created=created), made)
+    lost = event("CreateSecurityGroup", '{"VpcId', days=10)
+    for created, call in ((None, made), (ago(10), made), (ago(10), lost), (None, lost)):
+        found = told(finding(created=created), call)
         assert (found.status, found.event_name) == ("found", "CreateSecurityGroup")
         assert "came with its group" in found.reason
     assert told(finding(created=ago(3)), made).status == "not_found"
+    other = event("CreateSecurityGroup", numbered({**ASKED, "Direction": "egress"}), days=10)
+    assert "came with" in told(finding(created=ago(10)), other).reason
     again = event(AUTHORIZE, ASKED, days=2)
     assert told(finding(created=ago(10)), made, again).event_name == "CreateSecurityGroup"
     assert told(finding(), made, again).event_name == AUTHORIZE
@@ -232,7 +244,11 @@ def test_what_was_not_read_is_never_not_found() -> None:
     gap = History((), gap="no right", gap_status="not_permitted")
     assert opened_by(one, gap, NOW) == Opened(status="not_permitted", reason="no right")
     assert opened_by(one, History((event(AUTHORIZE, ASKED),), gap="cut"), NOW).status == "found"
-    for lost in ('{"SecurityGroupId": "sg-', ""):
+    for lost in (
+        '{"SecurityGroupId": "sg-',
+        "",
+        {f"Permissions.{number}.Policy": "x" for number in range(6_000)},
+    ):
         unread = told(one, event(AUTHORIZE, lost))
         assert (unread.status, "R-1" in unread.reason) == ("unread", True)
         assert told(one, event(AUTHORIZE, lost), event(AUTHORIZE, ASKED, days=3)).status == "found"
@@ -337,6 +353,7 @@ def test_reading_on_stops_where_no_older_event_counts() -> None:
     assert is_settled(one, [again], ago(60))
     assert is_settled(finding(), [event("CreateSecurityGroup", {}, days=4)])
     assert not is_settled(finding(), [], ago(89))
+    assert not is_settled(one, [], ago(40) - timedelta(minutes=1))
 
 
 def _some_rule(dice: random.Random) -> dict[str, Any]:

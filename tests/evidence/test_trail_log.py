@@ -12,8 +12,8 @@ import pytest
 
 from orchestrator.cloud.errors import CloudError, Denied, Unavailable
 from orchestrator.emulator.services.log_service import add_trail, put_events
+from orchestrator.evidence.openers import Openers
 from orchestrator.evidence.settings import EvidenceSettings
-from orchestrator.evidence.trail import Openers
 from orchestrator.evidence.trail_events import moment, parse_event, stamp
 from orchestrator.evidence.trail_log import MOST_CONDITIONS, MOST_GROUPS, rows_as_events, trail_query
 from tests.emulator.log_wire import NOW as LOG_NOW

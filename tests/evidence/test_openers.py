@@ -11,8 +11,8 @@ import pytest
 
 from accounts.credentials import HubCredentialsError
 from orchestrator.cloud.errors import ApiError, CloudError, Denied, NotFound, Throttled, Unavailable
+from orchestrator.evidence.openers import SECONDS_BETWEEN_CALLS, Openers
 from orchestrator.evidence.settings import EvidenceSettings
-from orchestrator.evidence.trail import SECONDS_BETWEEN_CALLS, Openers
 from orchestrator.evidence.values import Opened
 from orchestrator.policy import Finding
 from tests.evidence.trail_kit import (
@@ -144,9 +144,11 @@ async def test_a_refusal_is_told_of_each_rule_and_not_asked_again() -> None:
     """Neither for the account's other groups nor in another region; the reason names right, code and RequestId."""
     trail = ActionTrail(fails=lambda *_: failing(Denied, "NoPermission"))
     openers = Openers(trail, SETTINGS)
+    began = asyncio.get_running_loop().time()
     found = await openers.opened(REGION, by_group(*many(50), finding(group_id="sg-0", **WEB)), NOW)
     found |= await openers.opened("cn-beijing", by_group(finding(group_id="sg-b")), NOW)
     assert len(found) == 52
+    assert asyncio.get_running_loop().time() - began < 2
     assert {one.status for one in found.values()} == {"not_permitted"}
     expected = "actiontrail:LookupEvents: NoPermission: it says so (RequestId R-9)"
     assert {one.reason for one in found.values()} == {expected}

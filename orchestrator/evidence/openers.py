@@ -78,7 +78,6 @@ class Openers:
         self._session = _Paced(session)
         self._log = log
         self._most_rows = settings.most_rows
-        self._denied: Denied | None = None
         self._lost: dict[str, CloudError] = {}
         self._places = asyncio.Semaphore(_AT_ONCE)
 
@@ -125,7 +124,7 @@ class Openers:
     ) -> History:
         """Return what is known of a group, and why that is not all."""
         async with self._places:
-            known = self._denied or self._lost.get(region_id)
+            known = self._session.refused or self._lost.get(region_id)
             if known is not None:
                 return self._unread(known, region_id, ())
             reading = _Reading(self._session, region_id, group_id, findings)
@@ -140,8 +139,7 @@ class Openers:
         reason = f"actiontrail:{error.action or 'LookupEvents'}: {error.code}: {error.message}"
         reason += f" (RequestId {error.request_id})" if error.request_id else ""
         if isinstance(error, Denied) and not is_clock(error.code):
-            self._denied = error
-            self._session.refuse(error)
+            self._session.refused = error
             return History(events, gap=reason, gap_status="not_permitted")
         if isinstance(error, NotFound) or not error.status:
             self._lost[region_id] = error
@@ -239,17 +237,17 @@ class _Reading:
 
 
 class _Paced:
-    """A session that calls ActionTrail no faster than an account may, whichever region it asks."""
+    """A session that calls ActionTrail no faster than an account may, whichever region it asks.
+
+    Attributes:
+        refused: nothing is sent any more; those who wait for their moment get this error, too.
+    """
 
     def __init__(self, session: ProductCaller) -> None:
         self.account_id = session.account_id
         self._session = session
         self._next_at = 0.0
-        self._refused: CloudError | None = None
-
-    def refuse(self, error: CloudError) -> None:
-        """Send nothing from now on: those who wait for their moment get the error, too."""
-        self._refused = error
+        self.refused: CloudError | None = None
 
     async def call(
         self, action: str, region_id: str | None, parameters: Mapping[str, object]
@@ -259,8 +257,8 @@ class _Paced:
         at = max(now, self._next_at)
         self._next_at = at + SECONDS_BETWEEN_CALLS
         await asyncio.sleep(at - now)
-        if self._refused is not None:
-            raise self._refused
+        if self.refused is not None:
+            raise self.refused
         return await self._session.call(action, region_id, parameters, product="actiontrail")
 
 
