@@ -5,8 +5,8 @@ is told as such, for each finding; quiet is said only of a window that was logge
 account at a time; who is asked at once is `run`'s to say.
 """
 
+from orchestrator.evidence.openers import ACTIONS, Openers, Told
 from orchestrator.evidence.settings import EvidenceError, EvidenceSettings
-from orchestrator.evidence.trail import ACTIONS, Openers, Told
 from orchestrator.evidence.values import (
     NOT_ASKED,
     Behind,

@@ -26,11 +26,11 @@ from orchestrator.remediate.records import Order, key_of, settled_of
 from orchestrator.remediate.settings import Settings
 from orchestrator.remediate.steps import (
     Addition,
+    ChangeStep,
     Modification,
     Owners,
     Picked,
     Revocation,
-    Step,
     TakingBack,
     owners_of,
 )
@@ -219,12 +219,12 @@ class GroupWork:
     def _revocation(self, owners: Owners, direction: str, targets: Sequence[Target]) -> Revocation:
         return Revocation(self._view, self._calls, self._intents, owners, direction, targets, self._errors)
 
-    async def _make(self, step: Step) -> None:
+    async def _make(self, step: ChangeStep) -> None:
         """Make the step's call in batches, as many of its items in each as each look picks."""
         for batch in batches(step.sizes()):
             await self._attempts.make_all(step.word, batch, step.owners, partial(self._in_turn, step))
 
-    async def _in_turn(self, step: Step, some: Sequence[str], attempt: int) -> str:
+    async def _in_turn(self, step: ChangeStep, some: Sequence[str], attempt: int) -> str:
         """Take the turn of a step's call, look, and make it for what of the items it picks.
 
         Returns:

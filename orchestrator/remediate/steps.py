@@ -32,7 +32,7 @@ class Picked(NamedTuple):
     waiting: tuple[Todo, ...] = ()
 
 
-class Step(Protocol):
+class ChangeStep(Protocol):
     """One kind of call on a group.
 
     Attributes:

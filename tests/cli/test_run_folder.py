@@ -199,7 +199,8 @@ def test_a_run_is_never_overwritten(desk: Desk, run: Path) -> None:
 OPENERS = (
     "scan --out run", "scan --resume run", "scan --out new --changed-since run", "plan run",
     "apply run/plan.json --digest {digest} --yes", "rollback run --yes", "verify run", "verify run --offline",
-    "close 22 --incident i --out run --yes", "explain run {rule}", "report run", "report run --format json",
+    "close 22 --incident i --out run --yes", "evidence run", "explain run {rule}",
+    "report run", "report run --format json",
     "show run/plan.json", "show run/plan.json --json", "sign run --key key.pem", "sign run/plan.json --key key.pem",
     "patch run --state change.json", "diff run mine", "diff mine run", "compare run change.json",
     "check change.json --against run",
