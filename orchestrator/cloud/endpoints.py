@@ -132,6 +132,21 @@ class Endpoints:
         host = f"{name}.oss-{region_id}{suffix}.aliyuncs.com"
         return Destination("https", host, proxied=goes_by_proxy(host, self._settings))
 
+    def log_project(self, name: str, region_id: str) -> tuple[Destination, str]:
+        """Return where a project of Log Service answers, and its host's name, by which the service knows the project.
+
+        The two differ only where one URL serves everything.
+
+        Args:
+            name: the project.
+            region_id: the project's region.
+        """
+        suffix = "-intranet" if self._settings.network == "vpc" else ""
+        host = f"{name}.{region_id}{suffix}.log.aliyuncs.com"
+        if self._one is not None:
+            return self._one, host
+        return Destination("https", host, proxied=goes_by_proxy(host, self._settings)), host
+
     def lead(self, url: URL) -> URL:
         """Return where a request for the hub's credentials goes: to STS as we know it, if that was configured."""
         if (self._one is None and "sts" not in self._settings.endpoints) or not _STS_HOST(url.host or ""):

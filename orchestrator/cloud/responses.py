@@ -6,7 +6,7 @@ import re
 import time
 from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import quote
 from xml.etree import ElementTree as ET
 
@@ -98,17 +98,44 @@ def _is_cut(body: bytes) -> bool:
 
 def _error(status: int, headers: Mapping[str, str], body: Mapping[str, Any], who: Credentials) -> CloudError:
     code = _text(body, "Code", "code")
-    hint = retry_after_seconds(headers)
     kind = classify(code, status, access_key_id=who.access_key_id, hinted="x-acs-retry-after" in headers)
+    refusal = Refusal(
+        code,
+        _text(body, "Message", "message"),
+        _text(body, "RequestId", "requestId"),
+        is_clock=is_clock(code),
+    )
+    return refused(kind, refusal, Answer(status, headers, b""), who)
+
+
+class Refusal(NamedTuple):
+    """What a body says of why a call was refused, whatever it calls these.
+
+    Attributes:
+        code: of the error; empty if it has none.
+        message: for people.
+        request_id: empty if only a header has it.
+        is_clock: it is about the time of the request.
+    """
+
+    code: str
+    message: str
+    request_id: str
+    is_clock: bool = False
+
+
+def refused(kind: type[CloudError], refusal: Refusal, answer: Answer, who: Credentials) -> CloudError:
+    """Return the error of a refused call, without the caller's own secrets and with the server's hint."""
+    status, headers, _ = answer
+    message = _redact(refusal.message or f"HTTP status {status}", who)
     error = kind(
-        code=code or f"Http{status}",
-        message=_redact(_text(body, "Message", "message") or f"HTTP status {status}", who)
-        + (_skew(headers) if is_clock(code) else ""),
-        request_id=_text(body, "RequestId", "requestId") or headers.get("x-acs-request-id", ""),
+        code=refusal.code or f"Http{status}",
+        message=message + (_skew(headers) if refusal.is_clock else ""),
+        request_id=refusal.request_id or headers.get("x-acs-request-id", ""),
         status=status,
     )
     if isinstance(error, (Throttled, Unavailable)):
-        error.retry_after_seconds = hint
+        error.retry_after_seconds = retry_after_seconds(headers)
     return error
 
 
