@@ -27,6 +27,7 @@ class Interface(msgspec.Struct, frozen=True):
         ipv6_addresses: how many; each may be reachable from the Internet.
         is_known: its instance was read too, so that it has no other address.
         tags: those of its instance that were asked for, key and value.
+        interface_id, vpc_id, vswitch_id: of the interface; empty for an instance of the classic network.
     """
 
     security_group_ids: tuple[str, ...]
@@ -36,6 +37,9 @@ class Interface(msgspec.Struct, frozen=True):
     ipv6_addresses: int
     is_known: bool = True
     tags: tuple[tuple[str, str], ...] = ()
+    interface_id: str = ""
+    vpc_id: str = ""
+    vswitch_id: str = ""
 
     @property
     def is_public(self) -> bool:
@@ -148,6 +152,9 @@ def _interface(answer: Answer, instances: Mapping[str, Answer], tag_keys: Sequen
         ipv6_addresses=len(_dicts(answer, "Ipv6Sets", "Ipv6Set")),
         is_known=not instance_id or instance is not None,
         tags=_tags(instance, tag_keys) if instance is not None else (),
+        interface_id=str(answer["NetworkInterfaceId"]),
+        vpc_id=str(answer.get("VpcId") or ""),
+        vswitch_id=str(answer.get("VSwitchId") or ""),
     )
 
 

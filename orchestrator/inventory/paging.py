@@ -117,6 +117,25 @@ class PagedList:
             tally.check(answer)
             return answer, found
 
+    async def numbered(self, parameters: Answer, *, named: str) -> AsyncIterator[list[Answer]]:
+        """Yield the items of every page of a list that is asked for by page number, from 1.
+
+        Args:
+            parameters: of the call, PageSize among them; PageNumber is added.
+            named: the text by which its items are told apart.
+
+        Raises:
+            CountMismatch: it counts more than it gave.
+            CloudError: the list could not be read in full.
+        """
+
+        def ask(number: int) -> Awaitable[Answer]:
+            return self._session.call(self.action, self._region_id, {**parameters, "PageNumber": number})
+
+        with self._told():
+            async for found in paging.numbered(ask, self.path, named):
+                yield found
+
     def malformed(self, message: str, answer: Mapping[str, Any]) -> Unavailable:
         """Return the error for an answer that is no answer to what was asked."""
         return self._error(paging.MalformedAnswerError(message, answer))

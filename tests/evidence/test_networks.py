@@ -1,0 +1,160 @@
+"""The exact cover: few networks that hold what was seen, against every cover there is in small spaces."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from ipaddress import ip_network
+from itertools import combinations
+
+import pytest
+from hypothesis import example, given, reject, settings
+from hypothesis import strategies as st
+
+from orchestrator.evidence.networks import WIDEST, Cover, NoCoverError, cover, exact
+from orchestrator.exposure import Intervals, blocks, minus, normal, size
+from orchestrator.exposure.addresses import EVERYWHERE, IPV6_BASE
+
+BITS = 4
+BASE = int(ip_network("203.0.113.0").network_address)
+SPACE = 1 << BITS
+BLOCKS = [(first, height) for height in range(BITS + 1) for first in range(0, SPACE, 1 << height)]
+numbers = st.sets(st.integers(0, SPACE - 1))
+
+
+def shifted(addresses: Iterable[int], base: int = BASE) -> Intervals:
+    """A set of addresses of the small space, on the line."""
+    return normal([(base + one, base + one) for one in addresses])
+
+
+def mask(first: int, height: int) -> int:
+    """A block of the small space as bits."""
+    return ((1 << (1 << height)) - 1) << first
+
+
+def brute(seen: set[int], most: int, budget: int, within: set[int], prefix: int) -> tuple[int, int] | None:
+    """The fewest blocks and their least excess, by trying every set of blocks; None where there is none."""
+    wanted, allowed = sum(1 << one for one in seen), sum(1 << one for one in within)
+    able = [
+        mask(first, height)
+        for first, height in BLOCKS
+        if mask(first, height) & ~allowed == 0 and 32 - height >= prefix and mask(first, height) & wanted
+    ]
+    for count in range(min(most, len(able)) + 1):
+        found = []
+        for some in combinations(able, count):
+            union = 0
+            for one in some:
+                union |= one
+            if wanted & ~union == 0 and (excess := (union & ~wanted).bit_count()) <= budget:
+                found.append(excess)
+        if found:
+            return count, min(found)
+    return None
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    seen=st.sets(st.integers(0, SPACE - 1), max_size=6),
+    more=numbers,
+    most=st.integers(1, 4),
+    share=st.sampled_from([0.0, 0.34, 0.5, 1.0, 2.0, 8.0]),
+    prefix=st.integers(28, 31),
+    rule=st.sampled_from(["everything", "little more"]),
+)
+@example(seen={0, 15}, more=set(), most=4, share=8.0, prefix=28, rule="everything")
+def test_no_cover_has_fewer_blocks_or_lets_in_less(
+    seen: set[int], more: set[int], most: int, share: float, prefix: int, rule: str
+) -> None:
+    """Against every set of blocks of a small space, with bounds on number, excess, width and the rule's sources."""
+    within = set(range(SPACE)) if rule == "everything" else seen | more
+    budget = int(share * len(seen))
+    expected = brute(seen, most, budget, within, prefix)
+    try:
+        found = cover(shifted(seen), most, share, shifted(within), (prefix, 40))
+    except NoCoverError:
+        found = None
+    assert (None if found is None else (len(found.cidrs), found.excess)) == expected
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    sources=st.lists(st.tuples(st.integers(0, 2**32 - 1), st.integers(0, 2000)), min_size=1, max_size=30),
+    six=st.lists(st.tuples(st.integers(0, 2**128 - 1), st.integers(0, 2**70)), max_size=5),
+    most=st.integers(1, 60),
+    share=st.sampled_from([0.0, 0.1, 1.0, 100.0, 1e9]),
+    trim=st.integers(0, 2**31),
+)
+def test_a_cover_keeps_its_bounds(
+    sources: list[tuple[int, int]], six: list[tuple[int, int]], most: int, share: float, trim: int
+) -> None:
+    """It never lets in less than what used it, nor more than the rule; its excess and its width are bounded."""
+    seen = normal(
+        [(first, min(first + more, IPV6_BASE - 1)) for first, more in sources]
+        + [(IPV6_BASE + first, min(IPV6_BASE + first + more, EVERYWHERE[0][1])) for first, more in six]
+    )
+    within = normal([(max(0, first - trim), min(last + trim, EVERYWHERE[0][1])) for first, last in seen])
+    try:
+        found = cover(seen, most, share, within)
+    except NoCoverError:
+        reject()
+    opened = blocks(found.cidrs)
+    assert minus(seen, opened) == ()
+    assert minus(opened, within) == ()
+    assert size(opened) - size(seen) == found.excess
+    assert len(found.cidrs) <= most
+    assert sum(ip_network(one).num_addresses for one in found.cidrs) == size(opened)
+    for family, prefix in ((4, WIDEST[0]), (6, WIDEST[1])):
+        mine = [one for one in map(ip_network, found.cidrs) if one.version == family]
+        known = [pair for pair in seen if (pair[0] < IPV6_BASE) == (family == 4)]
+        assert all(one.prefixlen >= prefix for one in mine)
+        assert sum(one.num_addresses for one in mine) <= size(tuple(known)) * (1 + share)
+
+
+def test_two_partners_are_two_networks_or_one() -> None:
+    """As the bound on what more may be let in allows."""
+    seen = blocks(["198.51.100.7/32", "198.51.100.4/32"])
+    assert cover(seen, 5, 0, EVERYWHERE) == Cover(("198.51.100.4/32", "198.51.100.7/32"), 0)
+    assert cover(seen, 5, 1, EVERYWHERE) == Cover(("198.51.100.4/30",), 2)
+    assert exact(seen) == ("198.51.100.4/32", "198.51.100.7/32")
+
+
+@pytest.mark.parametrize(
+    ("seen", "most", "within"),
+    [
+        (["0.0.0.0/0"], 200, ["0.0.0.0/0"]),
+        (["::/0"], 200, ["::/0"]),
+        (["10.0.0.0/12"], 15, ["10.0.0.0/8"]),
+        (["1.2.3.4/32", "5.6.7.8/32"], 1, ["0.0.0.0/0"]),
+        (["1.2.3.4/32"], 1, ["1.2.3.0/30"]),
+        (["1.2.3.4/32"], 1, []),
+    ],
+)
+def test_what_has_no_cover_is_refused(seen: list[str], most: int, within: list[str]) -> None:
+    """The Internet, too many networks, and what the rule itself does not let in."""
+    with pytest.raises(NoCoverError):
+        cover(blocks(seen), most, 1000, blocks(within))
+
+
+def test_what_is_wide_and_was_seen_is_several_blocks() -> None:
+    """A whole /12 that was seen is sixteen /16."""
+    found = cover(blocks(["10.0.0.0/12"]), 16, 0, EVERYWHERE)
+    assert len(found.cidrs) == 16
+    assert {ip_network(one).prefixlen for one in found.cidrs} == {16}
+
+
+def test_the_excess_of_one_family_is_not_the_other_s() -> None:
+    """An IPv6 network that was seen has more addresses than all of IPv4; it lets none of these in."""
+    seen = blocks(["2001:db8::/48", "1.2.3.4/32", "1.2.3.7/32"])
+    assert cover(seen, 9, 0.5, EVERYWHERE).cidrs == ("1.2.3.4/32", "1.2.3.7/32", "2001:db8::/48")
+
+
+def test_many_sources_take_seconds() -> None:
+    """Ten thousand lone addresses are covered, or refused, in a few seconds."""
+    seen = normal([((one * 2654435761) % 2**32,) * 2 for one in range(10_000)])
+    began = time.monotonic()
+    with pytest.raises(NoCoverError):
+        cover(seen, 50, 1, EVERYWHERE)
+    near = normal([(BASE + 2 * one, BASE + 2 * one) for one in range(10_000)])
+    assert len(cover(near, 20, 1, EVERYWHERE).cidrs) <= 20
+    assert time.monotonic() - began < 20
