@@ -10,6 +10,9 @@ OpenedStatus = Literal["found", "not_found", "too_old", "not_permitted", "unread
 TrafficStatus = Literal["observed", "quiet", "not_logged", "not_permitted", "incomplete", "not_asked"]
 BehindStatus = Literal["seen", "incomplete", "not_permitted", "not_asked"]
 
+MOST_NETWORKS_TOLD = 1_000
+"""So many networks are told of one door: beyond that it is no list for people, nor what a rule may be narrowed to."""
+
 
 class Opened(msgspec.Struct, frozen=True, kw_only=True):
     """Who opened a door, by ActionTrail.
@@ -46,7 +49,7 @@ class Flows(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         cidr: the network, a single address as /32 or /128.
         flows: records of the flow log.
-        days: on how many days.
+        days: on how many days; where it used several ports or interfaces, of the one with the most.
         packets, bytes: in.
         bytes_out: of the answers; 0 where none was logged.
         last_seen: the end of the last flow, ISO 8601, UTC.
@@ -69,13 +72,17 @@ class Traffic(msgspec.Struct, frozen=True, kw_only=True):
     """Who used a door, by VPC flow logs.
 
     Attributes:
-        status: `quiet` is said only of a window that was logged throughout.
+        status: `quiet` is said only of a window that was logged throughout, and so is `observed`: what is not complete
+            says what was seen beside why it may not be all. Nobody is cut where something was observed and `sources`
+            are none: another rule lets all of them in as well.
         days: the window.
         flows: accepted flows of use, from sources that closing would cut.
-        sources: those sources, grouped into networks, most flows first.
+        sources: those sources as networks that hold no other address, most flows first; at most
+            `MOST_NETWORKS_TOLD` of them.
+        sources_untold: how many networks there were beyond these.
         last_seen: of the last of them.
-        knocks: from how many networks there were knocks only.
-        kept: sources that another rule lets in as well.
+        knocks: from how many addresses there were knocks only; `knocks_are_least` if there may be more.
+        kept: sources that another rule lets in as well, of which as many are told.
         reason: why it is not known, naming what is missing; "" where it is.
     """
 
@@ -83,8 +90,10 @@ class Traffic(msgspec.Struct, frozen=True, kw_only=True):
     days: int = 0
     flows: int = 0
     sources: tuple[Flows, ...] = ()
+    sources_untold: int = 0
     last_seen: str = ""
     knocks: int = 0
+    knocks_are_least: bool = False
     kept: tuple[Flows, ...] = ()
     reason: str = ""
 

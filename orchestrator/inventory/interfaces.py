@@ -28,6 +28,7 @@ class Interface(msgspec.Struct, frozen=True):
         is_known: its instance was read too, so that it has no other address.
         tags: those of its instance that were asked for, key and value.
         interface_id, vpc_id, vswitch_id: of the interface; empty for an instance of the classic network.
+        is_in_use: it is attached, so that there may be traffic.
     """
 
     security_group_ids: tuple[str, ...]
@@ -40,6 +41,7 @@ class Interface(msgspec.Struct, frozen=True):
     interface_id: str = ""
     vpc_id: str = ""
     vswitch_id: str = ""
+    is_in_use: bool = True
 
     @property
     def is_public(self) -> bool:
@@ -155,6 +157,7 @@ def _interface(answer: Answer, instances: Mapping[str, Answer], tag_keys: Sequen
         interface_id=str(answer["NetworkInterfaceId"]),
         vpc_id=str(answer.get("VpcId") or ""),
         vswitch_id=str(answer.get("VSwitchId") or ""),
+        is_in_use=answer.get("Status") != "Available",
     )
 
 
