@@ -1,9 +1,9 @@
-"""`sgsweep evidence`: who opened each open door of a run, asked after the scan."""
+"""`sgsweep evidence`: who opened each open door of a run, and who used it, asked after the scan."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -24,23 +24,39 @@ _OPENED: Mapping[str, str] = {
     "not_permitted": "could not be asked about: a right is missing",
     "unread": "could not be asked about",
 }
+_TRAFFIC: Mapping[str, str] = {
+    "observed": "used by somebody",
+    "quiet": "used by nobody in that time, all of which was logged",
+    "not_logged": "not logged: no flow log covers what stands behind them",
+    "not_permitted": "could not be asked about: a right is missing",
+    "incomplete": "not logged throughout, or not read in full: nobody knows",
+}
 
 
 def evidence(
     context: typer.Context,
     folder: RunFolder,
+    days: Annotated[
+        int, typer.Option("--days", metavar="N", help="How far back; 0: as configured, 14.", min=0, max=365)
+    ] = 0,
+    who: Annotated[bool, typer.Option("--who", help="Ask only who opened each door.")] = False,
+    traffic: Annotated[bool, typer.Option("--traffic", help="Ask only who used each door.")] = False,
     account: Accounts = [],
     as_json: AsJson = False,
     quiet: Quiet = False,  # noqa: ARG001 (its callback hears it)
     config: ConfigFile = None,
 ) -> None:
-    """Ask who opened each open door of a run; goes on where it stopped. No verdict changes."""
+    """Ask who opened each open door of a run, and who used it. No verdict changes."""
     from orchestrator import run
     from orchestrator.cli import json_objects, output
 
     works_in(folder)
     progress = run.Progress(output.connection, say)
-    found = wait(shown(run.gather(config_of(context, config), folder, progress, tuple(account)), progress))
+    settings = config_of(context, config)
+    wanted = run.EvidenceWanted(
+        who=who or not traffic, traffic=traffic or not who, days=days or settings.evidence.days
+    )
+    found = wait(shown(run.gather(settings, folder, wanted, progress, tuple(account)), progress))
     _told(found)
     if as_json:
         json_objects.evidence(found)
@@ -48,8 +64,12 @@ def evidence(
 
 
 def _told(found: EvidenceGathered) -> None:
-    for status, count in sorted(found.opened.items(), key=lambda item: -item[1]):
-        say(f"{count:>6} {'door' if count == 1 else 'doors'} {_OPENED.get(status, status)}")
+    for counts, words in ((found.opened, _OPENED), (found.traffic, _TRAFFIC)):
+        for status, count in sorted(counts.items(), key=lambda item: -item[1]):
+            if status in words:
+                say(f"{count:>6} {'door' if count == 1 else 'doors'} {words[status]}")
+    if found.queries:
+        say(f"{found.queries:,} queries of Log Service, which scanned {found.rows_scanned:,} rows")
     for reason, count in found.reasons[:_SHOWN]:
         warn(f"NOT ASKED about {count} of them: {reason}")
     if len(found.reasons) > _SHOWN:

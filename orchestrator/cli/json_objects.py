@@ -94,7 +94,9 @@ def evidence(found: EvidenceGathered) -> None:
             "exit_code": of_evidence(found),
             "rules": found.rules,
             "opened": found.opened,
+            "traffic": found.traffic,
             "reasons": [{"reason": reason, "rules": count} for reason, count in found.reasons],
+            "cost": {"queries": found.queries, "rows_scanned": found.rows_scanned},
         }
     )
 

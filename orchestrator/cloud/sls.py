@@ -51,7 +51,7 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class LogstorePlace:
     """Where logs lie.
 
     Attributes:
@@ -102,7 +102,14 @@ class LogService:
         )
 
     async def query(
-        self, who: AccountSession, place: Place, begin: int, end: int, query: str, *, dedicated: bool = False
+        self,
+        who: AccountSession,
+        place: LogstorePlace,
+        begin: int,
+        end: int,
+        query: str,
+        *,
+        dedicated: bool = False,
     ) -> Found:
         """Return what a query finds in a slice of time (GetLogsV2).
 
@@ -123,7 +130,7 @@ class LogService:
         async with self._places[place.project]:
             return await self._ask(who, place, "GetLogsV2", msgspec.json.encode(asked), _found)
 
-    async def logstore(self, who: AccountSession, place: Place) -> dict[str, Any]:
+    async def logstore(self, who: AccountSession, place: LogstorePlace) -> dict[str, Any]:
         """Return a logstore as the API has it (GetLogStore): `ttl` in days, `createTime`, `mode`.
 
         Raises:
@@ -131,7 +138,7 @@ class LogService:
         """
         return await self._ask(who, place, "GetLogStore", b"", _decoded)
 
-    async def index(self, who: AccountSession, place: Place) -> dict[str, Any]:
+    async def index(self, who: AccountSession, place: LogstorePlace) -> dict[str, Any]:
         """Return a logstore's index as the API has it (GetIndex): `keys`, and `lastModifyTime`.
 
         Raises:
@@ -140,7 +147,9 @@ class LogService:
         """
         return await self._ask(who, place, "GetIndex", b"", _decoded)
 
-    async def _ask(self, who: AccountSession, place: Place, action: str, body: bytes, reading: Read[T]) -> T:
+    async def _ask(
+        self, who: AccountSession, place: LogstorePlace, action: str, body: bytes, reading: Read[T]
+    ) -> T:
         if not place.is_usable:
             raise NotFound(
                 code="InvalidName",
@@ -173,7 +182,7 @@ class _Request:
         host: the project's name as a host, wherever the call goes.
     """
 
-    place: Place
+    place: LogstorePlace
     account_id: str
     action: str
     body: bytes

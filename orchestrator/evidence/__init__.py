@@ -5,8 +5,12 @@ is told as such, for each finding; quiet is said only of a window that was logge
 account at a time; who is asked at once is `run`'s to say.
 """
 
+from orchestrator.evidence.delivered_trail import DeliveredTrail
+from orchestrator.evidence.flow_reading import Cost
 from orchestrator.evidence.openers import ACTIONS, Openers, Told
 from orchestrator.evidence.settings import EvidenceError, EvidenceSettings
+from orchestrator.evidence.used_by import ACTIONS as TRAFFIC_ACTIONS
+from orchestrator.evidence.used_by import LIST_ACTIONS, LOG_ACTIONS, Logstores, Users
 from orchestrator.evidence.values import (
     NOT_ASKED,
     Behind,
@@ -21,17 +25,24 @@ from orchestrator.evidence.values import (
 
 __all__ = [
     "ACTIONS",
+    "LIST_ACTIONS",
+    "LOG_ACTIONS",
     "NOT_ASKED",
+    "TRAFFIC_ACTIONS",
     "Behind",
+    "Cost",
+    "DeliveredTrail",
     "Evidence",
     "EvidenceError",
     "EvidenceSettings",
     "Flows",
+    "Logstores",
     "Opened",
     "Openers",
     "OwnedBy",
     "Told",
     "Traffic",
+    "Users",
     "Way",
     "WayStep",
 ]

@@ -13,7 +13,7 @@ from typing import Generic, TypeVar
 
 from orchestrator.cloud.client import AccountSession
 from orchestrator.cloud.errors import CloudError, Denied, NotFound, Unavailable
-from orchestrator.cloud.sls import LogService, Place
+from orchestrator.cloud.sls import LogService, LogstorePlace
 from orchestrator.evidence.flow_logs import Window
 from orchestrator.evidence.flow_queries import DAY_SECONDS
 from orchestrator.evidence.values import TrafficStatus
@@ -40,18 +40,18 @@ class Cost:
 
 
 @dataclass(frozen=True, slots=True)
-class Problem:
+class FlowProblem:
     """Why something is not known: as what it is told, and in which words, which do not name the interface."""
 
     status: TrafficStatus
     reason: str
 
 
-def problem_of(error: CloudError) -> Problem:
+def problem_of(error: CloudError) -> FlowProblem:
     """Return what an error of the cloud means: no right, nothing there, or not read; it names the RequestId."""
     if isinstance(error, Denied):
-        return Problem("not_permitted", str(error))
-    return Problem("not_logged" if isinstance(error, NotFound) else "incomplete", str(error))
+        return FlowProblem("not_permitted", str(error))
+    return FlowProblem("not_logged" if isinstance(error, NotFound) else "incomplete", str(error))
 
 
 @dataclass(slots=True)
@@ -63,7 +63,7 @@ class Reading:
         is_cut: rows without which an answer suffices (see `Question`) were left out.
     """
 
-    problems: list[Problem] = field(default_factory=list)
+    problems: list[FlowProblem] = field(default_factory=list)
     is_cut: bool = False
 
 
@@ -95,7 +95,7 @@ class Records:
         self,
         logs: LogService,
         who: AccountSession,
-        place: Place,
+        place: LogstorePlace,
         *,
         cost: Cost,
         most_queries: int,
@@ -184,14 +184,14 @@ class Records:
             region_id=self.place.region_id,
         )
 
-    def _unread(self, question: Question[T], part: Window, *, is_complete: bool) -> Problem:
+    def _unread(self, question: Question[T], part: Window, *, is_complete: bool) -> FlowProblem:
         if self._queries >= self._most_queries:
             why = f"the bound of {self._most_queries} queries was reached"
         elif is_complete:
             why = f"{part.end - part.begin} seconds hold more than {question.most} rows"
         else:
             why = f"the answer for {part.end - part.begin} seconds stays Incomplete"
-        return Problem("incomplete", f"{self.place}: {why}")
+        return FlowProblem("incomplete", f"{self.place}: {why}")
 
 
 def halved(part: Window) -> tuple[Window, Window] | None:

@@ -48,6 +48,8 @@ class EvidenceSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
             raise EvidenceError(f"[evidence] account is {self.account!r}; account ids are digits")
         if bool(self.trail_project) != bool(self.trail_logstore):
             raise EvidenceError("[evidence] trail_project and trail_logstore belong together")
+        if self.trail_project and not self.trail_region:
+            raise EvidenceError("[evidence] trail_project needs trail_region, the project's region")
         if bool(self.project) != bool(self.logstore):
             raise EvidenceError("[evidence] project and logstore belong together")
         try:

@@ -10,8 +10,8 @@ from datetime import datetime, timezone
 
 from orchestrator.evidence.doors import Door, Pool
 from orchestrator.evidence.flow_logs import Window
-from orchestrator.evidence.flow_queries import DAY_SECONDS, Answered, Came, Silence
-from orchestrator.evidence.flow_reading import Problem
+from orchestrator.evidence.flow_queries import DAY_SECONDS, Came, FlowAnswer, Silence
+from orchestrator.evidence.flow_reading import FlowProblem
 from orchestrator.evidence.networks import exact
 from orchestrator.evidence.values import MOST_NETWORKS_TOLD, Flows, Traffic, TrafficStatus
 from orchestrator.exposure import blocks, normal
@@ -65,7 +65,7 @@ class Usage:
         self._knocks: defaultdict[str, dict[Key, Came]] = defaultdict(dict)
         self._skipped: defaultdict[str, list[Silence]] = defaultdict(list)
         self._present: set[str] = set()
-        self._problems: defaultdict[str, list[Problem]] = defaultdict(list)
+        self._problems: defaultdict[str, list[FlowProblem]] = defaultdict(list)
         self._cut: set[str] = set()
 
     def came(self, part: Window, rows: Iterable[Came]) -> None:
@@ -91,13 +91,15 @@ class Usage:
         tally = mine.get(key)
         if tally is None:
             if self._left <= 0:
-                self.trouble([came.interface_id], [Problem("incomplete", "the region has too many sources")])
+                self.trouble(
+                    [came.interface_id], [FlowProblem("incomplete", "the region has too many sources")]
+                )
                 return
             self._left -= 1
             tally = mine[key] = Tally(came)
         tally.add(part, came)
 
-    def answered(self, _: Window, rows: Iterable[Answered]) -> None:
+    def answered(self, _: Window, rows: Iterable[FlowAnswer]) -> None:
         """Take what went out within a slice: it is told of sources that came in."""
         for one in rows:
             tally = self._uses[one.interface_id].get((one.source, one.protocol, one.port))
@@ -115,7 +117,7 @@ class Usage:
         """Take that these interfaces have records."""
         self._present.update(interface_ids)
 
-    def trouble(self, interface_ids: Iterable[str], problems: Sequence[Problem]) -> None:
+    def trouble(self, interface_ids: Iterable[str], problems: Sequence[FlowProblem]) -> None:
         """Take why the records of these interfaces are not all known."""
         for one in interface_ids:
             self._problems[one] += [problem for problem in problems if problem not in self._problems[one]]
@@ -144,13 +146,13 @@ class Usage:
         """Whether there may be more knocks."""
         return interface_id in self._cut
 
-    def problems(self, interface_id: str) -> list[Problem]:
+    def problems(self, interface_id: str) -> list[FlowProblem]:
         """Return why the records of an interface are not all known, or not all there."""
         found = list(self._problems.get(interface_id, ()))
         if skipped := self._skipped.get(interface_id):
             latest = max(one.last for one in skipped)
             reason = f"SKIPDATA: its log has a gap, the last one until {moment(latest)}"
-            found.append(Problem("incomplete", reason))
+            found.append(FlowProblem("incomplete", reason))
         return found
 
 
@@ -166,7 +168,7 @@ class Watched:
 
     interface_id: str
     pool: Pool
-    problems: Mapping[int, Problem | None]
+    problems: Mapping[int, FlowProblem | None]
 
 
 def tell(door: Door, window: Window, interfaces: Sequence[Watched], usage: Usage) -> Traffic:
@@ -214,7 +216,7 @@ def moment(seconds: int) -> str:
 
 def _known(door: Door, interfaces: Sequence[Watched], usage: Usage) -> tuple[TrafficStatus | None, str]:
     """Return what keeps the traffic of a door from being known, and why; None where nothing does."""
-    troubles: dict[Problem, list[str]] = {}
+    troubles: dict[FlowProblem, list[str]] = {}
     statuses: set[TrafficStatus | None] = set()
     for one in interfaces:
         for family in door.families:
@@ -239,7 +241,7 @@ def _status(statuses: set[TrafficStatus | None]) -> TrafficStatus:
     return "not_permitted" if statuses <= {"not_permitted", "not_logged"} else "incomplete"
 
 
-def _reason(troubles: Mapping[Problem, list[str]]) -> str:
+def _reason(troubles: Mapping[FlowProblem, list[str]]) -> str:
     told = [f"{problem.reason} ({few(subjects)})" for problem, subjects in troubles.items()]
     more = len(told) - _REASONS_TOLD
     return "; ".join(told[:_REASONS_TOLD]) + (f"; and {more} more" if more > 0 else "")

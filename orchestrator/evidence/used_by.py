@@ -15,7 +15,7 @@ from typing import Any
 
 from orchestrator.cloud.client import AccountSession
 from orchestrator.cloud.errors import CloudError
-from orchestrator.cloud.sls import LogService, Place
+from orchestrator.cloud.sls import LogService, LogstorePlace
 from orchestrator.evidence.doors import Door, DoorId, Pool, doors_of
 from orchestrator.evidence.flow_logs import (
     FlowLog,
@@ -41,7 +41,7 @@ from orchestrator.evidence.flow_queries import (
     presence_query,
     silence_query,
 )
-from orchestrator.evidence.flow_reading import Cost, Problem, Question, Records, problem_of
+from orchestrator.evidence.flow_reading import Cost, FlowProblem, Question, Records, problem_of
 from orchestrator.evidence.settings import EvidenceSettings
 from orchestrator.evidence.usage import Usage, Watched, tell
 from orchestrator.evidence.values import Traffic
@@ -81,10 +81,10 @@ class Logstores:
         """
         self.logs = logs
         self.who = who
-        self._known: dict[Place, Logstore] = {}
-        self._asking: defaultdict[Place, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._known: dict[LogstorePlace, Logstore] = {}
+        self._asking: defaultdict[LogstorePlace, asyncio.Lock] = defaultdict(asyncio.Lock)
 
-    async def of(self, place: Place) -> Logstore | Problem:
+    async def of(self, place: LogstorePlace) -> Logstore | FlowProblem:
         """Return what a logstore is, or why that is not known."""
         async with self._asking[place]:
             if place not in self._known:
@@ -172,7 +172,7 @@ class _Region:
         self._cost = cost
         self._usage = Usage()
         self._pools: dict[tuple[str, ...], Pool] = {}
-        self._answering: set[Place] = set()  # where what went out can be asked for
+        self._answering: set[LogstorePlace] = set()  # where what went out can be asked for
 
     async def traffic(
         self,
@@ -219,7 +219,7 @@ class _Region:
                 families[_name(one)].update(door.families)
                 ports[_name(one)] += door.ports
         chosen = await self._choose(every, families)
-        reads: defaultdict[Place, set[str]] = defaultdict(set)
+        reads: defaultdict[LogstorePlace, set[str]] = defaultdict(set)
         for name, by_family in chosen.items():
             for choice in by_family.values():
                 if choice.place is not None:
@@ -275,46 +275,46 @@ class _Region:
             for name in interfaces
         }
 
-    def _place(self, log: FlowLog) -> Place:
+    def _place(self, log: FlowLog) -> LogstorePlace:
         """Return where the records of a flow log are read: where all are gathered, else where it delivers them."""
         settings = self._settings
         if settings.project:
-            return Place(settings.region or self._region_id, settings.project, settings.logstore)
+            return LogstorePlace(settings.region or self._region_id, settings.project, settings.logstore)
         return log.place(self._region_id)
 
     def _choice(
         self,
         interface: Interface,
         logs: Sequence[FlowLog],
-        known: Mapping[Place, Logstore | Problem],
+        known: Mapping[LogstorePlace, Logstore | FlowProblem],
         family: int,
     ) -> _Choice:
         """Return the best of the logs that an interface is in: one that vouches for the window, else one to be read."""
         if not interface.interface_id or not interface.vpc_id:
-            return _Choice(Problem("not_logged", "the classic network has no flow logs"))
+            return _Choice(FlowProblem("not_logged", "the classic network has no flow logs"))
         if not is_interface_id(interface.interface_id):
-            return _Choice(Problem("incomplete", "it has no usable id"))
+            return _Choice(FlowProblem("incomplete", "it has no usable id"))
         found = [self._examined(log, known[self._place(log)], family) for log in logs]
-        none = _Choice(Problem("not_logged", "no flow log of it, its vSwitch or its VPC"))
+        none = _Choice(FlowProblem("not_logged", "no flow log of it, its vSwitch or its VPC"))
         return min(found, key=lambda one: (one.problem is not None, one.place is None), default=none)
 
-    def _examined(self, log: FlowLog, store: Logstore | Problem, family: int) -> _Choice:
+    def _examined(self, log: FlowLog, store: Logstore | FlowProblem, family: int) -> _Choice:
         if blindness := log.blindness(family):
-            return _Choice(Problem("not_logged", blindness))
-        if isinstance(store, Problem):
+            return _Choice(FlowProblem("not_logged", blindness))
+        if isinstance(store, FlowProblem):
             return _Choice(store)
         reason = coverage(log, store.settings, store.index, self._window, family)
         if unindexed(store.index):
-            return _Choice(Problem("not_logged", reason))
+            return _Choice(FlowProblem("not_logged", reason))
         place = self._place(log)
         if has_answers(store.index):
             self._answering.add(place)
-        return _Choice(Problem("incomplete", reason) if reason else None, place)
+        return _Choice(FlowProblem("incomplete", reason) if reason else None, place)
 
     # --- what it holds
 
     async def _read(
-        self, place: Place, interfaces: Sequence[Interface], ports: Mapping[str, Sequence[PortRange]]
+        self, place: LogstorePlace, interfaces: Sequence[Interface], ports: Mapping[str, Sequence[PortRange]]
     ) -> None:
         """Read the records of these interfaces in one logstore."""
         records = Records(
@@ -364,7 +364,7 @@ class _Region:
         """
         last_day = Window(self._window.end - DAY_SECONDS, self._window.end)
         for some in _chunks(ids, INTERFACES_PER_SEARCH):
-            problems: list[Problem] = []
+            problems: list[FlowProblem] = []
             for window in dict.fromkeys((last_day, self._window)):
                 missing = self._usage.absent(some)
                 if missing:
@@ -372,7 +372,7 @@ class _Region:
                         presence_query(missing), len(missing) + 1, parse_presence, self._usage.present
                     )
                     problems = (await records.read(question, window)).problems
-            none = Problem("incomplete", f"no record of it in {records.place} within the window")
+            none = FlowProblem("incomplete", f"no record of it in {records.place} within the window")
             self._usage.trouble(self._usage.absent(some), problems or [none])
 
     async def _read_answers(self, records: Records, ids: Sequence[str], ports: PortSet) -> None:
@@ -388,8 +388,8 @@ class _Region:
 class _Choice:
     """Where an interface's traffic is read, None for nowhere, and why it does not vouch for the window."""
 
-    problem: Problem | None
-    place: Place | None = None
+    problem: FlowProblem | None
+    place: LogstorePlace | None = None
 
 
 def _name(interface: Interface) -> str:

@@ -15,7 +15,7 @@ from orchestrator.run.cross_check import SecondWitness
 from orchestrator.run.diffing import differing
 from orchestrator.run.doctor import AccountList, Examined, Visit, list_accounts
 from orchestrator.run.eventpath import EventTried, try_events
-from orchestrator.run.evidencing import EvidenceGathered, gather
+from orchestrator.run.evidencing import EvidenceGathered, EvidenceWanted, gather
 from orchestrator.run.filters import Filters, of_severities
 from orchestrator.run.folder import Summary
 from orchestrator.run.narrowing import ReportPart
@@ -60,6 +60,7 @@ __all__ = [
     "ConnectionCheck",
     "EventTried",
     "EvidenceGathered",
+    "EvidenceWanted",
     "Examined",
     "Filters",
     "Planned",

@@ -1,4 +1,4 @@
-"""`evidence`: for each open finding of a run who opened the door, and who owns it.
+"""`evidence`: for each open finding of a run who opened the door, who uses it, and who owns it.
 
 It goes on where it stopped: an account that was asked to its end is not asked again until all were. Nothing in it
 changes a verdict.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -17,8 +17,26 @@ import msgspec
 from accounts import Account
 from accounts.ram import Allow, session_policy
 from matching import named
+from orchestrator import inventory
+from orchestrator.cloud.client import AccountSession
+from orchestrator.cloud.sls import LogService, LogstorePlace
 from orchestrator.config import Config
-from orchestrator.evidence import ACTIONS, Evidence, Openers, OwnedBy, Told
+from orchestrator.evidence import (
+    ACTIONS,
+    LIST_ACTIONS,
+    LOG_ACTIONS,
+    TRAFFIC_ACTIONS,
+    Cost,
+    DeliveredTrail,
+    Evidence,
+    Logstores,
+    Opened,
+    Openers,
+    OwnedBy,
+    Told,
+    Traffic,
+    Users,
+)
 from orchestrator.journal import JobState, Journal, JournalError, Reader
 from orchestrator.policy import Finding
 from orchestrator.run.folder import EVIDENCE, write_lines
@@ -31,6 +49,20 @@ from orchestrator.run.signing import recorded
 from orchestrator.run.witnessed import FACT, evidence_of
 
 
+class EvidenceWanted(msgspec.Struct, frozen=True):
+    """What is asked.
+
+    Attributes:
+        who: who opened each door.
+        traffic: who used it.
+        days: how far back traffic is looked at.
+    """
+
+    who: bool = True
+    traffic: bool = True
+    days: int = 14
+
+
 class EvidenceGathered(msgspec.Struct, frozen=True):
     """What gathering came to.
 
@@ -38,31 +70,40 @@ class EvidenceGathered(msgspec.Struct, frozen=True):
         folder: the run folder.
         rules: doors that are known of.
         opened: how many of them, by what is known of who opened them.
+        traffic: the same of who used them.
         reasons: why something could not be asked, and of how many doors.
+        queries: of Log Service, this time.
+        rows_scanned: by them.
     """
 
     folder: Path
     rules: int
     opened: dict[str, int]
+    traffic: dict[str, int]
     reasons: tuple[tuple[str, int], ...] = ()
+    queries: int = 0
+    rows_scanned: int = 0
 
     @property
     def is_complete(self) -> bool:
         """Whether everything could be asked."""
-        return not any(self.opened.get(one) for one in _UNASKED)
+        return not any(found.get(one) for found in (self.opened, self.traffic) for one in _UNASKED)
 
 
-_UNASKED = ("unread", "not_permitted")
+INTERFACE_ACTIONS = ("ecs:DescribeNetworkInterfaces", "ecs:DescribeInstances")
+_UNASKED = ("unread", "not_permitted", "incomplete")
+_NOT_WANTED = Opened(status="not_asked"), Traffic(status="not_asked")
 
 
 async def gather(
-    config: Config, folder: Path, progress: Progress, accounts: Sequence[str] = ()
+    config: Config, folder: Path, wanted: EvidenceWanted, progress: Progress, accounts: Sequence[str] = ()
 ) -> EvidenceGathered:
     """Ask for the evidence of a run's open findings, and write evidence.jsonl and the report anew.
 
     Args:
         config: [evidence] says where it is looked for.
         folder: the run folder.
+        wanted: what is asked.
         progress: what is shown.
         accounts: only these: ids or names, patterns with * and ?; empty for all.
 
@@ -71,17 +112,12 @@ async def gather(
         JournalError: the folder is no run, or is in use.
         RefusedError: the run was made against another cloud or from another hub.
     """
-    if config.evidence.trail_project:
-        raise UsageError(
-            "[evidence] trail_project: the organization's trail in Log Service cannot be asked yet. Leave it out, and "
-            "each account's ActionTrail is asked"
-        )
     async with (
         recorded(folder) as journal,
         opened(config, journal.header.run_id, progress) as hub,
     ):
         refuse_other_cloud(journal.header, config, hub)
-        gathering = _Gathering(hub, journal, progress)
+        gathering = _Gathering(hub, journal, wanted, progress)
         return await gathering.run(_meant(journal, accounts))
 
 
@@ -101,9 +137,15 @@ def _meant(reader: Reader, asked: Sequence[str]) -> list[Account]:
 class _Gathering:
     """One gathering: over accounts, from whatever the journal says is still to be asked."""
 
-    def __init__(self, hub: Hub, journal: Journal, progress: Progress) -> None:
+    def __init__(self, hub: Hub, journal: Journal, wanted: EvidenceWanted, progress: Progress) -> None:
         self._hub = hub
         self._journal = journal
+        self._wanted = wanted
+        self._settings = msgspec.structs.replace(hub.config.evidence, days=wanted.days)
+        self._logs = LogService(hub.client)  # one: no project is asked for too much at once
+        self._gathered = self._gathered_logs() if self._settings.project else None
+        self._trail = self._delivered_trail() if self._settings.trail_project else None
+        self._costs: list[Cost] = []
         self._progress = progress
         self._gate = asyncio.Semaphore(hub.config.cloud.limits.max_accounts)
 
@@ -125,12 +167,31 @@ class _Gathering:
         return self._result()
 
     async def _job(self, account_ids: Iterable[str]) -> str:
-        """Return the job to go on with: the last one, unless it is done in all of these accounts."""
-        number = self._journal.fact(FACT) or 0
-        if number and not set(account_ids) <= self._journal.accounts_done(f"{FACT}:{number}"):
+        """Return the job to go on with: the last one, unless it is done in all of these accounts, or asks otherwise."""
+        last = self._journal.fact(FACT) or {}
+        number, asked = last.get("number", 0), msgspec.to_builtins(self._wanted)
+        is_left = not set(account_ids) <= self._journal.accounts_done(f"{FACT}:{number}")
+        if number and is_left and last.get("asked") == asked:
             return f"{FACT}:{number}"
-        await self._journal.set_fact(FACT, number + 1)
+        await self._journal.set_fact(FACT, {"number": number + 1, "asked": asked})
         return f"{FACT}:{number + 1}"
+
+    def _gathered_logs(self) -> Logstores:
+        """Return who may read the project where the flow logs of all accounts are gathered."""
+        return Logstores(self._logs, self._log_reader())
+
+    def _delivered_trail(self) -> DeliveredTrail:
+        """Return the organization's trail in Log Service."""
+        settings = self._settings
+        place = LogstorePlace(settings.trail_region, settings.trail_project, settings.trail_logstore)
+        return DeliveredTrail(self._logs, self._log_reader(), place)
+
+    def _log_reader(self) -> AccountSession:
+        """Return who may read the organization's own logs: by a role in their account, by default the hub's own."""
+        settings = self._settings
+        owner = Account(settings.account or self._hub.identity.account_id)
+        role = settings.role or self._hub.config.organization.role
+        return self._hub.entered(owner, role, session_policy([Allow(LOG_ACTIONS)]))
 
     async def _account(self, account: Account, job: str) -> None:
         async with self._gate:
@@ -146,13 +207,31 @@ class _Gathering:
 
     async def _asked(self, account: Account) -> list[Evidence]:
         """Ask of one account, region by region."""
-        session = self._hub.bounded_reader(account, session_policy([Allow(ACTIONS)]))
-        openers = Openers(session, self._hub.config.evidence)
+        session = self._hub.bounded_reader(account, session_policy([Allow(self._actions())]))
+        openers = Openers(session, self._settings, self._trail) if self._wanted.who else None
+        users = Users(session, self._logs, self._settings, self._gathered) if self._wanted.traffic else None
         found: list[Evidence] = []
         for region_id, groups in self._doors(account).items():
-            opened = await openers.opened(region_id, groups, now())
-            found += [_evidence(one, opened) for doors in groups.values() for one in _of_rules(doors)]
+            opened = await openers.opened(region_id, groups, now()) if openers else {}
+            traffic = await self._traffic(users, session, region_id, groups) if users else {}
+            doors = [one for findings in groups.values() for one in _of_rules(findings)]
+            found += [_evidence(one, opened, traffic) for one in doors]
+        if users:
+            self._costs.append(users.cost)
         return found
+
+    def _actions(self) -> tuple[str, ...]:
+        """Return what the session may do: what is asked, and nothing else."""
+        flows = (*INTERFACE_ACTIONS, *(LIST_ACTIONS if self._gathered else TRAFFIC_ACTIONS))
+        return (*(ACTIONS if self._wanted.who else ()), *(flows if self._wanted.traffic else ()))
+
+    async def _traffic(
+        self, users: Users, session: AccountSession, region_id: str, groups: Mapping[str, Sequence[Finding]]
+    ) -> Mapping[tuple[str, str], Traffic]:
+        interfaces = await inventory.interfaces(session, region_id)
+        seen = self._journal.observed(Finding, session.account_id)
+        known = {one.security_group_id: one.group() for one, _ in seen if one.region_id == region_id}
+        return await users.traffic(region_id, groups, interfaces, known, now())
 
     def _doors(self, account: Account) -> dict[str, dict[str, list[Finding]]]:
         """Return what lets something in, by region and group."""
@@ -164,13 +243,17 @@ class _Gathering:
         return by_region
 
     def _result(self) -> EvidenceGathered:
-        found = [one.opened for one in evidence_of(self._journal)]
-        reasons = Counter(one.reason for one in found if one.status in _UNASKED)
+        found = list(evidence_of(self._journal))
+        parts = [part for one in found for part in (one.opened, one.traffic)]
+        reasons = Counter(part.reason for part in parts if part.status in _UNASKED)
         return EvidenceGathered(
             folder=self._journal.folder,
             rules=len(found),
-            opened=dict(Counter(one.status for one in found)),
+            opened=dict(Counter(one.opened.status for one in found)),
+            traffic=dict(Counter(one.traffic.status for one in found)),
             reasons=tuple(reasons.most_common()),
+            queries=sum(one.queries for one in self._costs),
+            rows_scanned=sum(one.rows_scanned for one in self._costs),
         )
 
 
@@ -179,12 +262,14 @@ def _of_rules(findings: Iterable[Finding]) -> Iterable[Finding]:
     return {one.rule_id: one for one in findings}.values()
 
 
-def _evidence(finding: Finding, opened: Told) -> Evidence:
+def _evidence(finding: Finding, opened: Told, traffic: Mapping[tuple[str, str], Traffic]) -> Evidence:
+    door = finding.security_group_id, finding.rule_id
     return Evidence(
         account_id=finding.account_id,
         region_id=finding.region_id,
         security_group_id=finding.security_group_id,
         rule_id=finding.rule_id,
-        opened=opened[finding.security_group_id, finding.rule_id],
+        opened=opened.get(door, _NOT_WANTED[0]),
+        traffic=traffic.get(door, _NOT_WANTED[1]),
         owner=OwnedBy(finding.owner, finding.owner_from),
     )

@@ -129,6 +129,10 @@ class Hub:
         """Return a session by the read role that may do what the policy says and no more."""
         return self._sessions.enter(account.account_id, self.config.organization.role, policy)
 
+    def entered(self, account: Account, role: str, policy: str) -> AccountSession:
+        """Return a session by a role that is named, which may do what the policy says and no more."""
+        return self._sessions.enter(account.account_id, role, policy)
+
     def writer(self, account: Account, policy: str) -> AccountSession:
         """Return a session that may do what the policy says, by the remediation role."""
         return self._sessions.enter(account.account_id, self.config.organization.remediation_role, policy)

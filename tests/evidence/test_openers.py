@@ -255,4 +255,6 @@ async def test_pages_that_go_round_are_unread() -> None:
 def test_a_log_is_given_exactly_where_the_settings_name_one() -> None:
     """Else the account's own trail would be asked in silence, or the log without a setting."""
     with pytest.raises(ValueError, match="trail_project"):
-        Openers(ActionTrail(), EvidenceSettings(trail_project="p", trail_logstore="l"))
+        Openers(
+            ActionTrail(), EvidenceSettings(trail_project="p", trail_region="cn-hangzhou", trail_logstore="l")
+        )

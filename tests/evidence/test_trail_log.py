@@ -32,7 +32,9 @@ from tests.evidence.trail_kit import (
     raw_event,
 )
 
-SETTINGS = EvidenceSettings(trail_project="audit", trail_logstore="actiontrail_org", most_rows=100)
+SETTINGS = EvidenceSettings(
+    trail_project="audit", trail_region="cn-hangzhou", trail_logstore="actiontrail_org", most_rows=100
+)
 AUTHORIZE = "AuthorizeSecurityGroup"
 
 

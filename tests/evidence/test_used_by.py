@@ -12,7 +12,9 @@ async def test_a_door_that_somebody_used_is_observed() -> None:
     """With who came, how often, on which days, and what they took and were given; a knock is told apart."""
     async with scene([group(1, rule(1))], [interface(1, 1)]) as it:
         mine = it.flow(DAY), it.flow(2 * DAY), it.flow(2 * DAY + 600), it.knock()
-        answer = it.flow(direction="out", srcaddr="10.0.0.1", srcport=22, dstaddr="203.0.113.7", dstport=40_000)
+        answer = it.flow(
+            direction="out", srcaddr="10.0.0.1", srcport=22, dstaddr="203.0.113.7", dstport=40_000
+        )
         it.put(*mine, answer._replace(bytes=70_000))
         told = await it.of(door(1, 1))
     assert (told.status, told.days, told.flows, told.knocks, told.reason) == ("observed", 14, 3, 1, "")

@@ -38,7 +38,9 @@ def rule(number: int, ports: str = "22/22", source: str = "0.0.0.0/0", **fields:
 
 def group(number: int, *rules: Rule, **fields: Any) -> Group:
     """A group of the emulated world."""
-    return Group(f"sg-{number}", f"group {number}", vpc_id=fields.pop("vpc_id", "vpc-1"), rules=rules, **fields)
+    return Group(
+        f"sg-{number}", f"group {number}", vpc_id=fields.pop("vpc_id", "vpc-1"), rules=rules, **fields
+    )
 
 
 def interface(number: int, *groups: int, **fields: Any) -> Interface:
@@ -97,7 +99,9 @@ class Scene:
     def silence(self, ago: float = 600, number: int = 1, status: str = "NODATA") -> Flow:
         """A record that tells of no packet."""
         end = self.now - int(ago)
-        return Flow(end, self.account_id, "vpc-1", eni_id=f"eni-{number}", start=end - 600, end=end, log_status=status)
+        return Flow(
+            end, self.account_id, "vpc-1", eni_id=f"eni-{number}", start=end - 600, end=end, log_status=status
+        )
 
     def put(self, *rows: Flow) -> None:
         """Add records."""

@@ -11,7 +11,7 @@ import pytest
 from orchestrator import run
 from orchestrator.cli.exit_codes import of_evidence
 from orchestrator.emulator import Fault, Kind, Options, World, WorldOutline
-from orchestrator.run import EvidenceGathered, Filters, Progress, UsageError
+from orchestrator.run import EvidenceGathered, EvidenceWanted, Filters, Progress, UsageError
 from tests.run.conftest import Desk, MakeDesk
 
 OUTLINE = WorldOutline(seed=3, accounts=4, region_ids=1, groups_per_account=2, careful_share=0.0)
@@ -27,7 +27,9 @@ def scanned(desk_at: MakeDesk) -> Desk:
 
 def gather(desk: Desk, *accounts: str) -> EvidenceGathered:
     """Gather evidence of the run."""
-    return asyncio.run(run.gather(desk.config, desk.folder / "first", Progress(), accounts))
+    return asyncio.run(
+        run.gather(desk.config, desk.folder / "first", EvidenceWanted(traffic=False), Progress(), accounts)
+    )
 
 
 def rows(desk: Desk) -> list[dict[str, Any]]:
@@ -107,3 +109,23 @@ def test_an_account_that_the_run_does_not_have_is_refused(scanned: Desk) -> None
     """It is misspelled; nothing is asked."""
     with pytest.raises(UsageError, match="no account nobody"):
         gather(scanned, "nobody")
+
+
+def test_who_used_each_door_is_told_by_the_flow_logs(scanned: Desk) -> None:
+    """Each door has a status with its reason; what was not logged throughout is never quiet, and verdicts stay."""
+    folder = scanned.folder / "first"
+    before = (folder / "findings.jsonl").read_bytes()
+    wanted = EvidenceWanted(who=False, days=7)
+    found = asyncio.run(run.gather(scanned.config, folder, wanted, Progress()))
+    told = [one["traffic"] for one in rows(scanned)]
+    assert Counter(one["status"] for one in told) == found.traffic
+    assert set(found.traffic) <= {"observed", "quiet", "not_logged", "incomplete"}
+    assert all(one["days"] == 7 for one in told)
+    assert all(bool(one["reason"]) != (one["status"] in {"observed", "quiet"}) for one in told)
+    assert all(one["opened"]["status"] == "not_asked" for one in rows(scanned))
+    assert (folder / "findings.jsonl").read_bytes() == before
+    scanned.emulator.set_faults(Fault(kind=Kind.DENIED, action="DescribeFlowLogs"))
+    again = asyncio.run(run.gather(scanned.config, folder, wanted, Progress()))
+    assert again.traffic["not_permitted"] > 0
+    assert set(again.traffic) <= {"not_permitted", "not_logged"}
+    assert of_evidence(again) == 3
