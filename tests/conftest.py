@@ -17,6 +17,7 @@ from tests.parts import Part
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Take which tests are run, and how long the campaigns of `make soak` go on; more by `make soak ARGS=...`."""
     parser.addoption("--part", default="1/1", help="K/N: this part of the tests alone")
+    parser.addoption("--traffic-minutes", default="3", help="how long doors of random worlds are asked for")
     parser.addoption("--lie-minutes", default="4", help="how long a cloud lies to scan, close and verify")
     parser.addoption(
         "--owner-minutes", default="5", help="how long owners meddle with apply, close and rollback"

@@ -51,7 +51,7 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
-class LogstorePlace:
+class LogPlace:
     """Where logs lie.
 
     Attributes:
@@ -75,7 +75,7 @@ class LogstorePlace:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class QueryResult:
     """The answer to one query.
 
     Attributes:
@@ -104,13 +104,13 @@ class LogService:
     async def query(
         self,
         who: AccountSession,
-        place: LogstorePlace,
+        place: LogPlace,
         begin: int,
         end: int,
         query: str,
         *,
         dedicated: bool = False,
-    ) -> Found:
+    ) -> QueryResult:
         """Return what a query finds in a slice of time (GetLogsV2).
 
         Args:
@@ -130,7 +130,7 @@ class LogService:
         async with self._places[place.project]:
             return await self._ask(who, place, "GetLogsV2", msgspec.json.encode(asked), _found)
 
-    async def logstore(self, who: AccountSession, place: LogstorePlace) -> dict[str, Any]:
+    async def logstore(self, who: AccountSession, place: LogPlace) -> dict[str, Any]:
         """Return a logstore as the API has it (GetLogStore): `ttl` in days, `createTime`, `mode`.
 
         Raises:
@@ -138,7 +138,7 @@ class LogService:
         """
         return await self._ask(who, place, "GetLogStore", b"", _decoded)
 
-    async def index(self, who: AccountSession, place: LogstorePlace) -> dict[str, Any]:
+    async def index(self, who: AccountSession, place: LogPlace) -> dict[str, Any]:
         """Return a logstore's index as the API has it (GetIndex): `keys`, and `lastModifyTime`.
 
         Raises:
@@ -148,7 +148,7 @@ class LogService:
         return await self._ask(who, place, "GetIndex", b"", _decoded)
 
     async def _ask(
-        self, who: AccountSession, place: LogstorePlace, action: str, body: bytes, reading: Read[T]
+        self, who: AccountSession, place: LogPlace, action: str, body: bytes, reading: Read[T]
     ) -> T:
         if not place.is_usable:
             raise NotFound(
@@ -182,7 +182,7 @@ class _Request:
         host: the project's name as a host, wherever the call goes.
     """
 
-    place: LogstorePlace
+    place: LogPlace
     account_id: str
     action: str
     body: bytes
@@ -268,7 +268,7 @@ def _decoded(answer: Answer, who: Credentials) -> dict[str, Any]:
         ) from None
 
 
-def _found(answer: Answer, who: Credentials) -> Found:
+def _found(answer: Answer, who: Credentials) -> QueryResult:
     """Return the answer to a query; what does not say that it is complete is not.
 
     Raises:
@@ -286,7 +286,7 @@ def _found(answer: Answer, who: Credentials) -> Found:
         raise _malformed("CountMismatch", f"{counted} rows are counted, but {len(rows)} were given", answer)
     found = [{str(key): str(value) for key, value in row.items()} for row in rows]
     is_complete = str(meta.get("progress")).lower() == "complete"
-    return Found(found, is_complete, _number(meta, "processedRows"), _number(meta, "processedBytes"))
+    return QueryResult(found, is_complete, _number(meta, "processedRows"), _number(meta, "processedBytes"))
 
 
 def _number(meta: Mapping[str, Any], name: str) -> int:

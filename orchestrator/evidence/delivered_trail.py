@@ -7,7 +7,7 @@ from datetime import datetime
 
 from orchestrator.cloud.client import AccountSession
 from orchestrator.cloud.errors import Unavailable
-from orchestrator.cloud.sls import LogService, LogstorePlace
+from orchestrator.cloud.sls import LogPlace, LogService
 
 _SHORTEST_SECONDS = (
     3_600  # a slice that is not answered in full, though it is no longer than this, is given up
@@ -17,7 +17,7 @@ _SHORTEST_SECONDS = (
 class DeliveredTrail:
     """A `trail_log.TrailLog`: one logstore, as one identity sees it."""
 
-    def __init__(self, logs: LogService, who: AccountSession, place: LogstorePlace) -> None:
+    def __init__(self, logs: LogService, who: AccountSession, place: LogPlace) -> None:
         self._logs = logs
         self._who = who
         self._place = place

@@ -74,10 +74,13 @@ def doors_of(
         group = groups.get(group_id)
         rules = group.rules if group is not None else ()
         rule = next((one for one in rules if one.rule_id == rule_id), None)
-        if rule is None:
+        door = Door(group_id, rule, PortSet(ranges)) if rule is not None else None
+        if door is None:
             others[group_id, rule_id] = "its rule was not read"
+        elif not door.addresses:
+            others[group_id, rule_id] = "what its rule lets in could not be told"
         else:
-            doors[group_id, rule_id] = Door(group_id, rule, PortSet(ranges))
+            doors[group_id, rule_id] = door
     return doors, {key: reason for key, reason in others.items() if key not in doors}
 
 

@@ -14,7 +14,7 @@ import msgspec
 
 from accounts.paging import Answer, counted
 from orchestrator.cloud.client import AccountSession
-from orchestrator.cloud.sls import LogstorePlace
+from orchestrator.cloud.sls import LogPlace
 from orchestrator.inventory import Interface, PagedList, ProductSession
 
 _PER_PAGE = 50  # DescribeFlowLogs, the API's maximum
@@ -85,9 +85,9 @@ class FlowLog(msgspec.Struct, frozen=True):
             return f"flow log {self.flow_log_id} is of {self.ip_version or 'IPv4'}, and the rule lets in IPv{family}"
         return ""
 
-    def place(self, region_id: str) -> LogstorePlace:
+    def place(self, region_id: str) -> LogPlace:
         """Return where its logs lie: in a project of its own region."""
-        return LogstorePlace(region_id, self.project, self.logstore)
+        return LogPlace(region_id, self.project, self.logstore)
 
 
 async def read_flow_logs(session: AccountSession, region_id: str) -> tuple[FlowLog, ...]:

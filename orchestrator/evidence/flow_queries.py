@@ -66,7 +66,7 @@ class Came(msgspec.Struct, frozen=True):
     days: int
 
 
-class FlowAnswer(msgspec.Struct, frozen=True):
+class BytesOut(msgspec.Struct, frozen=True):
     """What went out to one address from one port, in bytes."""
 
     interface_id: str
@@ -190,14 +190,14 @@ def parse_came(rows: Iterable[Mapping[str, str]]) -> list[Came]:
     ]
 
 
-def parse_answered(rows: Iterable[Mapping[str, str]]) -> list[FlowAnswer]:
+def parse_answered(rows: Iterable[Mapping[str, str]]) -> list[BytesOut]:
     """Return the rows of `answered_query`.
 
     Raises:
         ValueError: a row is none of it.
     """
     return [
-        FlowAnswer(
+        BytesOut(
             interface_id=_text(row, "eni-id"),
             source=_point(_text(row, "dstaddr")),
             protocol=(protocol := _protocol(row)),

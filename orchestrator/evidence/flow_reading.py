@@ -13,7 +13,7 @@ from typing import Generic, TypeVar
 
 from orchestrator.cloud.client import AccountSession
 from orchestrator.cloud.errors import CloudError, Denied, NotFound, Unavailable
-from orchestrator.cloud.sls import LogService, LogstorePlace
+from orchestrator.cloud.sls import LogPlace, LogService
 from orchestrator.evidence.flow_logs import Window
 from orchestrator.evidence.flow_queries import DAY_SECONDS
 from orchestrator.evidence.values import TrafficStatus
@@ -40,18 +40,18 @@ class Cost:
 
 
 @dataclass(frozen=True, slots=True)
-class FlowProblem:
+class Shortfall:
     """Why something is not known: as what it is told, and in which words, which do not name the interface."""
 
     status: TrafficStatus
     reason: str
 
 
-def problem_of(error: CloudError) -> FlowProblem:
+def shortfall_of(error: CloudError) -> Shortfall:
     """Return what an error of the cloud means: no right, nothing there, or not read; it names the RequestId."""
     if isinstance(error, Denied):
-        return FlowProblem("not_permitted", str(error))
-    return FlowProblem("not_logged" if isinstance(error, NotFound) else "incomplete", str(error))
+        return Shortfall("not_permitted", str(error))
+    return Shortfall("not_logged" if isinstance(error, NotFound) else "incomplete", str(error))
 
 
 @dataclass(slots=True)
@@ -60,15 +60,15 @@ class Reading:
 
     Attributes:
         problems: why some of it was not, or not in full.
-        is_cut: rows without which an answer suffices (see `Question`) were left out.
+        is_cut: rows without which an answer suffices (see `LogQuestion`) were left out.
     """
 
-    problems: list[FlowProblem] = field(default_factory=list)
+    problems: list[Shortfall] = field(default_factory=list)
     is_cut: bool = False
 
 
 @dataclass(frozen=True, slots=True)
-class Question(Generic[T]):
+class LogQuestion(Generic[T]):
     """A query of one kind.
 
     Attributes:
@@ -88,14 +88,14 @@ class Question(Generic[T]):
     is_optional: bool = False
 
 
-class Records:
+class LogRecords:
     """The records of one logstore."""
 
     def __init__(
         self,
         logs: LogService,
         who: AccountSession,
-        place: LogstorePlace,
+        place: LogPlace,
         *,
         cost: Cost,
         most_queries: int,
@@ -121,7 +121,7 @@ class Records:
         self._too_long: int | None = None  # seconds: the shortest slice that had to be halved
         self._longest: int | None = None  # the longest one below it that had not
 
-    async def read(self, question: Question[T], window: Window) -> Reading:
+    async def read(self, question: LogQuestion[T], window: Window) -> Reading:
         """Ask a question of a window, slice by slice. What could not be read is no error: it is told."""
         found = Reading()
         pieces = [window]
@@ -130,12 +130,12 @@ class Records:
         await asyncio.gather(*(self._slice(question, one, _TIMES, found) for one in pieces))
         return found
 
-    async def _slice(self, question: Question[T], part: Window, times: int, found: Reading) -> None:
+    async def _slice(self, question: LogQuestion[T], part: Window, times: int, found: Reading) -> None:
         halves, seconds = halved(part), part.end - part.begin
         try:
             is_complete, rows = await self._asked(question, part, times if halves else _TIMES)
         except CloudError as error:
-            found.problems.append(problem_of(error))
+            found.problems.append(shortfall_of(error))
             return
         is_cut = len(rows) >= question.most
         if is_complete and (not is_cut or question.suffices(rows)):
@@ -154,7 +154,7 @@ class Records:
         question.take(part, rows)
         found.problems.append(self._unread(question, part, is_complete=is_complete))
 
-    async def _asked(self, question: Question[T], part: Window, times: int) -> tuple[bool, list[T]]:
+    async def _asked(self, question: LogQuestion[T], part: Window, times: int) -> tuple[bool, list[T]]:
         """Ask, again while the answer is Incomplete; return whether it is complete in the end, and its rows."""
         rows: list[T] = []
         for _ in range(times):
@@ -184,14 +184,14 @@ class Records:
             region_id=self.place.region_id,
         )
 
-    def _unread(self, question: Question[T], part: Window, *, is_complete: bool) -> FlowProblem:
+    def _unread(self, question: LogQuestion[T], part: Window, *, is_complete: bool) -> Shortfall:
         if self._queries >= self._most_queries:
             why = f"the bound of {self._most_queries} queries was reached"
         elif is_complete:
             why = f"{part.end - part.begin} seconds hold more than {question.most} rows"
         else:
             why = f"the answer for {part.end - part.begin} seconds stays Incomplete"
-        return FlowProblem("incomplete", f"{self.place}: {why}")
+        return Shortfall("incomplete", f"{self.place}: {why}")
 
 
 def halved(part: Window) -> tuple[Window, Window] | None:

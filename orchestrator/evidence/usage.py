@@ -10,8 +10,8 @@ from datetime import datetime, timezone
 
 from orchestrator.evidence.doors import Door, Pool
 from orchestrator.evidence.flow_logs import Window
-from orchestrator.evidence.flow_queries import DAY_SECONDS, Came, FlowAnswer, Silence
-from orchestrator.evidence.flow_reading import FlowProblem
+from orchestrator.evidence.flow_queries import DAY_SECONDS, BytesOut, Came, Silence
+from orchestrator.evidence.flow_reading import Shortfall
 from orchestrator.evidence.networks import exact
 from orchestrator.evidence.values import MOST_NETWORKS_TOLD, Flows, Traffic, TrafficStatus
 from orchestrator.exposure import blocks, normal
@@ -64,14 +64,12 @@ class Usage:
         self._uses: defaultdict[str, dict[Key, Tally]] = defaultdict(dict)
         self._knocks: defaultdict[str, dict[Key, Came]] = defaultdict(dict)
         self._skipped: defaultdict[str, list[Silence]] = defaultdict(list)
-        self._present: set[str] = set()
-        self._problems: defaultdict[str, list[FlowProblem]] = defaultdict(list)
+        self._problems: defaultdict[str, list[Shortfall]] = defaultdict(list)
         self._cut: set[str] = set()
 
     def came(self, part: Window, rows: Iterable[Came]) -> None:
         """Take what came in within a slice."""
         for one in rows:
-            self._present.add(one.interface_id)
             key = (one.source, one.protocol, one.port)
             if one.is_knock:
                 self._knock(key, one)
@@ -92,32 +90,27 @@ class Usage:
         if tally is None:
             if self._left <= 0:
                 self.trouble(
-                    [came.interface_id], [FlowProblem("incomplete", "the region has too many sources")]
+                    [came.interface_id], [Shortfall("incomplete", "the region has too many sources")]
                 )
                 return
             self._left -= 1
             tally = mine[key] = Tally(came)
         tally.add(part, came)
 
-    def answered(self, _: Window, rows: Iterable[FlowAnswer]) -> None:
-        """Take what went out within a slice: it is told of sources that came in."""
+    def answered(self, rows: Iterable[BytesOut]) -> None:
+        """Take what went out: it is told of sources that came in."""
         for one in rows:
             tally = self._uses[one.interface_id].get((one.source, one.protocol, one.port))
             if tally is not None:
                 tally.bytes_out += one.bytes
 
-    def silent(self, _: Window, rows: Iterable[Silence]) -> None:
-        """Take records that tell of no packet within a slice."""
+    def silent(self, rows: Iterable[Silence]) -> None:
+        """Take records that tell of no packet."""
         for one in rows:
-            self._present.add(one.interface_id)
             if one.skipped:
                 self._skipped[one.interface_id].append(one)
 
-    def present(self, _: Window, interface_ids: Iterable[str]) -> None:
-        """Take that these interfaces have records."""
-        self._present.update(interface_ids)
-
-    def trouble(self, interface_ids: Iterable[str], problems: Sequence[FlowProblem]) -> None:
+    def trouble(self, interface_ids: Iterable[str], problems: Sequence[Shortfall]) -> None:
         """Take why the records of these interfaces are not all known."""
         for one in interface_ids:
             self._problems[one] += [problem for problem in problems if problem not in self._problems[one]]
@@ -125,10 +118,6 @@ class Usage:
     def cut(self, interface_ids: Iterable[str]) -> None:
         """Take that there may be more knocks at these interfaces."""
         self._cut.update(interface_ids)
-
-    def absent(self, interface_ids: Iterable[str]) -> list[str]:
-        """Return those of the interfaces that no record was seen of."""
-        return [one for one in interface_ids if one not in self._present]
 
     def used(self, interface_ids: Iterable[str]) -> list[str]:
         """Return those of the interfaces that somebody used."""
@@ -146,13 +135,13 @@ class Usage:
         """Whether there may be more knocks."""
         return interface_id in self._cut
 
-    def problems(self, interface_id: str) -> list[FlowProblem]:
+    def problems(self, interface_id: str) -> list[Shortfall]:
         """Return why the records of an interface are not all known, or not all there."""
         found = list(self._problems.get(interface_id, ()))
         if skipped := self._skipped.get(interface_id):
             latest = max(one.last for one in skipped)
             reason = f"SKIPDATA: its log has a gap, the last one until {moment(latest)}"
-            found.append(FlowProblem("incomplete", reason))
+            found.append(Shortfall("incomplete", reason))
         return found
 
 
@@ -168,7 +157,7 @@ class Watched:
 
     interface_id: str
     pool: Pool
-    problems: Mapping[int, FlowProblem | None]
+    problems: Mapping[int, Shortfall | None]
 
 
 def tell(door: Door, window: Window, interfaces: Sequence[Watched], usage: Usage) -> Traffic:
@@ -216,7 +205,7 @@ def moment(seconds: int) -> str:
 
 def _known(door: Door, interfaces: Sequence[Watched], usage: Usage) -> tuple[TrafficStatus | None, str]:
     """Return what keeps the traffic of a door from being known, and why; None where nothing does."""
-    troubles: dict[FlowProblem, list[str]] = {}
+    troubles: dict[Shortfall, list[str]] = {}
     statuses: set[TrafficStatus | None] = set()
     for one in interfaces:
         for family in door.families:
@@ -241,7 +230,7 @@ def _status(statuses: set[TrafficStatus | None]) -> TrafficStatus:
     return "not_permitted" if statuses <= {"not_permitted", "not_logged"} else "incomplete"
 
 
-def _reason(troubles: Mapping[FlowProblem, list[str]]) -> str:
+def _reason(troubles: Mapping[Shortfall, list[str]]) -> str:
     told = [f"{problem.reason} ({few(subjects)})" for problem, subjects in troubles.items()]
     more = len(told) - _REASONS_TOLD
     return "; ".join(told[:_REASONS_TOLD]) + (f"; and {more} more" if more > 0 else "")

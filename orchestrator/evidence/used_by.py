@@ -15,7 +15,7 @@ from typing import Any
 
 from orchestrator.cloud.client import AccountSession
 from orchestrator.cloud.errors import CloudError
-from orchestrator.cloud.sls import LogService, LogstorePlace
+from orchestrator.cloud.sls import LogPlace, LogService
 from orchestrator.evidence.doors import Door, DoorId, Pool, doors_of
 from orchestrator.evidence.flow_logs import (
     FlowLog,
@@ -26,22 +26,9 @@ from orchestrator.evidence.flow_logs import (
     read_flow_logs,
     unindexed,
 )
-from orchestrator.evidence.flow_queries import (
-    DAY_SECONDS,
-    INTERFACES_PER_QUERY,
-    INTERFACES_PER_SEARCH,
-    Came,
-    answered_query,
-    came_query,
-    is_interface_id,
-    parse_answered,
-    parse_came,
-    parse_presence,
-    parse_silence,
-    presence_query,
-    silence_query,
-)
-from orchestrator.evidence.flow_reading import Cost, FlowProblem, Question, Records, problem_of
+from orchestrator.evidence.flow_queries import DAY_SECONDS, is_interface_id
+from orchestrator.evidence.flow_reading import Cost, LogRecords, Shortfall, shortfall_of
+from orchestrator.evidence.interface_records import InterfaceRecords, WantedInterface
 from orchestrator.evidence.settings import EvidenceSettings
 from orchestrator.evidence.usage import Usage, Watched, tell
 from orchestrator.evidence.values import Traffic
@@ -62,7 +49,7 @@ _MOST_QUERIES = 400  # of one logstore for one region: 14 days in slices of an h
 
 
 @dataclass(frozen=True, slots=True)
-class Logstore:
+class LogstoreFacts:
     """What a logstore is: its retention and its index, as the API has them."""
 
     settings: Mapping[str, Any]
@@ -81,18 +68,18 @@ class Logstores:
         """
         self.logs = logs
         self.who = who
-        self._known: dict[LogstorePlace, Logstore] = {}
-        self._asking: defaultdict[LogstorePlace, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._known: dict[LogPlace, LogstoreFacts] = {}
+        self._asking: defaultdict[LogPlace, asyncio.Lock] = defaultdict(asyncio.Lock)
 
-    async def of(self, place: LogstorePlace) -> Logstore | FlowProblem:
+    async def of(self, place: LogPlace) -> LogstoreFacts | Shortfall:
         """Return what a logstore is, or why that is not known."""
         async with self._asking[place]:
             if place not in self._known:
                 try:
                     settings = await self.logs.logstore(self.who, place)
-                    self._known[place] = Logstore(settings, await self.logs.index(self.who, place))
+                    self._known[place] = LogstoreFacts(settings, await self.logs.index(self.who, place))
                 except CloudError as error:
-                    return problem_of(error)
+                    return shortfall_of(error)
             return self._known[place]
 
 
@@ -172,7 +159,7 @@ class _Region:
         self._cost = cost
         self._usage = Usage()
         self._pools: dict[tuple[str, ...], Pool] = {}
-        self._answering: set[LogstorePlace] = set()  # where what went out can be asked for
+        self._answering: set[LogPlace] = set()  # where what went out can be asked for
 
     async def traffic(
         self,
@@ -219,14 +206,22 @@ class _Region:
                 families[_name(one)].update(door.families)
                 ports[_name(one)] += door.ports
         chosen = await self._choose(every, families)
-        reads: defaultdict[LogstorePlace, set[str]] = defaultdict(set)
+        reads: defaultdict[LogPlace, defaultdict[str, set[int]]] = defaultdict(lambda: defaultdict(set))
         for name, by_family in chosen.items():
-            for choice in by_family.values():
+            for family, choice in by_family.items():
                 if choice.place is not None:
-                    reads[choice.place].add(name)
+                    reads[choice.place][name].add(family)
         await asyncio.gather(
             *(
-                self._read(place, [every[name] for name in sorted(mine)], ports)
+                self._read(
+                    place,
+                    [
+                        WantedInterface(
+                            name, PortSet(ports[name]), frozenset(mine[name]), every[name].is_in_use
+                        )
+                        for name in sorted(mine)
+                    ],
+                )
                 for place, mine in reads.items()
             )
         )
@@ -255,7 +250,7 @@ class _Region:
         try:
             logs = await read_flow_logs(self._session, self._region_id)
         except CloudError as error:
-            lost = _Choice(problem_of(error))
+            lost = _Choice(shortfall_of(error))
             return {name: dict.fromkeys(families[name], lost) for name in interfaces}
         by_resource: defaultdict[str, list[FlowLog]] = defaultdict(list)
         for log in logs:
@@ -275,49 +270,48 @@ class _Region:
             for name in interfaces
         }
 
-    def _place(self, log: FlowLog) -> LogstorePlace:
+    def _place(self, log: FlowLog) -> LogPlace:
         """Return where the records of a flow log are read: where all are gathered, else where it delivers them."""
         settings = self._settings
         if settings.project:
-            return LogstorePlace(settings.region or self._region_id, settings.project, settings.logstore)
+            return LogPlace(settings.region or self._region_id, settings.project, settings.logstore)
         return log.place(self._region_id)
 
     def _choice(
         self,
         interface: Interface,
         logs: Sequence[FlowLog],
-        known: Mapping[LogstorePlace, Logstore | FlowProblem],
+        known: Mapping[LogPlace, LogstoreFacts | Shortfall],
         family: int,
     ) -> _Choice:
         """Return the best of the logs that an interface is in: one that vouches for the window, else one to be read."""
         if not interface.interface_id or not interface.vpc_id:
-            return _Choice(FlowProblem("not_logged", "the classic network has no flow logs"))
+            reason = "no interface of it is given: in the classic network there is none, and no flow log"
+            return _Choice(Shortfall("not_logged", reason))
         if not is_interface_id(interface.interface_id):
-            return _Choice(FlowProblem("incomplete", "it has no usable id"))
+            return _Choice(Shortfall("incomplete", "it has no usable id"))
         found = [self._examined(log, known[self._place(log)], family) for log in logs]
-        none = _Choice(FlowProblem("not_logged", "no flow log of it, its vSwitch or its VPC"))
+        none = _Choice(Shortfall("not_logged", "no flow log of it, its vSwitch or its VPC"))
         return min(found, key=lambda one: (one.problem is not None, one.place is None), default=none)
 
-    def _examined(self, log: FlowLog, store: Logstore | FlowProblem, family: int) -> _Choice:
+    def _examined(self, log: FlowLog, store: LogstoreFacts | Shortfall, family: int) -> _Choice:
         if blindness := log.blindness(family):
-            return _Choice(FlowProblem("not_logged", blindness))
-        if isinstance(store, FlowProblem):
+            return _Choice(Shortfall("not_logged", blindness))
+        if isinstance(store, Shortfall):
             return _Choice(store)
         reason = coverage(log, store.settings, store.index, self._window, family)
         if unindexed(store.index):
-            return _Choice(FlowProblem("not_logged", reason))
+            return _Choice(Shortfall("not_logged", reason))
         place = self._place(log)
         if has_answers(store.index):
             self._answering.add(place)
-        return _Choice(FlowProblem("incomplete", reason) if reason else None, place)
+        return _Choice(Shortfall("incomplete", reason) if reason else None, place)
 
     # --- what it holds
 
-    async def _read(
-        self, place: LogstorePlace, interfaces: Sequence[Interface], ports: Mapping[str, Sequence[PortRange]]
-    ) -> None:
+    async def _read(self, place: LogPlace, wanted: Sequence[WantedInterface]) -> None:
         """Read the records of these interfaces in one logstore."""
-        records = Records(
+        records = LogRecords(
             self._logstores.logs,
             self._logstores.who,
             place,
@@ -325,82 +319,19 @@ class _Region:
             most_queries=_MOST_QUERIES,
             dedicated=self._settings.dedicated_sql,
         )
-        for some in _chunks(interfaces, INTERFACES_PER_QUERY):
-            ids = [one.interface_id for one in some]
-            wanted = PortSet([port for one in ids for port in ports[one]])
-            if not await self._read_came(records, ids, wanted):
-                continue
-            await self._read_silence(records, ids)
-            in_use = [one.interface_id for one in some if one.is_in_use]
-            await self._read_presence(records, self._usage.absent(in_use))
-            await self._read_answers(records, self._usage.used(ids), wanted)
-
-    @property
-    def _most_rows(self) -> int:
-        return min(self._settings.most_rows, _MOST_ROWS_AN_ANSWER)
-
-    async def _read_came(self, records: Records, ids: Sequence[str], ports: PortSet) -> bool:
-        """Read what came in; return whether there is any use in asking these records more."""
-        most = self._most_rows
-        question = Question(
-            came_query(ids, ports, most), most, parse_came, self._usage.came, suffices=_ends_with_knocks
-        )
-        reading = await records.read(question, self._window)
-        self._usage.trouble(ids, reading.problems)
-        if reading.is_cut:
-            self._usage.cut(ids)
-        return all(one.status == "incomplete" for one in reading.problems)
-
-    async def _read_silence(self, records: Records, ids: Sequence[str]) -> None:
-        most = 2 * len(ids) + 1  # two kinds of records for each, so it is never reached
-        question = Question(silence_query(ids, most), most, parse_silence, self._usage.silent)
-        self._usage.trouble(ids, (await records.read(question, self._window)).problems)
-
-    async def _read_presence(self, records: Records, ids: Sequence[str]) -> None:
-        """Look for any record at all of interfaces that none was seen of, first in the last day.
-
-        An interface that is in use and logged has records, if only of what was refused or of no traffic. Where there
-        are none, its records go elsewhere or nowhere, and nobody knows that it was quiet.
-        """
-        last_day = Window(self._window.end - DAY_SECONDS, self._window.end)
-        for some in _chunks(ids, INTERFACES_PER_SEARCH):
-            problems: list[FlowProblem] = []
-            for window in dict.fromkeys((last_day, self._window)):
-                missing = self._usage.absent(some)
-                if missing:
-                    question = Question(
-                        presence_query(missing), len(missing) + 1, parse_presence, self._usage.present
-                    )
-                    problems = (await records.read(question, window)).problems
-            none = FlowProblem("incomplete", f"no record of it in {records.place} within the window")
-            self._usage.trouble(self._usage.absent(some), problems or [none])
-
-    async def _read_answers(self, records: Records, ids: Sequence[str], ports: PortSet) -> None:
-        """Read what those were given who came in. Where that could not be read it is left out: it decides nothing."""
-        if ids and records.place in self._answering:
-            most = self._most_rows
-            text = answered_query(ids, ports, most)
-            question = Question(text, most, parse_answered, self._usage.answered, is_optional=True)
-            await records.read(question, self._window)
+        most = min(self._settings.most_rows, _MOST_ROWS_AN_ANSWER)
+        reader = InterfaceRecords(records, self._usage, self._window, most)
+        await reader.read(wanted, with_answers=place in self._answering)
 
 
 @dataclass(frozen=True, slots=True)
 class _Choice:
     """Where an interface's traffic is read, None for nowhere, and why it does not vouch for the window."""
 
-    problem: FlowProblem | None
-    place: LogstorePlace | None = None
+    problem: Shortfall | None
+    place: LogPlace | None = None
 
 
 def _name(interface: Interface) -> str:
     """Return by what an interface is told from others: in the classic network, its instance."""
     return interface.interface_id or interface.instance_id
-
-
-def _ends_with_knocks(rows: Sequence[Came]) -> bool:
-    """Tell whether all use is there: it comes before knocks."""
-    return bool(rows) and rows[-1].is_knock
-
-
-def _chunks(items: Sequence[Any], most: int) -> Iterable[Sequence[Any]]:
-    return [items[start : start + most] for start in range(0, len(items), most)]

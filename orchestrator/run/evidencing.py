@@ -19,7 +19,7 @@ from accounts.ram import Allow, session_policy
 from matching import named
 from orchestrator import inventory
 from orchestrator.cloud.client import AccountSession
-from orchestrator.cloud.sls import LogService, LogstorePlace
+from orchestrator.cloud.sls import LogPlace, LogService
 from orchestrator.config import Config
 from orchestrator.evidence import (
     ACTIONS,
@@ -183,7 +183,7 @@ class _Gathering:
     def _delivered_trail(self) -> DeliveredTrail:
         """Return the organization's trail in Log Service."""
         settings = self._settings
-        place = LogstorePlace(settings.trail_region, settings.trail_project, settings.trail_logstore)
+        place = LogPlace(settings.trail_region, settings.trail_project, settings.trail_logstore)
         return DeliveredTrail(self._logs, self._log_reader(), place)
 
     def _log_reader(self) -> AccountSession:

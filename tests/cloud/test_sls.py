@@ -29,14 +29,14 @@ from orchestrator.cloud.errors import (
     Unavailable,
 )
 from orchestrator.cloud.memory import LONGEST_BODY
-from orchestrator.cloud.sls import LogService, LogstorePlace
+from orchestrator.cloud.sls import LogPlace, LogService
 from orchestrator.emulator import VARIANTS, Emulator, Fault, Flow, Kind, Options, Quirks, World
 from orchestrator.emulator.services.log_service import Logstore
 from tests.cloud.asking import REGION
 from tests.cloud.conftest import Speaker, speaking
 
 OWN = Credentials("id", "secret", "token")
-PLACE = LogstorePlace(REGION, "flows", "flowlog")
+PLACE = LogPlace(REGION, "flows", "flowlog")
 ADMINISTRATOR = "ResourceDirectoryAccountAccessRole"
 COUNT = '* | SELECT "eni-id", count(*) AS flows FROM log GROUP BY "eni-id" ORDER BY "eni-id" LIMIT 100'
 
@@ -62,7 +62,7 @@ class Entering:
         return Credentials(keys.access_key_id, keys.access_key_secret, keys.security_token or "")
 
 
-async def counted(it: Speaker, service: LogService | None = None, place: LogstorePlace = PLACE) -> sls.Found:
+async def counted(it: Speaker, service: LogService | None = None, place: LogPlace = PLACE) -> sls.QueryResult:
     """What the last hour holds."""
     now = int(it.emulator.state.clock())
     service = service or LogService(it.client)
@@ -140,9 +140,9 @@ async def test_what_is_no_name_is_never_a_part_of_a_host(world: World, project: 
     """A flow log may name anything as its project: a token is not sent there."""
     async with speaking(world) as it:
         with pytest.raises(NotFound, match="InvalidName"):
-            await counted(it, place=LogstorePlace(REGION, project, "flowlog"))
+            await counted(it, place=LogPlace(REGION, project, "flowlog"))
         with pytest.raises(NotFound, match="InvalidName"):
-            await counted(it, place=LogstorePlace(REGION, "flows", "../" + project))
+            await counted(it, place=LogPlace(REGION, "flows", "../" + project))
     assert not it.attempts
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from orchestrator.cloud.client import AccountSession
 from orchestrator.cloud.errors import Unavailable
-from orchestrator.cloud.sls import Found, LogService, LogstorePlace
+from orchestrator.cloud.sls import LogPlace, LogService, QueryResult
 from orchestrator.evidence import DeliveredTrail
 
 NOW = datetime(2026, 11, 1, tzinfo=UTC)
@@ -23,10 +23,10 @@ class Logs:
         self.longest_seconds = longest_seconds
         self.asked: list[tuple[int, int]] = []
 
-    async def query(self, _who: Any, _place: Any, begin: int, end: int, _query: str) -> Found:
+    async def query(self, _who: Any, _place: Any, begin: int, end: int, _query: str) -> QueryResult:
         """Answer as the service does: what it has, and whether that is all."""
         self.asked.append((begin, end))
-        return Found([{"slice": f"{begin}-{end}"}], end - begin <= self.longest_seconds, 1, 1)
+        return QueryResult([{"slice": f"{begin}-{end}"}], end - begin <= self.longest_seconds, 1, 1)
 
 
 class Who:
@@ -37,7 +37,7 @@ class Who:
 
 def trail(logs: Logs) -> DeliveredTrail:
     """A trail in these logs."""
-    place = LogstorePlace("cn-hangzhou", "p", "actiontrail_t")
+    place = LogPlace("cn-hangzhou", "p", "actiontrail_t")
     return DeliveredTrail(cast("LogService", logs), cast("AccountSession", Who()), place)
 
 

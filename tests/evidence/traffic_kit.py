@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
+
+import msgspec
 
 from orchestrator import inventory
 from orchestrator.cloud.client import AccountSession
@@ -158,13 +161,19 @@ async def scene(
 ) -> AsyncIterator[Scene]:
     """A cloud with these groups, interfaces and flow logs; by default one of VPC vpc-1, into an empty logstore."""
     world = World.generate(WorldOutline(seed=7, accounts=2, region_ids=(REGION,), groups_per_account=0))
-    async with speaking(world, options, **settings) as it:
+    async with speaking(world, at_noon(options or Options()), **settings) as it:
         store = it.emulator.gather_flows(PROJECT, it.member_ids[0], REGION, ())
         made = Scene(it, store)
         made.estate.groups = {one.security_group_id: one for one in groups}
         made.estate.interfaces = tuple(interfaces)
         made.estate.flow_logs = (log(),) if logs is None else tuple(logs)
         yield made
+
+
+def at_noon(options: Options) -> Options:
+    """The options with a clock that stands still at `NOW`; requests may carry any date."""
+    quirks = msgspec.structs.replace(options.quirks, skew_seconds=1e9)
+    return replace(options, clock=NOW.timestamp, quirks=quirks)
 
 
 def vswitch() -> str:
