@@ -18,7 +18,7 @@ import msgspec
 from markupsafe import Markup
 from typing_extensions import Self
 
-from orchestrator.evidence import Opened
+from orchestrator.evidence import Evidence
 from orchestrator.journal import Outcome, OutcomeKind
 from orchestrator.plan import Skipped
 from orchestrator.policy import BY_ID, BY_NAME, Exposure, Finding
@@ -63,14 +63,14 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     owner_from: str
     owner_shown: bool
     tab: str
-    opened: Opened | None
+    evidence: Evidence | None
 
     @staticmethod
     def of(
         finding: Finding,
         lowered: tuple[str, ...],
         words: Words,
-        opened: Opened | None,
+        evidence: Evidence | None,
         *,
         severity_shown: bool,
     ) -> Row:
@@ -99,7 +99,7 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
             owner_from=words.retold(finding.owner_from),
             # An account's own name stands above its rows.
             tab=tab_of(finding),
-            opened=opened,
+            evidence=evidence,
             owner_shown=bool(finding.owner) and finding.owner_from not in {BY_ID, BY_NAME},
         )
 
@@ -196,8 +196,8 @@ class FindingsPage:
             return self._draw.block(line, line.counts[place], first=is_first, anchor=anchor)
 
         lowered, is_shown = self._view.lowered(finding), stands != "open"
-        opened = self._view.opened(finding)
-        row = Row.of(finding, lowered, self._words, opened, severity_shown=is_shown)
+        evidence = self._view.evidence(finding)
+        row = Row.of(finding, lowered, self._words, evidence, severity_shown=is_shown)
         self._table(place).add(line.account_id, begin, self._draw.finding(row))
 
     def add_change(self, outcome: Outcome) -> None:

@@ -12,7 +12,7 @@ from typing import Any, Literal, get_args
 import msgspec
 
 from accounts import AcceptedUnreachable, SkippedAccount, Unreachable
-from orchestrator.evidence import Opened
+from orchestrator.evidence import Evidence
 from orchestrator.journal import AccountState, Effect, Outcome, RuleEffects, rule_key
 from orchestrator.plan import Plan
 from orchestrator.policy import UNDETERMINED, Check, Exemption, Finding, Severity
@@ -55,7 +55,7 @@ class ReportError(ValueError):
 
 
 def never_asked(finding: Finding) -> None:
-    """Nobody was asked who opened it."""
+    """Nobody was asked."""
 
 
 class RunView(msgspec.Struct, frozen=True, kw_only=True):
@@ -75,7 +75,7 @@ class RunView(msgspec.Struct, frozen=True, kw_only=True):
     folder: the name of the run folder, for the commands that are to be typed; the words DIR where it is not known.
     earlier: the runs of the same organization before it, the oldest first.
     accepted: by which entry that still holds something unreachable is accepted, if by any.
-    opened: who opened the rule of a finding; None where that was not asked.
+    evidence: what is known of the door that a finding is about; None where that was not asked.
     language: that people are told it in; what programs read is the same in each.
     """
 
@@ -95,7 +95,7 @@ class RunView(msgspec.Struct, frozen=True, kw_only=True):
     earlier: tuple[Point, ...] = ()
     accepted: Callable[[Unreachable], AcceptedUnreachable | None] = lambda _: None
     language: Language = "en"
-    opened: Callable[[Finding], Opened | None] = never_asked
+    evidence: Callable[[Finding], Evidence | None] = never_asked
 
     def outcomes(self) -> Iterator[Outcome]:
         """Go over how the changes ended."""

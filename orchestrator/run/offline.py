@@ -36,7 +36,7 @@ from orchestrator.run.sealed import record
 from orchestrator.run.speaking import language_of
 from orchestrator.run.trend import earlier_runs
 from orchestrator.run.unseen import Accepted, acceptance, unseen
-from orchestrator.run.witnessed import FACT, opened_in
+from orchestrator.run.witnessed import FACT, evidence_in
 
 _log = structlog.get_logger()
 
@@ -72,7 +72,7 @@ def view(folder: Path, summary: Summary | None = None, language: Language | None
             folder=shlex.quote(folder.resolve().name),
             accepted=_accepted(reader),
             language=language or language_of(reader),
-            opened=opened_in(folder) if reader.fact(FACT) else never_asked,
+            evidence=evidence_in(folder) if reader.fact(FACT) else never_asked,
         )
 
 

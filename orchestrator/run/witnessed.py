@@ -7,7 +7,7 @@ from pathlib import Path
 
 import msgspec
 
-from orchestrator.evidence import Evidence, Opened
+from orchestrator.evidence import Evidence
 from orchestrator.journal import Reader, SqliteReader
 from orchestrator.policy import Finding
 
@@ -22,20 +22,20 @@ def evidence_of(reader: Reader, account_id: str = "") -> Iterator[Evidence]:
         yield from msgspec.convert(reader.fact(f"{FACT}:{one}") or [], list[Evidence])
 
 
-def opened_in(folder: Path) -> Callable[[Finding], Opened | None]:
-    """Return what tells who opened a finding's rule; None where it was not asked.
+def evidence_in(folder: Path) -> Callable[[Finding], Evidence | None]:
+    """Return what tells what is known of a finding's door; None where it was not asked.
 
     Findings come account by account, so the evidence of one is held at a time.
     """
-    account_id, known = "", dict[tuple[str, str, str], Opened]()
+    account_id, known = "", dict[tuple[str, str, str], Evidence]()
 
-    def opened(finding: Finding) -> Opened | None:
+    def evidence(finding: Finding) -> Evidence | None:
         nonlocal account_id, known
         if finding.account_id != account_id:
             with SqliteReader(folder) as reader:
                 found = list(evidence_of(reader, finding.account_id))
             account_id = finding.account_id
-            known = {(one.region_id, one.security_group_id, one.rule_id): one.opened for one in found}
+            known = {(one.region_id, one.security_group_id, one.rule_id): one for one in found}
         return known.get((finding.region_id, finding.security_group_id, finding.rule_id))
 
-    return opened
+    return evidence

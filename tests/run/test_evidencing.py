@@ -117,12 +117,21 @@ def test_who_used_each_door_is_told_by_the_flow_logs(scanned: Desk) -> None:
     before = (folder / "findings.jsonl").read_bytes()
     wanted = EvidenceWanted(who=False, days=7)
     found = asyncio.run(run.gather(scanned.config, folder, wanted, Progress()))
-    told = [one["traffic"] for one in rows(scanned)]
-    assert Counter(one["status"] for one in told) == found.traffic
+    traffic = [one["traffic"] for one in rows(scanned)]
+    assert Counter(one["status"] for one in traffic) == found.traffic
     assert set(found.traffic) <= {"observed", "quiet", "not_logged", "incomplete"}
-    assert all(one["days"] == 7 for one in told)
-    assert all(bool(one["reason"]) != (one["status"] in {"observed", "quiet"}) for one in told)
+    assert all(one["days"] == 7 for one in traffic)
+    assert all(bool(one["reason"]) != (one["status"] in {"observed", "quiet"}) for one in traffic)
     assert all(one["opened"]["status"] == "not_asked" for one in rows(scanned))
+    page = (folder / "report.html").read_text(encoding="utf-8")
+    words = {"observed": "used by", "quiet": "quiet: nobody used it", "not_logged": "not known who uses it"}
+    assert all(
+        (text in page) == bool(found.traffic.get(status))
+        for status, text in words.items()
+        if status != "not_logged"
+    )
+    assert words["not_logged"] in page
+    assert "opened by" not in page
     assert (folder / "findings.jsonl").read_bytes() == before
     scanned.emulator.set_faults(Fault(kind=Kind.DENIED, action="DescribeFlowLogs"))
     again = asyncio.run(run.gather(scanned.config, folder, wanted, Progress()))

@@ -257,6 +257,16 @@ PAGE: Mapping[str, Message] = {
         "ActionTrail names nobody who opened it", "操作审计（ActionTrail）中没有打开它的事件"
     ),
     "row.opened_unread": Message("not known who opened it: {reason}", "无法得知由谁打开：{reason}"),
+    "row.used": Message(
+        "used by {n} {n:network|networks}, last at {at}: closing it cuts {sources}",
+        "有 {n} 个网段使用，最近一次 {at}：关闭将切断 {sources}",
+    ),
+    "row.quiet": Message(
+        "quiet: nobody used it in {days} days, all of which were logged",
+        "静默：{days} 天内无人使用，全程均有日志",
+    ),
+    "row.use_unknown": Message("not known who uses it: {reason}", "无法得知由谁使用：{reason}"),
+    "row.knocks": Message("; {n} {n:address|addresses} only knocked", "；另有 {n} 个地址仅作试探"),
     "row.from": Message("from", "来自"),
     "row.to": Message("to", "发往"),
     "row.priority": Message("priority {n}", "优先级 {n}"),
