@@ -14,7 +14,7 @@ HOUSE = ("accounts", "matching", "orchestrator")
 # The cloud's own nouns, once as the rooms read them and once as the emulator, which shares no code, has them; and what
 # each room has of its own under the name that every codebase uses for it.
 SAME_MEANING = {
-    "ApiError", "Account", "Balancer", "FlowLog", "Interface", "PrefixList", "ResourceCenter", "Rule",
+    "ApiError", "Account", "Balancer", "FlowLog", "Interface", "NetworkAcl", "PrefixList", "ResourceCenter", "Rule",
     "Settings",
 }  # fmt: skip
 # A module's name may stand in several rooms where it means the same in each: the room's values, its errors.

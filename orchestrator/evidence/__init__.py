@@ -5,15 +5,19 @@ is told as such, for each finding; quiet is said only of a window that was logge
 account at a time; who is asked at once is `run`'s to say.
 """
 
+from orchestrator.evidence.behind import ACTIONS as BEHIND_ACTIONS
+from orchestrator.evidence.behind import CarriedTags, Estates
 from orchestrator.evidence.delivered_trail import DeliveredTrail
 from orchestrator.evidence.flow_reading import Cost
 from orchestrator.evidence.openers import ACTIONS, Openers, Told
+from orchestrator.evidence.owned_by import owned_by
 from orchestrator.evidence.settings import EvidenceError, EvidenceSettings
 from orchestrator.evidence.used_by import ACTIONS as TRAFFIC_ACTIONS
 from orchestrator.evidence.used_by import LIST_ACTIONS, LOG_ACTIONS, Logstores, Users
 from orchestrator.evidence.values import (
     NOT_ASKED,
     Behind,
+    BehindInstance,
     Evidence,
     Flows,
     Opened,
@@ -25,13 +29,17 @@ from orchestrator.evidence.values import (
 
 __all__ = [
     "ACTIONS",
+    "BEHIND_ACTIONS",
     "LIST_ACTIONS",
     "LOG_ACTIONS",
     "NOT_ASKED",
     "TRAFFIC_ACTIONS",
     "Behind",
+    "BehindInstance",
+    "CarriedTags",
     "Cost",
     "DeliveredTrail",
+    "Estates",
     "Evidence",
     "EvidenceError",
     "EvidenceSettings",
@@ -45,4 +53,5 @@ __all__ = [
     "Users",
     "Way",
     "WayStep",
+    "owned_by",
 ]

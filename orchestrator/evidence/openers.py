@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta, timezone
-from typing import Any, Protocol
+from typing import Any
 
 from orchestrator.cloud.errors import CloudError, Denied, NotFound, is_clock
 from orchestrator.evidence.opened_by import KEPT, OPENING, History, is_settled, opened_by
@@ -18,7 +18,7 @@ from orchestrator.evidence.settings import EvidenceSettings
 from orchestrator.evidence.trail_events import TrailEvent, parse_events, stamp
 from orchestrator.evidence.trail_log import MOST_GROUPS, TrailLog, rows_as_events, trail_query
 from orchestrator.evidence.values import Opened
-from orchestrator.inventory.paging import PagedList
+from orchestrator.inventory.paging import PagedList, ProductCaller
 from orchestrator.policy.findings import Finding
 
 ACTIONS = ("actiontrail:LookupEvents",)
@@ -35,21 +35,6 @@ _AT_ONCE = 4  # groups of an account: an answer may take longer than the time be
 
 Groups = Mapping[str, Sequence[Finding]]
 Told = dict[tuple[str, str], Opened]
-
-
-class ProductCaller(Protocol):
-    """One account by one identity, for every product; `orchestrator.cloud.client.AccountSession` is one."""
-
-    @property
-    def account_id(self) -> str:
-        """The account."""
-        ...
-
-    async def call(
-        self, action: str, region_id: str | None, parameters: Mapping[str, object], *, product: str
-    ) -> dict[str, Any]:
-        """Return the decoded answer of an action of the product, or raise CloudError."""
-        ...
 
 
 class Openers:

@@ -9,9 +9,14 @@ import msgspec
 OpenedStatus = Literal["found", "not_found", "too_old", "not_permitted", "unread", "not_asked"]
 TrafficStatus = Literal["observed", "quiet", "not_logged", "not_permitted", "incomplete", "not_asked"]
 BehindStatus = Literal["seen", "incomplete", "not_permitted", "not_asked"]
+Effect = Literal["passes", "blocks", "unread", "unknown"]
+WayKind = Literal["address", "eip", "ipv6", "dnat", "clb", "nlb", "alb"]
 
 MOST_NETWORKS_TOLD = 1_000
 """So many networks are told of one door: beyond that it is no list for people, nor what a rule may be narrowed to."""
+
+MOST_WAYS_TOLD = 200
+"""So many ways in are told of one door, those that pass first."""
 
 
 class Opened(msgspec.Struct, frozen=True, kw_only=True):
@@ -104,12 +109,13 @@ class WayStep(msgspec.Struct, frozen=True):
     Attributes:
         kind: `address`, `route`, `network acl`, `dnat`, `listener`, `group`.
         id: of what is passed; "" where it has none.
-        effect: whether it lets the packet on; `unknown` where nobody documents it.
+        effect: whether it lets the packet on; `unread` where that was not or could not be read, `unknown` where nobody
+            documents it or what was read does not tell.
     """
 
-    kind: str
+    kind: Literal["address", "route", "network acl", "dnat", "listener", "group"]
     id: str
-    effect: Literal["passes", "blocks", "unread", "unknown"]
+    effect: Effect
 
 
 class Way(msgspec.Struct, frozen=True, kw_only=True):
@@ -119,15 +125,23 @@ class Way(msgspec.Struct, frozen=True, kw_only=True):
         kind: `address`, `eip`, `ipv6`, `dnat`, `clb`, `nlb`, `alb`.
         address: the public address or name that is called.
         port: the port that is called there; 0 for the finding's own.
-        to: the interface or instance that it ends at.
-        steps: in the order of the packet.
+        to: the interface, instance or address that it ends at.
+        steps: in the order of the packet. The group's own is whether the finding's rule lets in who comes this way;
+            routes are not read, which matters where answers must find their way out.
     """
 
-    kind: str
+    kind: WayKind
     address: str
     port: int = 0
     to: str = ""
     steps: tuple[WayStep, ...] = ()
+
+    @property
+    def effect(self) -> Effect:
+        """Whether a packet gets through: `blocks` where one step does, `passes` where every step is known to."""
+        effects = {one.effect for one in self.steps}
+        order: tuple[Effect, ...] = ("blocks", "unknown", "unread")
+        return next((one for one in order if one in effects), "passes")
 
 
 class BehindInstance(msgspec.Struct, frozen=True):
@@ -142,12 +156,14 @@ class Behind(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         status: `incomplete`: some of it could not be read.
-        interfaces: how many obey the group.
+        interfaces: how many obey the group; an instance of the classic network counts as one.
         instances: those that they belong to.
         public_addresses: of them, their own and elastic ones.
-        via: the ways in that were found by these reads. None found is not proof of none.
-        is_unused: it is on no interface and no rule names it.
-        reason: what could not be read.
+        via: the ways in from the Internet to the finding's ports that were found by these reads, blocked ones among
+            them. None found is not proof of none. An egress finding has none.
+        ways_untold: how many ways there were beyond these `MOST_WAYS_TOLD`.
+        is_unused: the group is on no interface, no balancer joined it and no rule names it.
+        reason: what could not be read; else, where no way in was found, that it is so.
     """
 
     status: BehindStatus
@@ -155,6 +171,7 @@ class Behind(msgspec.Struct, frozen=True, kw_only=True):
     instances: tuple[BehindInstance, ...] = ()
     public_addresses: tuple[str, ...] = ()
     via: tuple[Way, ...] = ()
+    ways_untold: int = 0
     is_unused: bool = False
     reason: str = ""
 

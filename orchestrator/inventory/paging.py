@@ -8,7 +8,6 @@ from typing import Any, Protocol
 
 from accounts import Unreachable, paging
 from accounts.paging import Answer
-from orchestrator.cloud.client import AccountSession
 from orchestrator.cloud.errors import CloudError, CountMismatch, Unavailable
 
 _SUBJECTS = ("RegionId", "SecurityGroupId", "PrefixListId", "PortRangeListId")
@@ -29,10 +28,25 @@ class ReadSession(Protocol):
         ...
 
 
+class ProductCaller(Protocol):
+    """One account by one identity, for every product; `orchestrator.cloud.client.AccountSession` is one."""
+
+    @property
+    def account_id(self) -> str:
+        """The account."""
+        ...
+
+    async def call(
+        self, action: str, region_id: str | None, parameters: Mapping[str, object], *, product: str
+    ) -> dict[str, Any]:
+        """Return the decoded answer of an action of the product, or raise CloudError."""
+        ...
+
+
 class ProductSession:
     """A session that speaks to another product than ECS, for lists of it."""
 
-    def __init__(self, session: AccountSession, product: str) -> None:
+    def __init__(self, session: ProductCaller, product: str) -> None:
         self.account_id = session.account_id
         self._session = session
         self._product = product

@@ -80,14 +80,15 @@ def _entry(table: object, label: str) -> OwnerEntry:
     return entry
 
 
-def owner_of(owners: Owners, group: SecurityGroup, instances: Iterable[Tags] = ()) -> Owner:
-    """The owner of a group: by a tag of the group, of its instances or its account, the mapping, the account's name.
+def owner_of(owners: Owners, group: SecurityGroup, instances: Iterable[Tags] = (), vpc: Tags = ()) -> Owner:
+    """The owner of a group: by a tag of it, of its instances, VPC or account, the mapping, the account's name.
 
     Of several instances the owner that most of them name. Without a name of the account it is the account's id.
     """
     places = (
         ("the group's tag", [group.tags]),
         ("the tag of its instances,", list(instances)),
+        ("the tag of its VPC,", [vpc]),
         ("the account's tag", [group.placement.tags]),
     )
     for what, carriers in places:

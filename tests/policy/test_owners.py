@@ -24,17 +24,20 @@ def group(placement: Placement = PLACE, **tags: str) -> SecurityGroup:
 
 
 OWNERS = Owners(tags=("owner", "team"), entries=(OwnerEntry("mapped", account=("pay-*",)),))
+VPC = (("team", "network"), ("env", "prod"))
 INSTANCES = ((("owner", "b"),), (("owner", "a"),), (("owner", "b"), ("team", "x")))
 
 
 def test_the_first_place_that_says_so_wins() -> None:
-    """Group, instances, account, mapping, the account's name, its id: each only where none before it says anything."""
+    """Group, instances, VPC, account, mapping, the account's name, its id: each only where none before it says it."""
     bare = msgspec.structs.replace(PLACE, tags=())
     nameless = Placement("1001")
     for found, expected in (
         (owner_of(OWNERS, group(owner="own"), INSTANCES), Owner("own", "the group's tag owner")),
         (owner_of(OWNERS, group(team="own"), INSTANCES), Owner("own", "the group's tag team")),
         (owner_of(OWNERS, group(), INSTANCES), Owner("b", "the tag of its instances, owner")),
+        (owner_of(OWNERS, group(), INSTANCES, VPC), Owner("b", "the tag of its instances, owner")),
+        (owner_of(OWNERS, group(), vpc=VPC), Owner("network", "the tag of its VPC, team")),
         (owner_of(OWNERS, group()), Owner("account-team", "the account's tag owner")),
         (owner_of(OWNERS, group(bare)), Owner("mapped", "the mapping")),
         (owner_of(Owners(), group()), Owner("pay-prod", "the account's name")),
