@@ -95,27 +95,30 @@ def _untold(finding: Finding) -> str:
 class Pool:
     """The rules of all groups of an interface, which the cloud applies as one list.
 
-    What they let in is asked for one protocol and port at a time, and remembered.
+    What they let in is the same for all ports between two edges of their ranges, so it is found once for these.
     """
 
     def __init__(self, groups: Sequence[SecurityGroup]) -> None:
         rules = [one for group in groups for one in group.rules if one.direction == "ingress"]
         self._drops = [one for one in rules if one.policy == "drop"]
         self._accepts = [one for one in rules if one.policy == "accept"]
+        edges = {edge for rule in rules for one in rule.ports for edge in (one.first, one.last + 1)}
+        self._edges = sorted({0, 1, *edges})
         self._let_in: dict[tuple[str, str, int], Intervals] = {}
         self._keep: dict[tuple[str, int], list[tuple[str, Intervals]]] = {}
 
     def lets_in(self, door: Door, came: Came) -> bool:
         """Whether the door's rule lets in what came: to its ports, from its addresses, past the drops."""
-        key = (door.rule.rule_id, came.protocol, came.port)
+        if not holds(door.ports.numbers(came.protocol), came.port):
+            return False
+        key = (door.rule.rule_id, came.protocol, self._edge(came.port))
         if key not in self._let_in:
-            packets = _packets(came) & packets_to(door.ports)
-            self._let_in[key] = _far(past_drops(door.rule, packets, self._drops))
+            self._let_in[key] = _far(past_drops(door.rule, _packets(came), self._drops))
         return holds(self._let_in[key], came.source)
 
     def keepers(self, door: Door, came: Came) -> tuple[str, ...]:
         """Return the ids of the other rules that let in all of what came: without the door it goes on."""
-        key = (came.protocol, came.port)
+        key = (came.protocol, self._edge(came.port))
         if key not in self._keep:
             self._keep[key] = [
                 (one.rule_id, whole)
@@ -128,9 +131,12 @@ class Pool:
             if rule_id != door.rule.rule_id and holds(whole, came.source)
         )
 
+    def _edge(self, port: int) -> int:
+        return self._edges[bisect_right(self._edges, port) - 1]
+
 
 def holds(addresses: Intervals, point: int) -> bool:
-    """Whether a set holds an address; sets may be large, so it is looked for by halves."""
+    """Whether a set holds an address, or a port; sets may be large, so it is looked for by halves."""
     at = bisect_right(addresses, (point, EVERYWHERE[0][1])) - 1
     return at >= 0 and addresses[at][0] <= point <= addresses[at][1]
 

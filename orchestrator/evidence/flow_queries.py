@@ -21,9 +21,10 @@ INTERFACES_PER_QUERY = 200
 INTERFACES_PER_SEARCH = 20
 """So many are in one search: it takes at most 30 conditions."""
 
-_MOST_RANGES = (
-    40  # of ports in one query; more are drawn together, and the rows are looked at one by one anyway
-)
+# Of ports in one query; more are drawn together, and the rows are looked at one by one anyway.
+_MOST_RANGES = 40
+# Of ports, and of interfaces, in a search, which takes 30 conditions; SQL has all of them anyway.
+_MOST_TERMS = 12
 _FEW_PACKETS = 3  # of a connection that was made and reset without a word: SYN, ACK, RST
 _RST, _PSH, _ACK = 4, 8, 16  # of tcp-flags
 _TCP = 6
@@ -31,7 +32,7 @@ _INTERFACE_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}").fullmatch
 
 _INCOMING = 'direction: "in" and action: ACCEPT'
 _OUTGOING = 'direction: "out" and action: ACCEPT'
-_GAPS = '"log-status": NODATA or "log-status": SKIPDATA'
+_GAPS = '("log-status": NODATA or "log-status": SKIPDATA)'
 _DAY = f"__time__ - mod(__time__, {DAY_SECONDS})"
 _KNOCK = (
     f'CASE WHEN protocol = {_TCP} AND (bitwise_and("tcp-flags", {_ACK}) = 0'
@@ -92,37 +93,38 @@ def is_interface_id(text: str) -> bool:
 
 def came_query(interface_ids: Sequence[str], ports: PortSet, most: int) -> str:
     """Return the query for accepted inbound traffic to these ports, use before knocks, at most so many rows."""
-    return (
-        f'{_INCOMING} | SELECT "eni-id", srcaddr, dstport, protocol, {_KNOCK} AS knock, count(*) AS flows,'  # noqa: S608 - ids are checked
-        ' sum(packets) AS total_packets, sum(bytes) AS total_bytes, max("end") AS latest,'
-        f" count(DISTINCT {_DAY}) AS days FROM log"
-        f" WHERE direction = 'in' AND action = 'ACCEPT' AND {_of(interface_ids)} AND ({_to(ports, 'dstport')})"
-        f" GROUP BY 1, 2, 3, 4, 5 ORDER BY 5 LIMIT {most}"
+    columns = (
+        f'"eni-id", srcaddr, dstport, protocol, {_KNOCK} AS knock, count(*) AS flows, sum(packets) AS total_packets,'
+        f' sum(bytes) AS total_bytes, max("end") AS latest, count(DISTINCT {_DAY}) AS days'
     )
+    where = f"direction = 'in' AND action = 'ACCEPT' AND {_of(interface_ids)} AND ({_to(ports, 'dstport')})"
+    search = _INCOMING + _among(interface_ids) + _at(ports, "dstport")
+    return _query(search, columns, where, "1, 2, 3, 4, 5 ORDER BY 5", most)
 
 
 def answered_query(interface_ids: Sequence[str], ports: PortSet, most: int) -> str:
     """Return the query for accepted outbound traffic from these ports: what those who came in were given."""
-    return (
-        f'{_OUTGOING} | SELECT "eni-id", dstaddr, srcport, protocol, sum(bytes) AS total_bytes FROM log'  # noqa: S608 - ids are checked
-        f" WHERE direction = 'out' AND action = 'ACCEPT' AND {_of(interface_ids)} AND ({_to(ports, 'srcport')})"
-        f" GROUP BY 1, 2, 3, 4 LIMIT {most}"
-    )
+    columns = '"eni-id", dstaddr, srcport, protocol, sum(bytes) AS total_bytes'
+    where = f"direction = 'out' AND action = 'ACCEPT' AND {_of(interface_ids)} AND ({_to(ports, 'srcport')})"
+    search = _OUTGOING + _among(interface_ids) + _at(ports, "srcport")
+    return _query(search, columns, where, "1, 2, 3, 4", most)
 
 
 def silence_query(interface_ids: Sequence[str], most: int) -> str:
     """Return the query for records that tell of no packet: NODATA, and SKIPDATA where something was not recorded."""
-    return (
-        f'{_GAPS} | SELECT "eni-id", "log-status", count(*) AS records, max("end") AS latest FROM log'  # noqa: S608 - ids are checked
-        f" WHERE {_of(interface_ids)} GROUP BY 1, 2 LIMIT {most}"
-    )
+    columns = '"eni-id", "log-status", count(*) AS records, max("end") AS latest'
+    return _query(_GAPS + _among(interface_ids), columns, _of(interface_ids), "1, 2", most)
+
+
+def _query(search: str, columns: str, where: str, groups: str, most: int) -> str:
+    return f"{search} | SELECT {columns} FROM log WHERE {where} GROUP BY {groups} LIMIT {most}"  # noqa: S608 - ids are checked
 
 
 def presence_query(interface_ids: Sequence[str]) -> str:
-    """Return the query for which of these interfaces have any record at all."""
-    search = " or ".join(f'"eni-id": "{one}"' for one in _checked(interface_ids))
-    most = len(interface_ids) + 1
-    return f'{search} | SELECT "eni-id", count(*) AS records FROM log GROUP BY 1 LIMIT {most}'  # noqa: S608 - the same
+    """Return the query for which of these interfaces have any record at all; at most `INTERFACES_PER_SEARCH`."""
+    search = _any(f'"eni-id": "{one}"' for one in _checked(interface_ids))
+    columns = '"eni-id", count(*) AS records'
+    return _query(search, columns, _of(interface_ids), "1", len(interface_ids) + 1)
 
 
 def _checked(interface_ids: Iterable[str]) -> list[str]:
@@ -138,10 +140,36 @@ def _of(interface_ids: Iterable[str]) -> str:
     return f'"eni-id" IN ({listed})'
 
 
+def _among(interface_ids: Sequence[str]) -> str:
+    """Return the search for few interfaces: what a search leaves out need not be read by SQL."""
+    if len(interface_ids) > _MOST_TERMS:
+        return ""
+    return " and " + _any(f'"eni-id": "{one}"' for one in _checked(interface_ids))
+
+
+def _at(ports: PortSet, column: str) -> str:
+    """Return the search for few ports, whatever their protocol."""
+    found = []
+    for protocol in ports.protocols:
+        if protocol in WITH_PORTS:
+            found += [f"{column} in [{first} {last}]" for first, last in ports.numbers(protocol)]
+        else:
+            found.append(f"protocol in [{_protocol_number(protocol)} {_protocol_number(protocol)}]")
+    return "" if len(found) > _MOST_TERMS else " and " + _any(found)
+
+
+def _any(terms: Iterable[str]) -> str:
+    return f"({' or '.join(terms)})"
+
+
+def _protocol_number(protocol: str) -> int:
+    return PROTOCOL_NUMBERS[protocol] if protocol in PROTOCOL_NUMBERS else int(protocol)
+
+
 def _to(ports: PortSet, column: str) -> str:
     parts = []
     for protocol in ports.protocols:
-        number = PROTOCOL_NUMBERS[protocol] if protocol in PROTOCOL_NUMBERS else int(protocol)
+        number = _protocol_number(protocol)
         if protocol not in WITH_PORTS:
             parts.append(f"protocol = {number}")
             continue

@@ -8,14 +8,16 @@ each number of blocks is known of both halves of a node, so the least of all is 
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from ipaddress import IPv4Address, IPv6Address, summarize_address_range
 from typing import NamedTuple
 
-from orchestrator.exposure import Intervals, both, minus, size
+from orchestrator.evidence.values import Traffic
+from orchestrator.exposure import Intervals, addresses_of, blocks, both, minus, size
 from orchestrator.exposure.addresses import IPV4, IPV6, IPV6_BASE
+from orchestrator.securitygroup import Source
 
 WIDEST = (16, 40)
 """The shortest prefix that a block may have, of IPv4 and of IPv6: what is wider is Internet-scale."""
@@ -72,9 +74,44 @@ def cover(
     return Cover(cidrs, sum(part.excess for part in best))
 
 
+def cover_of(
+    traffic: Traffic,
+    source: Source,
+    most: int,
+    excess_share: float,
+    closed_with: Collection[str] = (),
+    widest: tuple[int, int] = WIDEST,
+) -> Cover:
+    """Return the cover of those who used a door and would be cut; knocks are left out. See `cover`.
+
+    Args:
+        traffic: of the door.
+        source: the rule's.
+        most: how many blocks there may be.
+        excess_share: so many addresses beyond those seen may be let in for each one that was seen.
+        closed_with: the ids of other rules that are closed with it: whom these alone let in as well is covered, too.
+        widest: the shortest prefix of a block, of IPv4 and of IPv6.
+
+    Raises:
+        NoCoverError: not all who used it are known, nobody would be cut, or there is no cover within the bounds.
+    """
+    if traffic.status != "observed":
+        raise NoCoverError(f"its traffic is {traffic.status}: {traffic.reason or 'nobody used it'}")
+    if traffic.sources_untold or traffic.kept_untold:
+        raise NoCoverError("more networks used it than are told")
+    seen = blocks([one.cidr for one in traffic.cut_with(closed_with)])
+    if not seen:
+        raise NoCoverError("other rules let in all who used it")
+    return cover(seen, most, excess_share, addresses_of(source), widest)
+
+
 def exact(sources: Intervals) -> tuple[str, ...]:
     """Return the fewest CIDR blocks that hold these addresses and no other."""
-    return tuple([text for first, last in sources for text in _blocks(first, last)])
+    families = (
+        both(sources, IPV4),
+        both(sources, IPV6),
+    )  # the last of IPV4 and the first of IPV6 touch on the line
+    return tuple([text for mine in families for first, last in mine for text in _blocks(first, last)])
 
 
 # --- the tree

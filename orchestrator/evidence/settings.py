@@ -22,7 +22,7 @@ class EvidenceSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
             the project, the role to enter it by (empty for the read role), its region, project and logstore. Without
             a project each flow log says where it lies.
         dedicated_sql: use dedicated SQL, which costs and reads more.
-        most_rows: of one answer; where it is reached, the window is incomplete.
+        most_rows: of one answer; where it is reached, shorter slices are asked for, and the last of them is incomplete.
         partners: networks that may be narrowed to, as CIDRs.
     """
 

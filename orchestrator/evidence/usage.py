@@ -16,8 +16,9 @@ from orchestrator.evidence.networks import exact
 from orchestrator.evidence.values import MOST_NETWORKS_TOLD, Flows, Traffic, TrafficStatus
 from orchestrator.exposure import blocks, normal
 
-MOST_SOURCES = 500_000
-"""So many sources of a region are remembered, each for an interface and port: some 200 MB."""
+MOST_SOURCES = 100_000
+"""So many sources that used a region's doors are remembered, each for an interface and port, and so many that knocked:
+some 80 MB together."""
 
 _REASONS_TOLD = 3
 _SUBJECTS_TOLD = 3
@@ -60,7 +61,7 @@ class Usage:
     """What the records of a region's interfaces tell."""
 
     def __init__(self, most: int = MOST_SOURCES) -> None:
-        self._left = most
+        self._left = {False: most, True: most}  # knocks must not take the place of use
         self._uses: defaultdict[str, dict[Key, Tally]] = defaultdict(dict)
         self._knocks: defaultdict[str, dict[Key, Came]] = defaultdict(dict)
         self._skipped: defaultdict[str, list[Silence]] = defaultdict(list)
@@ -78,22 +79,24 @@ class Usage:
 
     def _knock(self, key: Key, came: Came) -> None:
         mine = self._knocks[came.interface_id]
-        if key not in mine and self._left <= 0:
+        if key in mine:
+            return
+        if self._left[True] <= 0:
             self._cut.add(came.interface_id)
             return
-        self._left -= key not in mine
+        self._left[True] -= 1
         mine[key] = came
 
     def _use(self, part: Window, key: Key, came: Came) -> None:
         mine = self._uses[came.interface_id]
         tally = mine.get(key)
         if tally is None:
-            if self._left <= 0:
+            if self._left[False] <= 0:
                 self.trouble(
                     [came.interface_id], [Shortfall("incomplete", "the region has too many sources")]
                 )
                 return
-            self._left -= 1
+            self._left[False] -= 1
             tally = mine[key] = Tally(came)
         tally.add(part, came)
 
@@ -180,7 +183,7 @@ def tell(door: Door, window: Window, interfaces: Sequence[Watched], usage: Usage
                 (kept if keepers else cut).add(tally, keepers)
         knocked |= {came.source for came in usage.knocks(one.interface_id) if one.pool.lets_in(door, came)}
     status, reason = _known(door, interfaces, usage)
-    sources = cut.networks()
+    sources, stays = cut.networks(), kept.networks()
     return Traffic(
         status=status or ("observed" if used else "quiet"),
         days=round(window.days),
@@ -190,7 +193,8 @@ def tell(door: Door, window: Window, interfaces: Sequence[Watched], usage: Usage
         last_seen=moment(cut.last) if cut.last else "",
         knocks=len(knocked - used),
         knocks_are_least=any(usage.is_cut(one.interface_id) for one in interfaces),
-        kept=kept.networks()[:MOST_NETWORKS_TOLD],
+        kept=stays[:MOST_NETWORKS_TOLD],
+        kept_untold=max(0, len(stays) - MOST_NETWORKS_TOLD),
         reason=reason,
     )
 

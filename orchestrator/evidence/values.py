@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Literal
 
 import msgspec
@@ -87,7 +88,8 @@ class Traffic(msgspec.Struct, frozen=True, kw_only=True):
         sources_untold: how many networks there were beyond these.
         last_seen: of the last of them.
         knocks: from how many addresses there were knocks only; `knocks_are_least` if there may be more.
-        kept: sources that another rule lets in as well, of which as many are told.
+        kept: sources that another rule lets in as well, of which as many are told; `kept_untold` were beyond these.
+            Where those rules are closed, too, they are cut: see `cut_with`.
         reason: why it is not known, naming what is missing; "" where it is.
     """
 
@@ -100,7 +102,13 @@ class Traffic(msgspec.Struct, frozen=True, kw_only=True):
     knocks: int = 0
     knocks_are_least: bool = False
     kept: tuple[Flows, ...] = ()
+    kept_untold: int = 0
     reason: str = ""
+
+    def cut_with(self, rule_ids: Collection[str]) -> tuple[Flows, ...]:
+        """Return the sources that closing cuts when these other rules are closed with it."""
+        closed = set(rule_ids)
+        return (*self.sources, *(one for one in self.kept if closed.issuperset(one.lets_in_as_well)))
 
 
 class WayStep(msgspec.Struct, frozen=True):

@@ -27,7 +27,10 @@ PEOPLE = (
     "10.0.0.250", "2001:db8::1", "2400:3200::1",
 )  # fmt: skip
 LISTS = {"pl-1": ("203.0.113.0/25", "198.51.100.0/24"), "pl-2": ("2001:db8::/33", "2400:3200::/32")}
-SERVICES = ((6, 22), (6, 22), (6, 25), (6, 3389), (6, 443), (17, 53), (1, 0))
+SERVICES = (
+    *[(6, 22)] * 6, *[(6, 3389)] * 3, *[(17, 53)] * 3, *[(1, 0)] * 3, (6, 19), (6, 20), (6, 25), (6, 26), (6, 443),
+    (6, 3000), (6, 3001), (17, 54),
+)  # fmt: skip
 FLAGS = (2, 2, 18, 24, 27, 6, 20, 4, 31, 0)
 FLAWS: tuple[dict[str, Any], ...] = (
     {"age_days": 2.5}, {"status": "Inactive"}, {"traffic_type": "Drop"}, {"traffic_path": ("internetGateway",)},
@@ -97,7 +100,7 @@ def make(seed: int) -> RandomWorld:
 
 def _quirks(rng: Random) -> Quirks:
     kinds: tuple[dict[str, Any], ...] = (
-        {}, {}, {"log_incomplete_times": 1}, {"log_incomplete_times": 2}, {"log_longest_seconds": 2 * DAY},
+        *[{}] * 8, {"log_incomplete_times": 1}, {"log_incomplete_times": 2}, {"log_longest_seconds": 2 * DAY},
         {"log_longest_seconds": DAY // 2}, {"log_bytes_per_query": 12_000},
     )  # fmt: skip
     return Quirks(skew_seconds=1e9, **rng.choice(kinds))
@@ -149,20 +152,20 @@ def _interfaces(rng: Random, groups: int) -> tuple[Interface, ...]:
 
 def _store(rng: Random) -> Store:
     return Store(
-        ttl_days=rng.choice((7, 30, 30, 90, 90)),
-        created=LAST - int(rng.choice((100, 100, 100, 100, 3.5)) * DAY),
-        indexed_since=LAST - int(rng.choice((100, 100, 100, 100, 5.5)) * DAY),
-        unseen=rng.choice([one.name for one in FLOW_FIELDS]) if rng.random() < 0.08 else "",
+        ttl_days=rng.choice((7, 30, 90, 90, 90)),
+        created=LAST - int(rng.choice((100, 100, 100, 100, 100, 100, 3.5)) * DAY),
+        indexed_since=LAST - int(rng.choice((100, 100, 100, 100, 100, 100, 5.5)) * DAY),
+        unseen=rng.choice([one.name for one in FLOW_FIELDS]) if rng.random() < 0.04 else "",
         is_gone=rng.random() < 0.05,
     )
 
 
 def _logs(rng: Random, interfaces: tuple[Interface, ...], projects: list[str]) -> tuple[FlowLog, ...]:
-    resources = ["vpc-1", "vpc-1", vswitch(), *(one.interface_id for one in interfaces)]
+    resources = ["vpc-1", "vpc-1", "vpc-1", vswitch(), *(one.interface_id for one in interfaces)]
     found = []
     for number in range(1, rng.choice((1, 2, 2, 3, 4, 5))):
-        flaw = rng.choice(FLAWS) if rng.random() < 0.25 else {}
-        version = rng.choice(("IPv4", "DualStack", "DualStack"))
+        flaw = rng.choice(FLAWS) if rng.random() < 0.12 else {}
+        version = rng.choice(("IPv4", *["DualStack"] * 5))
         more = {
             "project": rng.choice(projects[:1] * 3 + projects),
             "logstore": LOGSTORE,
@@ -175,19 +178,19 @@ def _logs(rng: Random, interfaces: tuple[Interface, ...], projects: list[str]) -
 def _rows(rng: Random, interfaces: tuple[Interface, ...]) -> list[Flow]:
     rows: list[Flow] = []
     for one in interfaces:
-        rows += [_row(rng, one) for _ in range(rng.choice((0, 1, 3, 10, 60)))]
+        rows += [_row(rng, one) for _ in range(rng.choice((0, 3, 10, 60)))]
         rows += [
             _of(one, _end(rng), log_status="NODATA", direction="-", action="-")
-            for _ in range(rng.randint(0, 2))
+            for _ in range(rng.choice((0, 1, 1, 1, 2)))
         ]
-        if rng.random() < 0.1:
+        if rng.random() < 0.05:
             rows.append(_of(one, _end(rng), log_status="SKIPDATA", direction="-", action="-"))
     rng.shuffle(rows)
     return rows
 
 
 def _end(rng: Random) -> int:
-    return LAST - 300 - 600 * rng.randrange(40 * 144)
+    return LAST - 300 - 600 * rng.randrange(rng.choice((1, 6, 13, 13, 40)) * 144)
 
 
 def _of(one: Interface, end: int, **more: Any) -> Flow:
@@ -215,13 +218,20 @@ def _row(rng: Random, one: Interface) -> Flow:
     return there
 
 
+def _likely(one: Rule) -> list[str]:
+    """Ports that a finding of a rule is likely to be about, and now and then others."""
+    about = {"TCP": ["tcp/22", "tcp/3389", "tcp/1-65535"], "UDP": ["udp/53"], "ICMP": ["icmp"]}
+    every = sorted(PORTS)
+    return about.get(one.ip_protocol, every) * 6 + every
+
+
 def _doors(rng: Random, groups: tuple[Group, ...]) -> tuple[list[Finding], list[AskedDoor]]:
     findings, doors = [], []
     for one in groups:
         for each in one.rules:
             if each.policy == "Drop" or each.source_group_id or rng.random() < 0.2:
                 continue
-            names = rng.sample(sorted(PORTS), rng.randint(1, 2))
+            names = sorted(set(rng.choices(_likely(each), k=2)))
             group_number, rule_number = int(one.security_group_id[3:]), int(each.security_group_rule_id[4:])
             findings.append(door(group_number, rule_number, *names))
             doors.append(

@@ -6,15 +6,17 @@ import time
 from collections.abc import Iterable
 from ipaddress import ip_network
 from itertools import combinations
+from typing import Any
 
 import pytest
 from hypothesis import example, given, reject, settings
 from hypothesis import strategies as st
 
-from orchestrator.evidence.networks import WIDEST, Cover, NoCoverError, cover, exact
-from orchestrator.exposure import Intervals, blocks, minus, normal, size
-from orchestrator.exposure.addresses import EVERYWHERE, IPV6_BASE
-from orchestrator.exposure.intervals import both
+from orchestrator.evidence.networks import WIDEST, Cover, NoCoverError, cover, cover_of, exact
+from orchestrator.evidence.values import Flows, Traffic
+from orchestrator.exposure import Intervals, blocks, both, minus, normal, size
+from orchestrator.exposure.addresses import EVERYWHERE, IPV4, IPV6, IPV6_BASE
+from orchestrator.securitygroup import parse_cidr
 
 BITS = 4
 BASE = int(ip_network("203.0.113.0").network_address)
@@ -107,10 +109,9 @@ def test_a_cover_keeps_its_bounds(
     assert sum(ip_network(one).num_addresses for one in found.cidrs) == size(opened)
     for family, prefix in ((4, WIDEST[0]), (6, WIDEST[1])):
         mine = [one for one in map(ip_network, found.cidrs) if one.version == family]
-        mine_of = ((0, IPV6_BASE - 1),) if family == 4 else ((IPV6_BASE, EVERYWHERE[0][1]),)
-        known = both(seen, mine_of)  # a stretch may end in one family and go on in the other
+        known = both(seen, IPV4 if family == 4 else IPV6)
         assert all(one.prefixlen >= prefix for one in mine)
-        assert sum(one.num_addresses for one in mine) <= size(tuple(known)) * (1 + share)
+        assert sum(one.num_addresses for one in mine) <= size(known) * (1 + share)
 
 
 def test_two_partners_are_two_networks_or_one() -> None:
@@ -151,6 +152,13 @@ def test_the_excess_of_one_family_is_not_the_other_s() -> None:
     assert cover(seen, 9, 0.5, EVERYWHERE).cidrs == ("1.2.3.4/32", "1.2.3.7/32", "2001:db8::/48")
 
 
+def test_the_last_ipv4_address_and_the_first_of_ipv6_are_no_neighbours() -> None:
+    """They stand side by side on the line, and are two networks."""
+    seen = blocks(["255.255.255.255/32", "::/128"])
+    assert len(seen) == 1
+    assert exact(seen) == cover(seen, 2, 0, EVERYWHERE).cidrs == ("255.255.255.255/32", "::/128")
+
+
 def test_many_sources_take_seconds() -> None:
     """Ten thousand lone addresses are covered, or refused, in a few seconds."""
     seen = normal([((one * 2654435761) % 2**32,) * 2 for one in range(10_000)])
@@ -160,3 +168,37 @@ def test_many_sources_take_seconds() -> None:
     near = normal([(BASE + 2 * one, BASE + 2 * one) for one in range(10_000)])
     assert len(cover(near, 20, 1, EVERYWHERE).cidrs) <= 20
     assert time.monotonic() - began < 20
+
+
+def used(*cidrs: str, **fields: Any) -> Traffic:
+    """A door that these networks used."""
+    sources = tuple(Flows(cidr=one, flows=1) for one in cidrs)
+    return Traffic(**{"status": "observed", "sources": sources, **fields})
+
+
+def test_a_door_is_narrowed_to_those_who_used_it() -> None:
+    """Those whom another rule lets in are covered only where that is closed, too."""
+    kept = (Flows(cidr="203.0.113.9/32", flows=1, lets_in_as_well=("sgr-2", "sgr-3")),)
+    told = used("198.51.100.7/32", "198.51.100.4/32", kept=kept)
+    anywhere = parse_cidr("0.0.0.0/0")
+    assert cover_of(told, anywhere, 5, 1).cidrs == ("198.51.100.4/30",)
+    assert cover_of(told, anywhere, 5, 0, ["sgr-2"]).cidrs == ("198.51.100.4/32", "198.51.100.7/32")
+    assert len(cover_of(told, anywhere, 5, 0, ["sgr-3", "sgr-2"]).cidrs) == 3
+    with pytest.raises(NoCoverError, match="more than 1 blocks"):
+        cover_of(told, anywhere, 1, 0)
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        Traffic(status="quiet"),
+        used("1.2.3.4/32", status="incomplete", reason="SKIPDATA"),
+        used("1.2.3.4/32", sources_untold=1),
+        used("1.2.3.4/32", kept_untold=1),
+        used(),
+    ],
+)
+def test_a_door_whose_users_are_not_all_known_is_not_narrowed(told: Traffic) -> None:
+    """Somebody might be cut whom nobody named; nor is one that nobody would be cut at."""
+    with pytest.raises(NoCoverError):
+        cover_of(told, parse_cidr("0.0.0.0/0"), 5, 1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -10,6 +11,7 @@ from typing import Any
 
 import msgspec
 
+from accounts.credentials import Credentials, StaticCredentials
 from orchestrator import inventory
 from orchestrator.cloud.client import AccountSession
 from orchestrator.cloud.sls import LogService
@@ -124,6 +126,10 @@ class Scene:
         """A session of the read role."""
         return self.it.member()
 
+    def as_user(self, key_id: str, secret: str) -> AccountSession:
+        """A session of the account by a user's own keys."""
+        return self.it.session(self.account_id, StaticCredentials(Credentials(key_id, secret)))
+
     def users(self, gathered: Logstores | None = None, **settings: Any) -> Users:
         """Who asks."""
         chosen = EvidenceSettings(**settings)
@@ -171,9 +177,10 @@ async def scene(
 
 
 def at_noon(options: Options) -> Options:
-    """The options with a clock that stands still at `NOW`; requests may carry any date."""
+    """The options with a clock that stands still at `NOW`, or their own; requests may carry any date."""
     quirks = msgspec.structs.replace(options.quirks, skew_seconds=1e9)
-    return replace(options, clock=NOW.timestamp, quirks=quirks)
+    clock = NOW.timestamp if options.clock is time.time else options.clock
+    return replace(options, clock=clock, quirks=quirks)
 
 
 def vswitch() -> str:
