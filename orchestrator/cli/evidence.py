@@ -33,6 +33,13 @@ _TRAFFIC: Mapping[str, str] = {
 }
 
 
+_BEHIND: Mapping[str, str] = {
+    "seen": "read as to what stands behind them",
+    "incomplete": "not read in full as to what stands behind them",
+    "not_permitted": "could not be asked what stands behind them: a right is missing",
+}
+
+
 def evidence(
     context: typer.Context,
     folder: RunFolder,
@@ -64,7 +71,7 @@ def evidence(
 
 
 def _told(found: EvidenceGathered) -> None:
-    for counts, words in ((found.opened, _OPENED), (found.traffic, _TRAFFIC)):
+    for counts, words in ((found.opened, _OPENED), (found.traffic, _TRAFFIC), (found.behind, _BEHIND)):
         for status, count in sorted(counts.items(), key=lambda item: -item[1]):
             if status in words:
                 say(f"{count:>6} {'door' if count == 1 else 'doors'} {words[status]}")

@@ -95,6 +95,7 @@ def evidence(found: EvidenceGathered) -> None:
             "rules": found.rules,
             "opened": found.opened,
             "traffic": found.traffic,
+            "behind": found.behind,
             "reasons": [{"reason": reason, "rules": count} for reason, count in found.reasons],
             "cost": {"queries": found.queries, "rows_scanned": found.rows_scanned},
         }

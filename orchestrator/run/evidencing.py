@@ -1,4 +1,4 @@
-"""`evidence`: for each open finding of a run who opened the door, who uses it, and who owns it.
+"""`evidence`: of each open finding who opened the door, who uses it, what stands behind it, who owns it.
 
 It goes on where it stopped: an account that was asked to its end is not asked again until all were. Nothing in it
 changes a verdict.
@@ -23,22 +23,27 @@ from orchestrator.cloud.sls import LogPlace, LogService
 from orchestrator.config import Config
 from orchestrator.evidence import (
     ACTIONS,
+    BEHIND_ACTIONS,
     LIST_ACTIONS,
     LOG_ACTIONS,
+    NOT_ASKED,
     TRAFFIC_ACTIONS,
+    Behind,
     Cost,
     DeliveredTrail,
+    Estates,
     Evidence,
     Logstores,
-    Opened,
     Openers,
     OwnedBy,
     Told,
     Traffic,
     Users,
+    owned_by,
 )
 from orchestrator.journal import JobState, Journal, JournalError, Reader
 from orchestrator.policy import Finding
+from orchestrator.run.criteria import criteria_of
 from orchestrator.run.folder import EVIDENCE, write_lines
 from orchestrator.run.hub import Hub, opened
 from orchestrator.run.offline import write_report
@@ -47,6 +52,7 @@ from orchestrator.run.refusals import UsageError
 from orchestrator.run.scanning import now, refuse_other_cloud
 from orchestrator.run.signing import recorded
 from orchestrator.run.witnessed import FACT, evidence_of
+from orchestrator.securitygroup import SecurityGroup
 
 
 class EvidenceWanted(msgspec.Struct, frozen=True):
@@ -71,6 +77,7 @@ class EvidenceGathered(msgspec.Struct, frozen=True):
         rules: doors that are known of.
         opened: how many of them, by what is known of who opened them.
         traffic: the same of who used them.
+        behind: the same of what stands behind them.
         reasons: why something could not be asked, and of how many doors.
         queries: of Log Service, this time.
         rows_scanned: by them.
@@ -80,6 +87,7 @@ class EvidenceGathered(msgspec.Struct, frozen=True):
     rules: int
     opened: dict[str, int]
     traffic: dict[str, int]
+    behind: dict[str, int]
     reasons: tuple[tuple[str, int], ...] = ()
     queries: int = 0
     rows_scanned: int = 0
@@ -87,12 +95,13 @@ class EvidenceGathered(msgspec.Struct, frozen=True):
     @property
     def is_complete(self) -> bool:
         """Whether everything could be asked."""
-        return not any(found.get(one) for found in (self.opened, self.traffic) for one in _UNASKED)
+        return not any(
+            found.get(one) for found in (self.opened, self.traffic, self.behind) for one in _UNASKED
+        )
 
 
 INTERFACE_ACTIONS = ("ecs:DescribeNetworkInterfaces", "ecs:DescribeInstances")
 _UNASKED = ("unread", "not_permitted", "incomplete")
-_NOT_WANTED = Opened(status="not_asked"), Traffic(status="not_asked")
 
 
 async def gather(
@@ -210,12 +219,16 @@ class _Gathering:
         session = self._hub.bounded_reader(account, session_policy([Allow(self._actions())]))
         openers = Openers(session, self._settings, self._trail) if self._wanted.who else None
         users = Users(session, self._logs, self._settings, self._gathered) if self._wanted.traffic else None
+        estates = Estates(session)
         found: list[Evidence] = []
         for region_id, groups in self._doors(account).items():
+            known = self._groups(account.account_id, region_id)
             opened = await openers.opened(region_id, groups, now()) if openers else {}
-            traffic = await self._traffic(users, session, region_id, groups) if users else {}
+            traffic = await self._traffic(users, session, region_id, groups, known) if users else {}
+            behind = await estates.behind(region_id, groups, groups=known)
+            owners = await self._owners(estates, region_id, {one: known[one] for one in groups})
             doors = [one for findings in groups.values() for one in _of_rules(findings)]
-            found += [_evidence(one, opened, traffic) for one in doors]
+            found += [_evidence(one, opened, traffic, behind, owners) for one in doors]
         if users:
             self._costs.append(users.cost)
         return found
@@ -223,14 +236,36 @@ class _Gathering:
     def _actions(self) -> tuple[str, ...]:
         """Return what the session may do: what is asked, and nothing else."""
         flows = (*INTERFACE_ACTIONS, *(LIST_ACTIONS if self._gathered else TRAFFIC_ACTIONS))
-        return (*(ACTIONS if self._wanted.who else ()), *(flows if self._wanted.traffic else ()))
+        asked = (ACTIONS if self._wanted.who else (), flows if self._wanted.traffic else (), BEHIND_ACTIONS)
+        return tuple(dict.fromkeys(one for some in asked for one in some))
+
+    def _groups(self, account_id: str, region_id: str) -> dict[str, SecurityGroup]:
+        """Return the groups of a region that the scan has kept: those with findings."""
+        seen = self._journal.observed(Finding, account_id)
+        return {one.security_group_id: one.group() for one, _ in seen if one.region_id == region_id}
+
+    async def _owners(
+        self, estates: Estates, region_id: str, groups: Mapping[str, SecurityGroup]
+    ) -> dict[str, OwnedBy]:
+        """Return who owns each group, by the tags of its instances and its VPC, too, where tags name owners."""
+        owners = criteria_of(self._journal.header).owners
+        if not owners.tags:
+            return {}
+        tags = await estates.tags(region_id, {group_id: one.vpc_id for group_id, one in groups.items()})
+        return {
+            group_id: owned_by(one, owners, tags[group_id].instances, tags[group_id].vpc)
+            for group_id, one in groups.items()
+        }
 
     async def _traffic(
-        self, users: Users, session: AccountSession, region_id: str, groups: Mapping[str, Sequence[Finding]]
+        self,
+        users: Users,
+        session: AccountSession,
+        region_id: str,
+        groups: Mapping[str, Sequence[Finding]],
+        known: Mapping[str, SecurityGroup],
     ) -> Mapping[tuple[str, str], Traffic]:
         interfaces = await inventory.interfaces(session, region_id)
-        seen = self._journal.observed(Finding, session.account_id)
-        known = {one.security_group_id: one.group() for one, _ in seen if one.region_id == region_id}
         return await users.traffic(region_id, groups, interfaces, known, now())
 
     def _doors(self, account: Account) -> dict[str, dict[str, list[Finding]]]:
@@ -244,13 +279,14 @@ class _Gathering:
 
     def _result(self) -> EvidenceGathered:
         found = list(evidence_of(self._journal))
-        parts = [part for one in found for part in (one.opened, one.traffic)]
+        parts = [part for one in found for part in (one.opened, one.traffic, one.behind)]
         reasons = Counter(part.reason for part in parts if part.status in _UNASKED)
         return EvidenceGathered(
             folder=self._journal.folder,
             rules=len(found),
             opened=dict(Counter(one.opened.status for one in found)),
             traffic=dict(Counter(one.traffic.status for one in found)),
+            behind=dict(Counter(one.behind.status for one in found)),
             reasons=tuple(reasons.most_common()),
             queries=sum(one.queries for one in self._costs),
             rows_scanned=sum(one.rows_scanned for one in self._costs),
@@ -262,14 +298,21 @@ def _of_rules(findings: Iterable[Finding]) -> Iterable[Finding]:
     return {one.rule_id: one for one in findings}.values()
 
 
-def _evidence(finding: Finding, opened: Told, traffic: Mapping[tuple[str, str], Traffic]) -> Evidence:
+def _evidence(
+    finding: Finding,
+    opened: Told,
+    traffic: Mapping[tuple[str, str], Traffic],
+    behind: Mapping[tuple[str, str], Behind],
+    owners: Mapping[str, OwnedBy],
+) -> Evidence:
     door = finding.security_group_id, finding.rule_id
     return Evidence(
         account_id=finding.account_id,
         region_id=finding.region_id,
         security_group_id=finding.security_group_id,
         rule_id=finding.rule_id,
-        opened=opened.get(door, _NOT_WANTED[0]),
-        traffic=traffic.get(door, _NOT_WANTED[1]),
-        owner=OwnedBy(finding.owner, finding.owner_from),
+        opened=opened.get(door, NOT_ASKED[0]),
+        traffic=traffic.get(door, NOT_ASKED[1]),
+        behind=behind[door],
+        owner=owners.get(finding.security_group_id) or OwnedBy(finding.owner, finding.owner_from),
     )
