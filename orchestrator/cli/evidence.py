@@ -78,7 +78,7 @@ def _told(found: EvidenceGathered) -> None:
     if found.queries:
         say(f"{found.queries:,} queries of Log Service, which scanned {found.rows_scanned:,} rows")
     for reason, count in found.reasons[:_SHOWN]:
-        warn(f"NOT ASKED about {count} of them: {reason}")
+        warn(f"NOT KNOWN of {count} {'door' if count == 1 else 'doors'}: {reason}")
     if len(found.reasons) > _SHOWN:
         warn(f"and {len(found.reasons) - _SHOWN} more reasons: see evidence.jsonl")
     if not found.rules:
