@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from orchestrator.emulator.framework.call_log import LoggedCall
 from orchestrator.emulator.framework.identity import role_id
@@ -21,18 +21,20 @@ TIME_FORMAT: Final = "%Y-%m-%dT%H:%M:%SZ"
 def of_history(account_id: str, region_id: str, one: Event, epoch: float) -> dict[str, Any]:
     """An event of a world's history, whose ages count back from `epoch`, in seconds since 1970."""
     return _event(
-        account_id,
-        region_id,
-        one.action,
-        epoch - one.age_seconds,
-        one.actor,
-        one.parameters,
-        request_id=one.event_id,
-        group_id=one.group_id,
-        source_ip=one.source_ip,
-        user_agent=one.user_agent,
-        error_code=one.error_code,
-        is_read=one.is_read,
+        _Called(
+            account_id,
+            region_id,
+            one.action,
+            epoch - one.age_seconds,
+            one.actor,
+            one.parameters,
+            request_id=one.event_id,
+            group_id=one.group_id,
+            source_ip=one.source_ip,
+            user_agent=one.user_agent,
+            error_code=one.error_code,
+            is_read=one.is_read,
+        )
     )
 
 
@@ -40,19 +42,21 @@ def of_call(call: LoggedCall, operation: Operation) -> dict[str, Any]:
     """The event of a call that a client made. Everybody calls from this machine."""
     parameters = call.parameters
     return _event(
-        call.account_id,
-        call.region_id,
-        call.action,
-        call.time,
-        _actor(call),
-        parameters,
-        request_id=call.request_id,
-        group_id=parameters.get("SecurityGroupId", ""),
-        source_ip="127.0.0.1",
-        user_agent=call.user_agent,
-        error_code=call.code,
-        service=operation.product.capitalize(),
-        version=operation.version,
+        _Called(
+            call.account_id,
+            call.region_id,
+            call.action,
+            call.time,
+            _actor(call),
+            parameters,
+            request_id=call.request_id,
+            group_id=parameters.get("SecurityGroupId", ""),
+            source_ip="127.0.0.1",
+            user_agent=call.user_agent,
+            error_code=call.code,
+            service=operation.product.capitalize(),
+            version=operation.version,
+        )
     )
 
 
@@ -68,55 +72,66 @@ def _actor(call: LoggedCall) -> Actor:
     return Actor("root-account", "root", call.account_id, call.access_key_id)
 
 
-def _event(  # noqa: PLR0913 - an event has as many parts
-    account_id: str,
-    region_id: str,
-    action: str,
-    at: float,
-    actor: Actor,
-    parameters: Mapping[str, str],
-    *,
-    request_id: str,
-    group_id: str,
-    source_ip: str,
-    user_agent: str,
-    error_code: str,
-    is_read: bool = False,
-    service: str = "Ecs",
-    version: str = "2014-05-26",
-) -> dict[str, Any]:
-    moment = datetime.fromtimestamp(at, UTC).strftime(TIME_FORMAT)
-    host = f"{service.lower()}.{region_id}.aliyuncs.com"
-    about = {"AcsHost": host, "AcsProduct": service, "HostId": host, "RequestId": request_id}
-    if actor.kind == "assumed-role":
-        about["stsTokenPrincipalName"] = actor.name.replace(":", "/", 1)
+class _Called(NamedTuple):
+    """A call, as far as its event tells of it."""
+
+    account_id: str
+    region_id: str
+    action: str
+    at: float
+    actor: Actor
+    parameters: Mapping[str, str]
+    request_id: str
+    group_id: str
+    source_ip: str
+    user_agent: str
+    error_code: str
+    is_read: bool = False
+    service: str = "Ecs"
+    version: str = "2014-05-26"
+
+
+def _event(call: _Called) -> dict[str, Any]:
+    moment = datetime.fromtimestamp(call.at, UTC).strftime(TIME_FORMAT)
+    host = f"{call.service.lower()}.{call.region_id}.aliyuncs.com"
+    about = {"AcsHost": host, "AcsProduct": call.service, "HostId": host, "RequestId": call.request_id}
+    if call.actor.kind == "assumed-role":
+        about["stsTokenPrincipalName"] = call.actor.name.replace(":", "/", 1)
     event: dict[str, Any] = {
-        "eventId": request_id,
+        "eventId": call.request_id,
         "eventVersion": 1,
-        "eventName": action,
-        "eventRW": "Read" if is_read else "Write",
+        "eventName": call.action,
+        "eventRW": "Read" if call.is_read else "Write",
         "eventType": "ApiCall",
         "eventCategory": "Management",
         "eventTime": moment,
         "eventSource": host,
-        "serviceName": service,
-        "apiVersion": version,
-        "acsRegion": region_id,
+        "serviceName": call.service,
+        "apiVersion": call.version,
+        "acsRegion": call.region_id,
         "isGlobal": False,
-        "requestId": request_id,
-        "userIdentity": _identity(account_id, actor, moment),
-        "sourceIpAddress": source_ip,
-        "userAgent": user_agent,
-        "requestParameters": {**about, **parameters},
+        "requestId": call.request_id,
+        "userIdentity": _identity(call.account_id, call.actor, moment),
+        "sourceIpAddress": call.source_ip,
+        "userAgent": call.user_agent,
+        "requestParameters": {**about, **call.parameters},
         "additionalEventData": {"Scheme": "https"},
-        "recipientAccountId": account_id,
+        "recipientAccountId": call.account_id,
     }
-    if group_id:
-        event |= {"referencedResources": {GROUP: [group_id]}, "resourceType": GROUP, "resourceName": group_id}
-    if error_code:
-        return {**event, "errorCode": error_code, "errorMessage": f"The call was refused: {error_code}."}
-    created = {"SecurityGroupId": group_id} if action == "CreateSecurityGroup" else {}
-    return {**event, "responseElements": {"RequestId": request_id, **created}}
+    if call.group_id:
+        event |= {
+            "referencedResources": {GROUP: [call.group_id]},
+            "resourceType": GROUP,
+            "resourceName": call.group_id,
+        }
+    if call.error_code:
+        return {
+            **event,
+            "errorCode": call.error_code,
+            "errorMessage": f"The call was refused: {call.error_code}.",
+        }
+    created = {"SecurityGroupId": call.group_id} if call.action == "CreateSecurityGroup" else {}
+    return {**event, "responseElements": {"RequestId": call.request_id, **created}}
 
 
 def _identity(account_id: str, actor: Actor, moment: str) -> dict[str, Any]:
