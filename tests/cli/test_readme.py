@@ -14,6 +14,7 @@ from tests.cli.test_compare import theirs, write
 
 README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
 ENDS = {
+    "evidence": {0, 3},
     "scan": {1, 3},
     "apply": {0, 1},
     "verify": {0, 1},
@@ -63,6 +64,7 @@ def carried_out(desk: Desk, shown: list[str]) -> dict[str, Ended]:
     return ended
 
 
+@pytest.mark.timeout(400)  # evidence asks ActionTrail twice a second, as the service allows
 def test_the_lines_under_use_run_as_they_stand(used: Desk) -> None:
     """From a new configuration to a difference of two runs, each line ends as its comment says."""
     ended = carried_out(used, lines("Use"))
