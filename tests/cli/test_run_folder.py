@@ -147,6 +147,7 @@ def test_a_damaged_trail_is_evidence(desk: Desk, run: Path, planned: tuple[Path,
 
 
 @pytest.mark.soak
+@pytest.mark.timeout(600)  # some hundred commands, each a process
 def test_every_damage_to_every_file_is_met_by_every_command(tmp_path: Path) -> None:
     """Whatever is cut, garbled, emptied, replaced, gone or in the way: a sentence and a code of the contract."""
     with emulated(*SMALL) as cloud:
